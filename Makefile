@@ -1,0 +1,46 @@
+# One environment, one pipeline. `make help` lists what there is.
+
+PYTHON ?= python3
+VENV ?= .venv
+EDITION ?= reader
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.spectrakit-ready
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lab sync lint clean
+
+help: ## list these commands
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 14
+	@echo
+	@echo "  make book EDITION=student     the book without solutions"
+	@echo "  make PYTHON=python3.12 ...    the Python that .venv is made with (3.11 or newer)"
+
+book: $(READY) ## run the chapters that changed, build the site and say where it is
+	@$(BIN)/python -m tools.book build --edition $(EDITION)
+
+test: $(READY) ## unit tests, then the chapters
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+lab: $(READY) ## open JupyterLab on the book
+	@$(BIN)/jupyter lab book
+
+sync: $(READY) ## write each chapter's notebook from its source
+	@$(BIN)/python -m tools.book sync
+
+lint: $(READY) ## check the style of the code
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+clean: ## remove everything made from the sources, but not the environment
+	@rm -rf build dist .pytest_cache .ruff_cache
+	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "SpectraKit needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing requirements.txt into $(VENV); this takes a few minutes the first time"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
