@@ -1,0 +1,157 @@
+"""What is a set of spectra? The one object that flows through the kit, and the cuts that it allows."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+AXIS_UNITS = ("nm", "cm-1")
+SIGNALS = ("counts", "reflectance", "absorbance")
+ORIGINS = ("measured", "simulated")
+
+
+@dataclass(frozen=True, eq=False)
+class SpectralDataset:
+    """Spectra of many samples on one axis, with what else is known of the samples.
+
+    spectra : float32 (n_samples, n_channels); NaN where a channel was not measured
+    axis : float64 (n_channels,), strictly ascending
+    axis_unit : 'nm' (wavelength) or 'cm-1' (wavenumber)
+    signal : 'counts', 'reflectance' (0-1) or 'absorbance' (log10 1/R)
+    properties : float64 DataFrame (n_samples, k), column names end in their unit; NaN where not measured
+    samples : DataFrame (n_samples, m) with sample_id, and group, lab, site ... where known
+    provenance : dict with origin ('measured' or 'simulated'), source, seed ...
+
+    Raises ValueError for shapes that do not fit together, an axis that does not ascend, an unknown unit,
+    signal or origin. Methods return new datasets and leave this one as it is.
+    """
+
+    spectra: np.ndarray
+    axis: np.ndarray
+    axis_unit: str
+    signal: str
+    properties: pd.DataFrame
+    samples: pd.DataFrame
+    provenance: dict
+
+    def __post_init__(self):
+        one_of("axis_unit", self.axis_unit, AXIS_UNITS)
+        one_of("signal", self.signal, SIGNALS)
+        one_of("provenance origin", self.provenance.get("origin"), ORIGINS)
+        spectra = np.asarray(self.spectra, dtype=np.float32)
+        axis = np.asarray(self.axis, dtype=np.float64)
+        if spectra.ndim != 2 or axis.shape != spectra.shape[1:]:
+            raise ValueError(
+                f"spectra {spectra.shape} do not fit axis {axis.shape}: give (n_samples, n_channels) and (n_channels,)"
+            )
+        if axis.size == 0 or not np.isfinite(axis).all() or (np.diff(axis) <= 0).any():
+            raise ValueError("axis: give at least one channel, finite, in strictly ascending order")
+        for name in ("properties", "samples"):
+            if len(getattr(self, name)) != len(spectra):
+                raise ValueError(f"{name}: {len(getattr(self, name))} rows for {len(spectra)} spectra")
+        if "sample_id" not in self.samples:
+            raise ValueError("samples: the column sample_id is missing")
+        # object.__setattr__ is the way a frozen dataclass can store what it has normalised.
+        object.__setattr__(self, "spectra", spectra)
+        object.__setattr__(self, "axis", axis)
+        object.__setattr__(self, "properties", self.properties.astype(np.float64).reset_index(drop=True))
+        object.__setattr__(self, "samples", self.samples.reset_index(drop=True))
+        object.__setattr__(self, "provenance", dict(self.provenance))
+
+    def __len__(self):
+        return len(self.spectra)
+
+    @property
+    def n_samples(self):
+        """Number of spectra, the rows of all three tables."""
+        return self.spectra.shape[0]
+
+    @property
+    def n_channels(self):
+        """Number of channels."""
+        return self.spectra.shape[1]
+
+    def window(self, low, high):
+        """Channels from `low` to `high`, both included, in the axis unit; ValueError where there are none."""
+        inside = (self.axis >= low) & (self.axis <= high)
+        if not inside.any():
+            raise ValueError(f"no channel between {low} and {high} {self.axis_unit}: {self._extent()}")
+        return replace(self, spectra=self.spectra[:, inside], axis=self.axis[inside])
+
+    def subset(self, rows):
+        """Samples picked by a boolean mask (n_samples,) or by positions, in the order given.
+
+        Raises ValueError for a mask of another length, IndexError for a position that is not there.
+        """
+        rows = np.asarray(rows)
+        if rows.dtype == bool and rows.shape != (self.n_samples,):
+            raise ValueError(f"mask of shape {rows.shape} for {self.n_samples} samples")
+        positions = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp)
+        return replace(
+            self,
+            spectra=self.spectra[positions],
+            properties=self.properties.iloc[positions],
+            samples=self.samples.iloc[positions],
+        )
+
+    def resample(self, new_axis):
+        """The spectra on another axis, by linear interpolation between neighbouring channels.
+
+        new_axis : (n_new,), ascending, in the axis unit
+        Raises ValueError where the spectra do not cover it: beyond either end, or inside a gap (`axis_gaps`).
+        A new channel that lies beside a missing value is missing.
+        """
+        new_axis = np.asarray(new_axis, dtype=np.float64)
+        outside = (new_axis < self.axis[0]) | (new_axis > self.axis[-1])
+        for low, high in axis_gaps(self.axis):
+            outside |= (new_axis > low) & (new_axis < high)
+        if outside.any():
+            raise ValueError(f"{new_axis[outside][0]} {self.axis_unit} is not covered: {self._extent()}")
+        spectra = np.empty((self.n_samples, len(new_axis)), dtype=np.float32)
+        for row, spectrum in zip(spectra, self.spectra, strict=True):
+            row[:] = np.interp(new_axis, self.axis, spectrum)
+        return replace(self, spectra=spectra, axis=new_axis)
+
+    def provenance_line(self):
+        """Where the spectra come from, in one line: 'simulated, seed 7, ...' or 'measured, file a.csv'."""
+        return provenance_line(self.provenance)
+
+    def _extent(self):
+        gaps = "".join(f", none between {low:g} and {high:g}" for low, high in axis_gaps(self.axis))
+        return f"the spectra span {self.axis[0]:g} to {self.axis[-1]:g} {self.axis_unit}{gaps}"
+
+
+def axis_gaps(axis):
+    """Stretches that no channel covers: steps over three times as wide as either step beside them.
+
+    They are over three times the median step too, so that the overlapping orders of an echelle
+    spectrometer, where narrow and ordinary steps alternate, do not count as gaps.
+
+    axis : (n_channels,), ascending
+    Returns an array (n_gaps, 2) of the channels on either side of each gap, in the unit of the axis.
+    """
+    steps = np.diff(axis)
+    beside = np.zeros_like(steps)
+    beside[1:] = steps[:-1]
+    beside[:-1] = np.maximum(beside[:-1], steps[1:])
+    usual = np.maximum(beside, np.median(steps)) if len(steps) > 1 else np.inf
+    wide = np.flatnonzero(steps > 3 * usual)
+    return np.column_stack([axis[wide], axis[wide + 1]])
+
+
+def provenance_line(provenance):
+    """A provenance dict in one line: origin, seed, source, then whatever else is a plain text or number."""
+    parts = [provenance["origin"]]
+    if provenance.get("seed") is not None:
+        parts.append(f"seed {provenance['seed']}")
+    if provenance.get("source"):
+        parts.append(str(provenance["source"]))
+    further = {key: value for key, value in provenance.items() if key not in ("origin", "seed", "source")}
+    parts += [f"{key} {value}" for key, value in further.items() if isinstance(value, str | int | float)]
+    return ", ".join(parts)
+
+
+def one_of(name, value, known):
+    """Raises ValueError, with the choices, for a value that is not among the known ones."""
+    if value not in known:
+        raise ValueError(f"{name} {value!r}: give one of {', '.join(known)}")

@@ -1,0 +1,703 @@
+"""What does a file of spectra hold, and can it be used? Reads, writes and checks plain spectral tables.
+
+A plain spectral table has one row a sample: `sample_id`; one column a property, named with its unit; one
+column a channel, named by its wavelength in nm or its wavenumber in 1/cm. An empty cell is 'not measured'.
+"""
+
+import csv
+import gzip
+import io
+import os
+import re
+import zlib
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import compress
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+
+from spectrakit.spectra import AXIS_UNITS, SpectralDataset, axis_gaps, one_of, provenance_line
+
+SIGNALS = ("counts", "reflectance", "percent-reflectance", "absorbance")
+ENDINGS = (".csv", ".csv.gz", ".parquet")
+
+# Ending of a property's name: unit as printed, smallest and largest value that soils plausibly have.
+UNITS = {
+    "ph": ("pH", 2.5, 11.5),
+    "wt_pct": ("wt %", 0, 100),
+    "pct": ("%", 0, 100),
+    "ppm": ("ppm", 0, 1e6),
+    "g_kg": ("g/kg", 0, 1000),
+    "mg_kg": ("mg/kg", 0, 1e6),
+    "cmol_kg": ("cmol/kg", 0, 1000),
+    "ms_m": ("mS/m", 0, 1e5),
+    "ds_m": ("dS/m", 0, 1e3),
+    "g_cm3": ("g/cm3", 0, 5),
+}
+NUMERIC_SAMPLE_COLUMNS = ("replicate", "depth_cm", "latitude", "longitude", "seed")
+SAMPLE_COLUMNS = (
+    *("sample_id", "group", "lab", "laboratory", "site", "range", "region", "country", "date", "instrument", "origin"),
+    *NUMERIC_SAMPLE_COLUMNS,
+)
+
+_CHANNEL_NAME = re.compile(r"\d+\.?\d*([eE]\+?\d+)?")
+_MISSING = pa.array(["", "nan", "na", "n/a", "null", "none"])
+_HEADER_ROWS = 1
+_PLACES_KEPT = 5
+_FULL_SCALE = 65_535  # of a 16-bit detector
+_NEAR_FULL_SCALE = 64_000  # where the mean over shots of a line that is clipped in most of them comes to lie
+
+
+class TableError(ValueError):
+    """A file that cannot be used as a spectral table; the message is one line for its owner."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One kind of problem in a table, with the first places where it stands.
+
+    severity : 'error' (the table cannot be used) or 'warning'
+    places : up to five (row, column); row is the line in the file, the header being line 1, column a name;
+        either is None where the problem concerns a whole column or row
+    count : number of places in all
+    """
+
+    severity: str
+    message: str
+    remedy: str
+    places: tuple = ()
+    count: int = 0
+
+    @property
+    def row(self):
+        """Row of the first place, or None."""
+        return self.places[0][0] if self.places else None
+
+    @property
+    def column(self):
+        """Column of the first place, or None."""
+        return self.places[0][1] if self.places else None
+
+    def where(self):
+        """The places in words: 'row 3, column 421.09; row 7, column 588.9; and 12 more'."""
+        words = []
+        for row, column in self.places:
+            parts = [f"row {row}"] * (row is not None) + [f"column {column}"] * (column is not None)
+            words.append(", ".join(parts))
+        further = self.count - len(self.places)
+        return "; ".join(words + [f"and {further:,} more"] * (further > 0))
+
+    def __str__(self):
+        where = f" ({self.where()})" if self.places else ""
+        return f"{self.message}{where}. {self.remedy}."
+
+
+@dataclass(frozen=True)
+class PropertySummary:
+    """A property column: name, unit as printed (None if unknown), samples measured, smallest and largest."""
+
+    name: str
+    unit: str | None
+    n_measured: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """What a table holds and what is wrong with it.
+
+    axis : (n_channels,) as the channels are named, in the order of the file
+    values : smallest and largest value of all channels, in the unit of the file
+    """
+
+    path: Path
+    signal: str
+    axis_unit: str
+    axis: np.ndarray
+    n_samples: int
+    values: tuple
+    properties: tuple
+    sample_columns: tuple
+    provenance: str
+    problems: tuple
+
+    @property
+    def steps(self):
+        """Smallest, median and largest step of the axis, NaN for a single channel."""
+        steps = np.abs(np.diff(self.axis))
+        return (steps.min(), np.median(steps), steps.max()) if steps.size else (np.nan,) * 3
+
+    @property
+    def errors(self):
+        """The problems that make the table unusable."""
+        return [problem for problem in self.problems if problem.severity == "error"]
+
+    @property
+    def warnings(self):
+        """The problems that its user should know of."""
+        return [problem for problem in self.problems if problem.severity == "warning"]
+
+    @property
+    def usable(self):
+        """Whether `read_table` would return a dataset."""
+        return not self.errors
+
+
+def check_table(path, axis_unit, signal):
+    """What a table holds and each problem with its row and column, as a `TableReport`.
+
+    axis_unit : 'nm' or 'cm-1'
+    signal : 'counts', 'reflectance' (0-1), 'percent-reflectance' or 'absorbance'
+    Raises TableError for a file that is no table at all: missing, broken, ragged, no channels or samples.
+    """
+    return _examine(path, axis_unit, signal)[0]
+
+
+def read_table(path, axis_unit, signal, percent=None):
+    """A plain spectral table (CSV, CSV.gz or Parquet) as a `SpectralDataset`.
+
+    axis_unit, signal : as in `check_table`
+    percent : True says the same as signal 'percent-reflectance'
+    A descending axis is turned round, percent become fractions. A column `origin` (and `seed`), which
+    `write_table` adds to simulated spectra, becomes the provenance.
+    Raises TableError, in one line, for a table in which `check_table` finds an error.
+    """
+    if percent:
+        one_of("signal in percent", signal, ("reflectance", "percent-reflectance"))
+        signal = "percent-reflectance"
+    report, dataset = _examine(path, axis_unit, signal)
+    if report.errors:
+        further = len(report.errors) - 2
+        more = f" And {further} more kinds of error." if further > 0 else ""
+        raise TableError(f"{report.path}: {' '.join(str(error) for error in report.errors[:2])}{more}")
+    return dataset
+
+
+def write_table(dataset, path):
+    """Write a dataset as a plain spectral table; the ending of `path` chooses CSV, CSV.gz or Parquet.
+
+    The same dataset gives the same bytes. The file appears whole or not at all. Simulated spectra get the
+    columns `origin` and `seed`, so that nobody takes them for measured ones.
+    Raises TableError for another ending or a column name that would be read as something else.
+    """
+    path = Path(path)
+    ending = _ending(path)
+    table = _arrow_table(dataset)
+    with written_whole(path) as part:
+        if ending == ".parquet":
+            pyarrow.parquet.write_table(table, part)
+        else:
+            data = _csv_bytes(table)
+            part.write_bytes(gzip.compress(data, mtime=0) if ending == ".csv.gz" else data)
+
+
+@contextmanager
+def written_whole(path):
+    """A path to write to, which takes the place of `path` when the block ends without an error."""
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def split_unit(name):
+    """Property and unit in a column name: 'ca_ppm' gives ('ca', 'ppm'), 'ca' gives ('ca', None)."""
+    suffix = _unit_suffix(name)
+    if suffix is None:
+        return name, None
+    return name.removesuffix(suffix).rstrip("_") or name, UNITS[suffix][0]
+
+
+# --- writing --------------------------------------------------------------------------------------------
+
+
+def _arrow_table(dataset):
+    samples = dataset.samples
+    if dataset.provenance["origin"] == "simulated":
+        samples = samples.assign(origin="simulated")
+        if dataset.provenance.get("seed") is not None:
+            samples = samples.assign(seed=dataset.provenance["seed"])
+    leading = [samples[["sample_id"]], dataset.properties, samples.drop(columns="sample_id")]
+    frame = pd.concat(leading, axis=1)
+    for name in frame:
+        if _CHANNEL_NAME.fullmatch(str(name)):
+            raise TableError(f"column {name}: a number names a channel; give the property or sample column a name")
+    names = [*frame.columns, *(np.format_float_positional(value, trim="-") for value in dataset.axis)]
+    channels = np.ascontiguousarray(dataset.spectra.T)
+    arrays = [pa.array(frame[name], from_pandas=True) for name in frame]
+    arrays += [pa.array(channel, from_pandas=True) for channel in channels]
+    return pa.Table.from_arrays(arrays, names=[str(name) for name in names])
+
+
+def _csv_bytes(table):
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow(table.column_names)
+    body = io.BytesIO()
+    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
+    pyarrow.csv.write_csv(table, body, options)
+    return header.getvalue().encode() + body.getvalue()
+
+
+# --- reading: from the file to cells --------------------------------------------------------------------
+
+
+def _ending(path):
+    for ending in sorted(ENDINGS, key=len, reverse=True):
+        if path.name.lower().endswith(ending):
+            return ending
+    raise TableError(f"{path}: unknown kind of file; its name should end in {', '.join(ENDINGS)}")
+
+
+def _read_cells(path):
+    """Column names and one arrow array a column; those of a CSV hold text."""
+    ending = _ending(path)
+    if not path.is_file():
+        raise TableError(f"{path}: no such file")
+    if ending == ".parquet":
+        try:
+            table = pyarrow.parquet.read_table(path)
+            columns = [column if _is_number(column) else column.cast(pa.string()) for column in table.columns]
+        except pa.ArrowException as error:
+            reason = str(error).splitlines()[0]
+            raise TableError(f"{path}: not a Parquet table of numbers and text ({reason}); write it again") from error
+        names = table.column_names
+    else:
+        names, columns = _parse_csv(path, _text(path, compressed=ending == ".csv.gz"))
+    _check_header(path, names, n_samples=len(columns[0]) if columns else 0)
+    return names, [column.combine_chunks() for column in columns]
+
+
+def _text(path, compressed):
+    data = path.read_bytes()
+    if compressed:
+        try:
+            data = gzip.decompress(data)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise TableError(f"{path}: broken gzip file; copy or download it again") from error
+    data = data.removeprefix(b"\xef\xbb\xbf").rstrip()
+    if not data:
+        raise TableError(f"{path}: the file is empty")
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        row = data.count(b"\n", 0, error.start) + 1
+        raise TableError(f"{path}: row {row} is not UTF-8 text; save the table as CSV with UTF-8") from error
+    return data
+
+
+def _parse_csv(path, data):
+    first_line = data.split(b"\n", 1)[0].decode()
+    try:
+        names = [name.strip() for name in next(csv.reader([first_line]))]
+    except csv.Error as error:
+        raise TableError(f"{path}: row 1 is no header of a CSV table ({error})") from error
+    if len(names) == 1 and (other := re.search("[;\t]", first_line)):
+        kind = "semicolons" if other.group() == ";" else "tabs"
+        raise TableError(f"{path}: row 1 is separated by {kind}; save the table with commas and decimal points")
+    if b"\n" not in data:
+        raise TableError(f"{path}: a header in row 1 but no sample below it")
+    ragged = []
+
+    def note_ragged(row):
+        ragged.append(row)
+        return "skip"
+
+    # Positions serve as names while parsing: names in the file may be doubled.
+    positions = [str(position) for position in range(len(names))]
+    table = pyarrow.csv.read_csv(
+        io.BytesIO(data),
+        pyarrow.csv.ReadOptions(
+            use_threads=False, column_names=positions, skip_rows=_HEADER_ROWS, block_size=len(data) + 1
+        ),
+        pyarrow.csv.ParseOptions(invalid_row_handler=note_ragged, ignore_empty_lines=False, newlines_in_values=True),
+        pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(positions, pa.string())),
+    )
+    if ragged:
+        rows = "; ".join(f"row {row.number} has {row.actual_columns}" for row in ragged[:_PLACES_KEPT])
+        more = f"; and {len(ragged) - _PLACES_KEPT} more rows" if len(ragged) > _PLACES_KEPT else ""
+        raise TableError(
+            f"{path}: the header has {len(names)} cells but {rows}{more}; give every row one cell a column"
+        )
+    return names, table.columns
+
+
+def _check_header(path, names, n_samples):
+    if not n_samples:
+        raise TableError(f"{path}: a header in row 1 but no sample below it")
+    if "sample_id" not in names:
+        channels = [float(name) for name in names if _CHANNEL_NAME.fullmatch(name)]
+        steps = np.sign(np.diff(channels))
+        if len(steps) and abs(steps.sum()) < len(steps):
+            raise TableError(
+                f"{path}: row 1 looks like data, the header is missing; "
+                "name the columns sample_id, properties with unit, channels in nm or 1/cm"
+            )
+        raise TableError(f"{path}: row 1 names no column sample_id; add one with a name for every sample")
+    if not any(_CHANNEL_NAME.fullmatch(name) for name in names):
+        raise TableError(
+            f"{path}: no channel; name each channel column by its bare wavelength or wavenumber, "
+            f"for example 421.09 (the last column is {names[-1]!r})"
+        )
+
+
+# --- reading: from cells to a dataset and a report ------------------------------------------------------
+
+
+def _examine(path, axis_unit, signal):
+    """The report on a file, and its dataset where the report holds no error (else None)."""
+    one_of("axis_unit", axis_unit, AXIS_UNITS)
+    one_of("signal", signal, SIGNALS)
+    path = Path(path)
+    names, columns = _read_cells(path)
+    is_channel = [bool(_CHANNEL_NAME.fullmatch(name)) for name in names]
+    channel_names = list(compress(names, is_channel))
+    channels = list(compress(columns, is_channel))
+    others = {name: column for name, column, no in zip(names, columns, is_channel, strict=True) if not no}
+    axis = np.array([float(name) for name in channel_names])
+
+    problems = list(_doubled_names(names))
+    values, unreadable, channel_problems = _numbers(channels, channel_names)
+    properties, samples, column_problems = _sort_columns(others)
+    provenance = _provenance(path, samples)
+    problems += _axis_problems(axis, channel_names, axis_unit)
+    problems += channel_problems
+    problems += _missing_channels(np.isnan(values) & ~unreadable, channel_names)
+    problems += _scale_problems(values, signal) or _range_problems(
+        np.where(np.isfinite(values), values, np.nan), channel_names, signal
+    )
+    problems += _sample_problems(samples, values)
+    problems += column_problems
+    problems += _property_problems(properties)
+    problems.sort(key=lambda problem: problem.severity)  # errors first, else in order
+
+    report = TableReport(
+        path=path,
+        signal=signal,
+        axis_unit=axis_unit,
+        axis=axis,
+        n_samples=len(values),
+        values=_extremes(values),
+        properties=tuple(_property_summary(name, properties[name]) for name in properties),
+        sample_columns=tuple(name for name in samples if name != "sample_id"),
+        provenance=provenance_line(provenance),
+        problems=tuple(problems),
+    )
+    if report.errors:
+        return report, None
+    order = slice(None) if axis[0] <= axis[-1] else slice(None, None, -1)
+    dataset = SpectralDataset(
+        spectra=values[:, order] / (100 if signal == "percent-reflectance" else 1),
+        axis=axis[order],
+        axis_unit=axis_unit,
+        signal="reflectance" if signal == "percent-reflectance" else signal,
+        properties=properties,
+        samples=samples.drop(columns=["origin", "seed"], errors="ignore"),
+        provenance=provenance,
+    )
+    return report, dataset
+
+
+def _numbers(columns, names):
+    """The columns as float64 (n_rows, n_columns), NaN where empty or unreadable; which is which; the problems."""
+    if all(_is_number(column) for column in columns):
+        values = np.column_stack([column.to_numpy(zero_copy_only=False) for column in columns])
+        unreadable, text = np.zeros(values.shape, dtype=bool), None
+    else:
+        text = pc.utf8_trim_whitespace(pa.concat_arrays([column.cast(pa.string()) for column in columns]))
+        text = pc.if_else(pc.is_in(pc.utf8_lower(text), _MISSING), None, text)
+        # One cast for all cells; cell by cell only where that fails.
+        try:
+            flat = text.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        except pa.ArrowInvalid:
+            flat = pd.to_numeric(text.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
+        values = flat.reshape(len(columns), -1).T
+        unreadable = (np.isnan(flat) & text.is_valid().to_numpy(zero_copy_only=False)).reshape(values.T.shape).T
+    problems = []
+    if unreadable.any():
+        row, column = np.argwhere(unreadable)[0]
+        first = text[int(column) * len(values) + int(row)].as_py()
+        problems += _cell_problem(
+            "error",
+            unreadable,
+            names,
+            f"not a number: {first!r}",
+            "Give a number with a decimal point, or leave the cell empty where nothing was measured",
+        )
+    problems += _cell_problem(
+        "error",
+        np.isinf(values),
+        names,
+        "infinite value in {cells} cells",
+        "Leave the cell empty where nothing was measured",
+    )
+    return values.astype(np.float64, copy=False), unreadable, problems
+
+
+def _is_number(column):
+    return pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
+
+
+def _sort_columns(cells):
+    """Columns that are no channels: properties, samples, and what is doubtful about either."""
+    properties, samples, problems, unitless, unknown = {}, {}, [], [], []
+    for name, column in cells.items():
+        if name in SAMPLE_COLUMNS:
+            samples[name] = _sample_column(name, column)
+            continue
+        values, _, wrong = _numbers([column], [name])
+        if _unit_suffix(name):
+            problems += wrong
+            properties[name] = values[:, 0]
+        elif wrong or np.isnan(values).all():
+            unknown.append(name)
+            samples[name] = _sample_column(name, column)
+        else:
+            unitless.append(name)
+            properties[name] = values[:, 0]
+    problems += _column_problem(
+        unitless, "property without a unit", "Rename it with its unit, for example na_ppm or clay_pct"
+    )
+    problems += _column_problem(
+        unknown,
+        "neither channel nor known property: kept as text of the sample",
+        "Nothing to do if it is meant so",
+    )
+    n_rows = len(next(iter(cells.values())))
+    return pd.DataFrame(properties, index=range(n_rows)), pd.DataFrame(samples), problems
+
+
+def _sample_column(name, column):
+    text = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    series = pc.if_else(pc.equal(text, ""), None, text).to_pandas().astype("str")
+    if name in NUMERIC_SAMPLE_COLUMNS:
+        numbers = pd.to_numeric(series, errors="coerce")
+        # A depth may also be given as '0-20', which stays text.
+        if (numbers.notna() == series.notna()).all():
+            return pd.to_numeric(series)
+    return series
+
+
+def _provenance(path, samples):
+    measured = "origin" not in samples or not (samples["origin"] == "simulated").any()
+    provenance = {"origin": "measured" if measured else "simulated", "source": f"file {path.name}"}
+    if "seed" in samples and samples["seed"].nunique() == 1:
+        provenance["seed"] = samples["seed"].dropna().iloc[0].item()
+    return provenance
+
+
+def _unit_suffix(name):
+    fitting = [unit for unit in UNITS if name == unit or name.endswith(f"_{unit}")]
+    return max(fitting, key=len, default=None)
+
+
+def _property_summary(name, values):
+    return PropertySummary(name, split_unit(name)[1], int(values.notna().sum()), *_extremes(values.to_numpy()))
+
+
+def _extremes(values):
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)
+
+
+# --- the checks -----------------------------------------------------------------------------------------
+
+
+def _cell_problem(severity, mask, names, message, remedy):
+    """At most one problem for all cells of a mask (n_rows, n_columns); the message may name the counts."""
+    if not mask.any():
+        return []
+    first = np.argwhere(mask)[:_PLACES_KEPT]
+    places = tuple((int(row) + 1 + _HEADER_ROWS, names[column]) for row, column in first)
+    counts = {"cells": f"{mask.sum():,}", "samples": f"{mask.any(axis=1).sum():,} of {len(mask):,} samples"}
+    for key, value in counts.items():
+        message = message.replace("{" + key + "}", value)
+    return [Problem(severity, message, remedy, places, int(mask.sum()))]
+
+
+def _row_problem(severity, rows, message, remedy):
+    """At most one problem for all rows, given by position."""
+    places = tuple((int(row) + 1 + _HEADER_ROWS, None) for row in rows[:_PLACES_KEPT])
+    return [Problem(severity, message, remedy, places, len(rows))] if places else []
+
+
+def _column_problem(names, message, remedy, severity="warning"):
+    """At most one problem for all columns, given by name."""
+    places = tuple((None, name) for name in names[:_PLACES_KEPT])
+    return [Problem(severity, message, remedy, places, len(names))] if places else []
+
+
+def _doubled_names(names):
+    counts = Counter(name for name in names if not _CHANNEL_NAME.fullmatch(name))
+    doubled = [name for name, count in counts.items() if count > 1]
+    return _column_problem(doubled, "column stands twice", "Delete or rename one of the two", "error")
+
+
+def _axis_problems(axis, names, axis_unit):
+    steps = np.diff(axis)
+    direction = -1 if (steps < 0).sum() > (steps > 0).sum() else 1
+    values, counts = np.unique(axis, return_counts=True)
+    twice = set(values[counts > 1])
+    doubled = [name for name, value in zip(names, axis, strict=True) if value in twice]
+    misplaced = [names[i + 1] for i in np.flatnonzero(steps * direction < 0)]
+    problems = _column_problem(doubled, "channel stands twice", "Delete or rename one of the two", "error")
+    problems += _column_problem(
+        misplaced, "axis is not monotonic: channel out of order", "Sort the channel columns", "error"
+    )
+    if not problems:
+        problems += _gap_problem(np.sort(axis), axis_unit)
+    low, high = axis.min(), axis.max()
+    declared = {"nm": (100, 25_000), "cm-1": (100, 60_000)}[axis_unit]
+    other = {"nm": "cm-1", "cm-1": "nm"}[axis_unit]
+    # Soil spectra in nm end near 2500, those in 1/cm reach from a few hundred to several thousand.
+    looks_like_other = (low < 1500 and high > 3000) if axis_unit == "nm" else (low < 500 and high <= 2600)
+    if low < declared[0] or high > declared[1] or looks_like_other:
+        likeness = f", it looks like {other}" if looks_like_other else ""
+        message = f"axis from {low:g} to {high:g} is unusual in {axis_unit}{likeness}"
+        problems.append(Problem("warning", message, "Check the axis unit that you gave"))
+    return problems
+
+
+def _gap_problem(axis, axis_unit):
+    gaps = axis_gaps(axis)
+    words = ", ".join(f"{low:g} to {high:g}" for low, high in gaps[:_PLACES_KEPT])
+    message = f"axis has {len(gaps)} {'gap' if len(gaps) == 1 else 'gaps'} without channels: {words} {axis_unit}"
+    remedy = "Cut windows on either side of a gap: channels beside it are no neighbours"
+    return [Problem("warning", message, remedy)] if len(gaps) else []
+
+
+def _missing_channels(missing, names):
+    empty = missing.all(axis=1)
+    problems = _row_problem("error", np.flatnonzero(empty), "sample without a spectrum", "Delete the row")
+    return problems + _cell_problem(
+        "warning",
+        missing & ~empty[:, None],
+        names,
+        "{cells} channel cells in {samples} are empty or NaN, read as not measured",
+        "Leave out these channels or samples before fitting a model",
+    )
+
+
+def _scale_problems(values, signal):
+    """Values on another scale than declared, which makes every other statement on their range void."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return []
+    middle, high = np.median(finite), finite.max()
+    found = {
+        "reflectance": (
+            middle > 1.5,
+            "fractions declared, but most values are over 1.5: they look like percent",
+        ),
+        "percent-reflectance": (
+            high <= 1.5,
+            f"percent declared, but no value is over {high:.3g}: they look like fractions",
+        ),
+        "absorbance": (
+            middle > 6,
+            "absorbance declared, but most values are over 6: they look like percent reflectance",
+        ),
+    }
+    wrong, message = found.get(signal, (False, ""))
+    remedy = "Declare the signal as " + ("reflectance" if signal == "percent-reflectance" else "percent-reflectance")
+    return [Problem("error", message, remedy)] if wrong else []
+
+
+def _range_problems(values, names, signal):
+    if signal == "counts":
+        negative = _cell_problem(
+            "warning",
+            values < 0,
+            names,
+            "{cells} negative counts in {samples}",
+            "Expected where a background was subtracted; do not take logarithms or square roots of them",
+        )
+        return negative + _saturation_problem(values, names)
+    low, high, unit = {
+        "reflectance": (0, 1, ""),
+        "percent-reflectance": (0, 100, " %"),
+        "absorbance": (0, 6, ""),
+    }[signal]
+    remedy = "Check the white reference of these samples, or leave out the channels"
+    below = _cell_problem("warning", values < low, names, f"{signal} below 0 in {{cells}} cells, {{samples}}", remedy)
+    return below + _cell_problem(
+        "warning", values > high, names, f"{signal} over {high}{unit} in {{cells}} cells, {{samples}}", remedy
+    )
+
+
+def _saturation_problem(values, names):
+    saturated, level = _saturated(values)
+    if not saturated.any():
+        return []
+    per_channel = saturated.sum(axis=0)
+    most = np.argsort(-per_channel, kind="stable")[: min(_PLACES_KEPT, (per_channel > 0).sum())]
+    where = ", ".join(f"{names[i]} ({per_channel[i]:,} samples)" for i in most)
+    n_channels = (per_channel > 0).sum()
+    return _cell_problem(
+        "warning",
+        saturated,
+        names,
+        f"saturated counts, {level}, in {{samples}} and {n_channels:,} channels, most often {where}",
+        "Do not calibrate on these lines: they no longer grow with the content",
+    )
+
+
+def _saturated(values):
+    """Which counts are clipped, and how one tells: near 16-bit full scale, or a flat top at the maximum."""
+    top = np.nanmax(values, initial=0)
+    if _NEAR_FULL_SCALE <= top <= _FULL_SCALE:
+        return values >= _NEAR_FULL_SCALE, f"at or over {_NEAR_FULL_SCALE:,} of {_FULL_SCALE:,}"
+    at_top = np.zeros((values.shape[0], values.shape[1] + 4), dtype=bool)
+    at_top[:, 2:-2] = (values == top) & (top > 0)
+    # A channel belongs to a flat top when it is one of three neighbours that all stand at the maximum.
+    runs = at_top[:, :-2] & at_top[:, 1:-1] & at_top[:, 2:]
+    return runs[:, :-2] | runs[:, 1:-1] | runs[:, 2:], f"flat tops at the largest value {top:g}"
+
+
+def _sample_problems(samples, values):
+    missing = np.flatnonzero(samples["sample_id"].isna())
+    problems = _row_problem("error", missing, "sample_id is missing", "Give every sample a name")
+    key = samples[["sample_id"] + ["replicate"] * ("replicate" in samples)]
+    doubled = np.flatnonzero(key.duplicated(keep=False) & samples["sample_id"].notna())
+    if doubled.size:
+        first = samples["sample_id"].iloc[doubled[0]]
+        remedy = "Rename one, or number repeated measurements of a sample in a column replicate"
+        problems += _row_problem("error", doubled, f"sample_id is doubled: {first!r}", remedy)
+    spectra = pd.Series([row.tobytes() for row in values])
+    same = np.flatnonzero(spectra.duplicated(keep=False) & np.isfinite(values).any(axis=1))
+    return problems + _row_problem(
+        "warning",
+        same,
+        "the same spectrum stands under more than one sample",
+        "Keep one, or put them in one group: copies leak across a split",
+    )
+
+
+def _property_problems(properties):
+    problems = []
+    for name in properties:
+        suffix = _unit_suffix(name)
+        if suffix is None:
+            continue
+        unit, low, high = UNITS[suffix]
+        values = properties[[name]].to_numpy()
+        odd = (values < low) | (values > high)
+        finite = values[odd]
+        problems += _cell_problem(
+            "warning",
+            odd,
+            [name],
+            f"{name} of {finite[0]:g} is outside {low:g} to {high:g} {unit}" if odd.any() else "",
+            "Check it against the source",
+        )
+    return problems

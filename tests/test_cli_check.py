@@ -1,0 +1,88 @@
+import subprocess
+import sys
+
+import pytest
+
+from spectrakit import cli
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    def run(text, *options, name="table.csv"):
+        path = tmp_path / name
+        if text is not None:
+            path.write_text(text)
+        with pytest.raises(SystemExit) as exit_of:
+            cli.main(["check", str(path), *options])
+        out, err = capsys.readouterr()
+        return exit_of.value.code, out.splitlines(), err.splitlines()
+
+    return run
+
+
+COUNTS = ("--axis", "nm", "--signal", "counts")
+
+
+def test_a_usable_table(run):
+    text = "sample_id,ph,na,lab,400,400.5,402\na,6.5,1,x,1000,2,3\nb,,2,y,4,-5,6\n"
+    code, out, err = run(text, *COUNTS)
+    assert (code, err) == (0, [])
+    assert out[:5] == [
+        "table.csv: measured, file table.csv",
+        "  samples   2",
+        "  channels  3 of counts, values -5 to 1,000",
+        "  axis      400 to 402 nm, step 0.5 to 1.5 (median 1)",
+        "  samples also carry lab",
+    ]
+    assert out[5].split() == ["property", "unit", "measured", "smallest", "largest"]
+    assert out[6].split() == ["ph", "pH", "1", "of", "2", "6.5", "6.5"]
+    assert out[7].split() == ["na", "?", "2", "of", "2", "1", "2"]
+    assert out[8].startswith("warning: 1 negative counts in 1 of 2 samples (row 3, column 400.5). ")
+    assert out[9].startswith("warning: property without a unit (column na). Rename it with its unit")
+    assert out[10:] == ["usable: 0 errors, 2 warnings"]
+
+
+def test_an_unusable_table_names_row_and_column(run):
+    code, out, err = run("sample_id,400,401\na,1,[red]\nb,3,4\n", *COUNTS)
+    assert (code, err) == (2, [])
+    assert out[-2].startswith("error: not a number: '[red]' (row 2, column 401). Give a number")
+    assert out[-1] == "not usable: 1 error, 0 warnings"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        (None, "gone.csv", "gone.csv: no such file"),
+        ("", "table.csv", "table.csv: the file is empty"),
+        ("sample_id,400\na,1,2\n", "table.csv", "the header has 2 cells but row 2 has 3"),
+        ("sample_id,400\na,1\n", "table.csv.gz", "broken gzip file"),
+        ("sample_id,400\na,1\n", "table.doc", "unknown kind of file"),
+    ],
+)
+def test_what_is_no_table_gives_one_line_and_code_2(run, text, name, message):
+    code, out, err = run(text, *COUNTS, name=name)
+    assert (code, out, len(err)) == (2, [], 1)
+    assert err[0].startswith("spectrakit: ")
+    assert message in err[0]
+
+
+@pytest.mark.parametrize("options", [(), ("--axis", "nm"), ("--axis", "um", "--signal", "counts")])
+def test_wrong_options_give_code_2(run, options):
+    code, _, err = run("sample_id,400\na,1\n", *options)
+    assert code == 2
+    assert "Traceback" not in "\n".join(err)
+
+
+def test_a_bug_is_not_dressed_up_as_bad_input(monkeypatch):
+    def broken(args):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(cli, "app", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        cli.main([])
+
+
+def test_starting_the_command_line_imports_nothing_heavy():
+    script = "import sys, spectrakit.cli; print(*{'torch', 'pandas', 'sklearn', 'scipy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

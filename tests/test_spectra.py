@@ -1,0 +1,117 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from spectrakit.spectra import SpectralDataset, axis_gaps, provenance_line
+
+
+def dataset(axis=(400.0, 410.0, 420.0, 430.0), spectra=((0, 10, 20, 30), (5, 5, 5, 5), (1, 2, 4, 8)), **changes):
+    parts = {
+        "spectra": np.array(spectra),
+        "axis": np.array(axis),
+        "axis_unit": "nm",
+        "signal": "counts",
+        "properties": pd.DataFrame({"ca_ppm": [1, 2, 3]}),
+        "samples": pd.DataFrame({"sample_id": ["a", "b", "c"]}),
+        "provenance": {"origin": "simulated", "seed": 7, "source": "LIBS forward model"},
+    }
+    return SpectralDataset(**(parts | changes))
+
+
+def test_types_and_shapes():
+    made = dataset()
+    assert (len(made), made.n_samples, made.n_channels) == (3, 3, 4)
+    assert made.spectra.dtype == np.float32
+    assert made.axis.dtype == np.float64
+    assert made.properties["ca_ppm"].dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"axis": (400, 410, 420)}, r"spectra \(3, 4\) do not fit axis \(3,\)"),
+        ({"axis": (400, 420, 410, 430)}, "strictly ascending"),
+        ({"axis": (400, 410, 410, 430)}, "strictly ascending"),
+        ({"axis": (400, 410, 420, np.nan)}, "finite"),
+        ({"axis": (), "spectra": ((), (), ())}, "at least one channel"),
+        ({"axis_unit": "um"}, "axis_unit 'um': give one of nm, cm-1"),
+        ({"signal": "percent"}, "signal 'percent'"),
+        ({"provenance": {"origin": "guessed"}}, "provenance origin 'guessed'"),
+        ({"provenance": {}}, "provenance origin None"),
+        ({"properties": pd.DataFrame({"ca_ppm": [1, 2]})}, "properties: 2 rows for 3 spectra"),
+        ({"samples": pd.DataFrame({"sample_id": ["a"]})}, "samples: 1 rows for 3 spectra"),
+        ({"samples": pd.DataFrame({"name": ["a", "b", "c"]})}, "sample_id is missing"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        dataset(**changes)
+
+
+def test_window_includes_both_ends_and_leaves_the_original_as_it_was():
+    whole = dataset()
+    cut = whole.window(410, 420)
+    assert cut.axis.tolist() == [410, 420]
+    assert cut.spectra.tolist() == [[10, 20], [5, 5], [2, 4]]
+    assert whole.n_channels == 4
+    with pytest.raises(ValueError, match="no channel between 500 and 600 nm: the spectra span 400 to 430 nm"):
+        whole.window(500, 600)
+
+
+def test_subset_by_mask_and_by_positions():
+    by_mask = dataset().subset([True, False, True])
+    assert by_mask.samples["sample_id"].tolist() == ["a", "c"]
+    assert by_mask.properties["ca_ppm"].tolist() == [1, 3]
+    assert by_mask.properties.index.tolist() == [0, 1]
+    by_position = dataset().subset([2, 0, 2])
+    assert by_position.samples["sample_id"].tolist() == ["c", "a", "c"]
+    assert by_position.spectra[:, 3].tolist() == [8, 30, 8]
+    assert len(dataset().subset([])) == 0
+    with pytest.raises(ValueError, match="for 3 samples"):
+        dataset().subset([True, False])
+    with pytest.raises(IndexError):
+        dataset().subset([3])
+
+
+def test_resample_interpolates_linearly():
+    resampled = dataset().resample([400, 405, 427.5])
+    assert resampled.axis.tolist() == [400, 405, 427.5]
+    np.testing.assert_allclose(resampled.spectra, [[0, 5, 27.5], [5, 5, 5], [1, 1.5, 7]])
+
+
+@pytest.mark.parametrize("new_axis", [[399, 410], [410, 431]])
+def test_resample_refuses_what_is_not_covered(new_axis):
+    with pytest.raises(ValueError, match="is not covered: the spectra span 400 to 430 nm"):
+        dataset().resample(new_axis)
+
+
+def test_resample_refuses_to_bridge_a_gap_but_takes_its_edges():
+    gappy = dataset(axis=(400, 401, 500, 501))
+    assert gappy.resample([401, 500]).spectra[0].tolist() == [10, 20]
+    with pytest.raises(ValueError, match=r"450\.0 nm is not covered.* none between 401 and 500"):
+        gappy.resample([400.5, 450])
+
+
+def test_resample_beside_a_missing_channel_is_missing():
+    holed = dataset(spectra=((0, np.nan, 20, 30), (5, 5, 5, 5), (1, 2, 4, 8)))
+    first = holed.resample([400, 405, 425]).spectra[0]
+    assert first[0] == 0
+    assert np.isnan(first[1])
+    assert first[2] == 25
+
+
+def test_axis_gaps_need_a_step_wider_than_those_beside_it_and_than_the_median():
+    assert axis_gaps(np.array([1.0, 2, 3, 10, 11])).tolist() == [[3, 10]]
+    assert axis_gaps(np.array([1.0, 2, 3, 6, 7])).tolist() == []
+    # overlapping orders: 0.014 and 0.07 in turn among steps of 0.08
+    overlapping = np.cumsum([0, 0.08, 0.08, 0.08, 0.014, 0.07, 0.014, 0.08, 0.08, 0.08])
+    assert len(axis_gaps(overlapping)) == 0
+    assert len(axis_gaps(np.array([1.0, 100.0]))) == 0
+    assert len(axis_gaps(np.array([1.0]))) == 0
+
+
+def test_provenance_in_one_line():
+    assert dataset().provenance_line() == "simulated, seed 7, LIBS forward model"
+    assert provenance_line({"origin": "measured", "source": "file a.csv"}) == "measured, file a.csv"
+    further = {"origin": "simulated", "seed": 0, "profile": "quick", "settings": {"gain": 2}}
+    assert provenance_line(further) == "simulated, seed 0, profile quick"
