@@ -1,0 +1,1 @@
+"""Spectra from physics: atoms, plasma, and the instruments that look at them."""
