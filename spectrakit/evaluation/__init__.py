@@ -1,0 +1,1 @@
+"""Splits, metrics and what they mean for a handful of samples."""

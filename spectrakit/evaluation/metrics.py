@@ -1,0 +1,126 @@
+"""How far are predicted contents from true ones, how repeatable, and down to which content?
+
+Contents are in ppm throughout, but nothing depends on the unit except that inputs share it.
+"""
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+
+def r2(y_true, y_pred):
+    """Coefficient of determination of predictions; 1 at best, negative when the mean predicts better.
+
+    y_true, y_pred : (n_samples,) contents
+    Returns a float, NaN where it is undefined: fewer than two samples, or contents that are all the same.
+    Source: libs paper, equation 3.
+    """
+    y_true = np.asarray(y_true)
+    if len(y_true) < 2 or np.ptp(y_true) == 0:
+        return float("nan")
+    return float(r2_score(y_true, y_pred))
+
+
+def rmse(y_true, y_pred):
+    """Root mean square error of (n_samples,) contents, in their unit. Source: libs paper, equation 4."""
+    return float(root_mean_squared_error(y_true, y_pred))
+
+
+def mae(y_true, y_pred):
+    """Mean absolute error of (n_samples,) contents, in their unit. Source: libs paper, equation 5."""
+    return float(mean_absolute_error(y_true, y_pred))
+
+
+def rpd(y_true, y_pred):
+    """Ratio of performance to deviation: sample standard deviation of the contents over the RMSE.
+
+    y_true, y_pred : (n_samples,) contents
+    Returns a float, NaN for fewer than two samples. Source: Williams 1987.
+    """
+    if len(y_true) < 2:
+        return float("nan")
+    return float(np.std(y_true, ddof=1) / rmse(y_true, y_pred))
+
+
+def relative_standard_deviation(predictions, axis=-1):
+    """Repeatability: sample standard deviation of repeated predictions over their mean, in per cent.
+
+    predictions : contents predicted from repeated measurements of a sample, the repeats along `axis`
+    Returns per cent, in the shape of `predictions` without `axis`.
+    Raises ValueError for fewer than two repeats.
+    Source: libs paper, equation 6.
+    """
+    predictions = np.asarray(predictions, dtype=float)
+    if predictions.shape[axis] < 2:
+        raise ValueError("a relative standard deviation needs at least two repeated predictions of a sample")
+    return 100 * predictions.std(axis=axis, ddof=1) / predictions.mean(axis=axis)
+
+
+def generalisation_gap(rmse_train, rmse_test):
+    """RMSE of training minus RMSE of test, as published.
+
+    The sign is the paper's: a model that over-fits has the smaller error in training, so over-fitting makes
+    the gap *negative*, although the text calls a higher value the greater over-fitting. Compare magnitudes.
+    Source: libs paper, equation 7.
+    """
+    return np.subtract(rmse_train, rmse_test)
+
+
+def percentage_error(y_true, y_pred):
+    """Error of each prediction in per cent of the true content.
+
+    y_true, y_pred : arrays of contents that broadcast against each other
+    Returns per cent, NaN where the true content is zero (an unspiked sample has no percentage error).
+    Source: libs paper, figure 5.
+    """
+    y_true = np.asarray(y_true, dtype=float)
+    return 100 * (np.asarray(y_pred, dtype=float) - y_true) / np.where(y_true == 0, np.nan, y_true)
+
+
+def limit_of_detection(calibration_slope, blank_std):
+    """Smallest content told apart from a blank: 3 s_blank / slope.
+
+    calibration_slope : signal per ppm, > 0
+    blank_std : standard deviation of repeated blanks, in the signal's unit
+    Returns ppm. Raises ValueError for a slope that is not positive.
+    Source: IUPAC 1997; libs paper, 'CNN regression prediction'.
+    """
+    if not np.all(np.asarray(calibration_slope) > 0):
+        raise ValueError(f"the calibration slope must be positive, not {calibration_slope}")
+    return 3 * np.asarray(blank_std) / calibration_slope
+
+
+def repeat_metrics(y_true, out_of_fold):
+    """R2, RMSE, MAE and RPD of every repeat, each pooled over the out-of-fold predictions of that repeat.
+
+    y_true : (n_samples,) contents
+    out_of_fold : (n_repeats, n_samples) predictions, each made by a network that had not seen the sample
+    Returns a DataFrame (n_repeats, 4) with columns r2, rmse, mae, rpd.
+    """
+    metrics = {"r2": r2, "rmse": rmse, "mae": mae, "rpd": rpd}
+    rows = [{name: metric(y_true, y_pred) for name, metric in metrics.items()} for y_pred in out_of_fold]
+    return pd.DataFrame(rows).rename_axis(index="repeat")
+
+
+def summarise_repeats(y_true, out_of_fold):
+    """Mean and sample standard deviation over repeats of the pooled metrics.
+
+    Arguments as in `repeat_metrics`.
+    Returns a DataFrame with rows r2, rmse, mae, rpd and columns mean, sd; sd is NaN for a single repeat.
+    """
+    return repeat_metrics(y_true, out_of_fold).agg(["mean", "std"]).T.set_axis(["mean", "sd"], axis=1)
+
+
+def fold_r2(y_true, predictions, splits):
+    """R2 of every fold by itself, NaN for a fold of one sample.
+
+    With 12 samples in 10 folds eight of ten values are NaN, and the other two rest on two samples each:
+    this is why the study pools over a repeat.
+
+    y_true : (n_rows,) contents
+    predictions : (n_splits, n_rows), row i from the model trained on `splits.train[i]`
+    Returns (n_splits,).
+    """
+    y_true = np.asarray(y_true)
+    pairs = zip(np.asarray(predictions), splits.test, strict=True)
+    return np.array([r2(y_true[test], y_pred[test]) for y_pred, test in pairs])

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from spectrakit.evaluation import metrics
+from spectrakit.evaluation.splits import repeated_folds
+
+TRUE = np.array([0.0, 100.0, 200.0, 300.0])
+PREDICTED = np.array([10.0, 90.0, 230.0, 290.0])  # errors 10, -10, 30, -10
+
+
+def test_pooled_metrics_by_hand():
+    assert metrics.rmse(TRUE, PREDICTED) == pytest.approx(np.sqrt(300))
+    assert metrics.mae(TRUE, PREDICTED) == pytest.approx(15)
+    assert metrics.r2(TRUE, PREDICTED) == pytest.approx(1 - 1200 / 50000)
+    assert metrics.rpd(TRUE, PREDICTED) == pytest.approx(129.0994449 / 17.3205081)
+
+
+def test_r2_of_the_mean_is_zero_and_below_it_negative():
+    assert metrics.r2(TRUE, np.full(4, 150.0)) == pytest.approx(0)
+    assert metrics.r2(TRUE, TRUE[::-1]) == pytest.approx(-3)
+
+
+@pytest.mark.parametrize("y_true", [[5.0], [5.0, 5.0]])
+def test_r2_is_nan_where_undefined_without_a_warning(y_true, recwarn):
+    assert np.isnan(metrics.r2(y_true, [4.0] * len(y_true)))
+    assert not recwarn
+
+
+def test_rpd_of_one_sample_is_nan_without_a_warning(recwarn):
+    assert np.isnan(metrics.rpd([5.0], [4.0]))
+    assert not recwarn
+
+
+def test_relative_standard_deviation_uses_the_sample_deviation():
+    repeats = np.array([[9.0, 10.0, 11.0], [90.0, 100.0, 110.0]])
+    np.testing.assert_allclose(metrics.relative_standard_deviation(repeats), [10, 10])
+    np.testing.assert_allclose(metrics.relative_standard_deviation(repeats.T, axis=0), [10, 10])
+    with pytest.raises(ValueError, match="at least two"):
+        metrics.relative_standard_deviation([[1.0]])
+
+
+def test_overfitting_makes_the_published_gap_negative():
+    assert metrics.generalisation_gap(5.0, 40.0) == -35.0
+    np.testing.assert_array_equal(metrics.generalisation_gap([1, 2], [2, 1]), [-1, 1])
+
+
+def test_percentage_error_is_nan_for_an_unspiked_sample(recwarn):
+    np.testing.assert_allclose(metrics.percentage_error(TRUE, PREDICTED), [np.nan, -10, 15, -10 / 3])
+    assert not recwarn
+
+
+def test_limit_of_detection():
+    assert metrics.limit_of_detection(2.0, 4.0) == pytest.approx(6.0)
+    for slope in (0.0, -1.0, np.nan):
+        with pytest.raises(ValueError, match="slope must be positive"):
+            metrics.limit_of_detection(slope, 4.0)
+
+
+def test_summary_is_mean_and_sample_deviation_over_repeats():
+    out_of_fold = np.stack([TRUE + 10, TRUE - 20, TRUE + 30])
+    per_repeat = metrics.repeat_metrics(TRUE, out_of_fold)
+    np.testing.assert_allclose(per_repeat["rmse"], [10, 20, 30])
+    np.testing.assert_allclose(per_repeat["r2"], 1 - 4 * np.array([100, 400, 900]) / 50000)
+    summary = metrics.summarise_repeats(TRUE, out_of_fold)
+    assert list(summary.index) == ["r2", "rmse", "mae", "rpd"]
+    assert summary.loc["mae", "mean"] == pytest.approx(20)
+    assert summary.loc["mae", "sd"] == pytest.approx(10)
+
+
+def test_pooled_r2_is_not_the_mean_of_fold_r2():
+    splits = repeated_folds(12, n_repeats=1)
+    y_true = np.arange(12.0)
+    predictions = np.tile(y_true + 0.5, (10, 1))
+    fold = metrics.fold_r2(y_true, predictions, splits)
+    # The two folds of two samples are (6, 11) and (4, 10); the other eight hold one sample.
+    np.testing.assert_allclose(fold[:2], [1 - 0.5 / 12.5, 1 - 0.5 / 18])
+    assert np.isnan(fold[2:]).all()
+    pooled = metrics.summarise_repeats(y_true, splits.out_of_fold(predictions))
+    assert pooled.loc["r2", "mean"] == pytest.approx(1 - 12 * 0.25 / 143)

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from spectrakit.evaluation.splits import grouped_folds, leaky_folds, repeated_folds
+
+REPLICATES = np.repeat(["a", "b", "c", "d"], 3)
+
+
+def rows_tested(splits):
+    return [np.flatnonzero(row).tolist() for row in splits.test]
+
+
+def test_ten_folds_of_twelve_samples_are_pinned():
+    splits = repeated_folds(12, random_state=0)
+    assert splits.train.shape == (100, 12) and len(splits) == 100
+    assert rows_tested(splits)[:10] == [[6, 11], [4, 10], [2], [8], [1], [7], [9], [3], [0], [5]]
+    assert rows_tested(splits)[10:14] == [[2, 5], [3, 4], [9], [0]]
+    assert splits.repeat[[0, 9, 10, 99]].tolist() == [0, 0, 1, 9]
+    assert splits.fold[[0, 9, 10, 99]].tolist() == [0, 9, 0, 9]
+
+
+def test_two_folds_of_two_and_eight_of_one():
+    sizes = repeated_folds(12).test.sum(axis=1).reshape(10, 10)
+    np.testing.assert_array_equal(sizes, np.tile([2, 2, 1, 1, 1, 1, 1, 1, 1, 1], (10, 1)))
+
+
+def test_every_row_is_tested_once_a_repeat_and_repeats_differ():
+    splits = grouped_folds(REPLICATES, n_folds=3, n_repeats=5)
+    for repeat in range(5):
+        np.testing.assert_array_equal(splits.test[splits.repeat == repeat].sum(axis=0), 1)
+    assert len(np.unique(repeated_folds(12).train.reshape(10, -1), axis=0)) == 10
+
+
+def test_the_seed_alone_decides():
+    np.testing.assert_array_equal(repeated_folds(12, random_state=3).train, repeated_folds(12, random_state=3).train)
+    assert (repeated_folds(12, random_state=3).train != repeated_folds(12, random_state=4).train).any()
+
+
+def test_replicates_stay_together_unless_leaky():
+    grouped = grouped_folds(REPLICATES, n_folds=2, n_repeats=2, random_state=1)
+    assert rows_tested(grouped) == [
+        [6, 7, 8, 9, 10, 11],
+        [0, 1, 2, 3, 4, 5],
+        [0, 1, 2, 6, 7, 8],
+        [3, 4, 5, 9, 10, 11],
+    ]
+    leaky = leaky_folds(REPLICATES, n_folds=2, n_repeats=1, random_state=1)
+    assert rows_tested(leaky) == [[1, 2, 3, 4, 6, 10], [0, 5, 7, 8, 9, 11]]
+    straddling = [set(REPLICATES[train]) & set(REPLICATES[~train]) for train in leaky.train]
+    assert straddling == [{"a", "b", "c", "d"}] * 2
+
+
+def test_order_of_rows_does_not_break_groups():
+    shuffled = np.random.default_rng(0).permutation(REPLICATES)
+    splits = grouped_folds(shuffled, n_folds=4, n_repeats=3)
+    for train in splits.train:
+        assert not set(shuffled[train]) & set(shuffled[~train])
+
+
+def test_out_of_fold_takes_each_row_from_the_model_that_did_not_see_it():
+    splits = repeated_folds(5, n_folds=2, n_repeats=2)
+    pooled = splits.out_of_fold(np.tile(np.arange(4.0)[:, None], (1, 5)))
+    for repeat, row in np.ndindex(2, 5):
+        assert splits.test[int(pooled[repeat, row]), row] and splits.repeat[int(pooled[repeat, row])] == repeat
+
+
+def test_wrong_sizes_are_named():
+    with pytest.raises(ValueError, match="n_splits=10 greater than the number of samples: n_samples=9"):
+        repeated_folds(9)
+    with pytest.raises(ValueError, match=r"predictions are \(3,\)"):
+        repeated_folds(12).out_of_fold(np.zeros(3))
