@@ -1,0 +1,200 @@
+"""What did a study publish, what did the rebuild find, and do the two agree?
+
+The published side is data/published/<study>.yml. Ours is data/recorded/<study>-paper.json, which the study writes:
+
+    {"provenance": {"profile": "paper", "config": {...}, "seed": 0, "commit": "...", "version": "0.1.0"},
+     "results": {"r2.ca.high": {"value": 0.91, "sd": 0.02, "n": 10, "note": "ten repeats, pooled"}, ...}}
+
+The ids are those of the yml. `value` is null where there is none and `note` then says why; `sd`, `n` and `note`
+may be left out. What `value` means for an ordering or a line is written at the head of the yml.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import yaml
+from rich.markup import escape
+from rich.table import Table
+
+from spectrakit.resources import data_path
+from spectrakit.studies import libs_published
+
+CHECKS = {"libs": libs_published.CHECKS}
+PROVENANCE = ("profile", "config", "seed", "commit", "version")
+# An ordering agrees when it holds in nine of ten repeats; it points the same way when it holds in more than half.
+ORDERING_AGREES, ORDERING_LEANS = 0.9, 0.5
+# A line counts from a hundredth of the strongest line's emissivity. Below one count of a 16-bit detector that the
+# strongest line fills, it might as well not be there.
+LINE_AGREES, LINE_LEANS = 0.01, 2**-16
+
+
+class Verdict(NamedTuple):
+    """One of 'agrees', 'same direction', 'differs', 'cannot be assessed', and why."""
+
+    verdict: str
+    why: str
+
+
+def load_published(study):
+    """The published side of a study: a dict with title, entries (by id) and inconsistencies (a list).
+
+    Raises ValueError for a study without published figures or for an id given twice.
+    """
+    path = data_path("published", f"{study}.yml")
+    if not path.exists():
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yml")))
+        raise ValueError(f"no published figures for the study '{study}'; there are: {known}")
+    published = yaml.safe_load(path.read_text(encoding="utf-8"))
+    entries = {entry["id"]: entry for entry in published["entries"]}
+    if len(entries) < len(published["entries"]):
+        raise ValueError(f"{path.name}: an id is given twice")
+    return published | {"entries": entries}
+
+
+def load_results(study, path=None):
+    """Our side of a study: a dict with provenance and results (by id), see the head of this module.
+
+    path : the file, by default data/recorded/<study>-paper.json
+    Raises FileNotFoundError, or ValueError for a file that is not such a record, or an id that was not published.
+    """
+    path = Path(path or data_path("recorded", f"{study}-paper.json"))
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        remedy = f"run: spectrakit replicate {study} --profile paper"
+        raise FileNotFoundError(f"{path.name}: no recorded results; {remedy}") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path.name}, line {error.lineno}: not JSON ({error.msg})") from None
+    missing = [key for key in PROVENANCE if key not in record.get("provenance", {})]
+    if missing or "results" not in record:
+        raise ValueError(f"{path.name}: lacks {', '.join(missing) or 'results'}; see spectrakit/ledger.py")
+    unknown = sorted(set(record["results"]) - set(load_published(study)["entries"]))
+    if unknown:
+        raise ValueError(f"{path.name}: '{unknown[0]}' is not an id of {study}.yml ({len(unknown)} such)")
+    return record
+
+
+def judge(entry, ours):
+    """The verdict on one published entry; all rules stand here.
+
+    entry : of the published yml; ours : {value, sd, n, note} or None
+
+    cannot be assessed : the entry says why no rebuild can, or we have no finite value
+    setting, input : agrees when equal, else differs
+    ordering : agrees when it holds in at least 90 % of repeats, same direction above 50 %, else differs
+    line : agrees from a hundredth of the strongest line's emissivity, same direction when fainter, differs
+        when there is none or the strongest line would fill a 16-bit detector before it made one count
+    result with a bound : agrees on its side of the bound, else differs
+    result : agrees when the difference is within twice the combined deviation, or within the relative
+        tolerance that the entry states, whichever is wider; beyond that same direction when ours lies on the
+        side that supports the claim (`better`), else differs
+    """
+    if "unassessable" in entry:
+        return Verdict("cannot be assessed", entry["unassessable"])
+    if not ours or not _is_finite(ours.get("value")):
+        return Verdict("cannot be assessed", (ours or {}).get("note") or "no result of ours")
+    value, kind = ours["value"], entry["kind"]
+    if kind in ("setting", "input"):
+        same = value == entry["value"]
+        return Verdict("agrees" if same else "differs", "the same" if same else "not the same")
+    if kind == "ordering":
+        return _graded(value, ORDERING_AGREES, ORDERING_LEANS, f"holds in {value:.0%} of repeats")
+    if kind == "line":
+        why = f"{value:.2g} of the strongest line" if value > 0 else "no such line"
+        return _graded(value, LINE_AGREES, LINE_LEANS, why)
+    if "bound" in entry:
+        holds = value >= entry["value"] if entry["bound"] == "at_least" else value <= entry["value"]
+        return Verdict("agrees" if holds else "differs", f"{entry['bound'].replace('_', ' ')} {entry['value']}")
+    return _judge_number(entry, value, ours.get("sd"))
+
+
+def ledger_frame(study, results=None, kinds=("result", "ordering", "line")):
+    """Published beside ours, one row an entry.
+
+    results : mapping id -> {value, sd, n, note}, by default what is recorded for the study
+    kinds : which kinds of entry; 'setting' and 'input' may be added
+    Returns a DataFrame indexed by id: what, element, range, unit, published, ours, verdict, why, note, where.
+    """
+    results = load_results(study)["results"] if results is None else results
+    rows = []
+    for entry in load_published(study)["entries"].values():
+        if entry["kind"] not in kinds:
+            continue
+        ours = results.get(entry["id"])
+        rows.append(
+            {key: entry.get(key, "") for key in ("id", "what", "element", "range", "unit")}
+            | {"published": _published_text(entry), "ours": _ours_text(entry, ours)}
+            | judge(entry, ours)._asdict()
+            | {"note": (ours or {}).get("note") or "", "where": entry["where"]}
+        )
+    return pd.DataFrame(rows).set_index("id")
+
+
+def inconsistencies_frame(study):
+    """What does not agree inside the paper itself, and what was found to fit, with figures computed from it.
+
+    Returns a DataFrame indexed by id: standing ('contradiction', 'unclear' or 'fits'), title, text, where.
+    """
+    published = load_published(study)
+    rows = []
+    for item in published["inconsistencies"]:
+        check = CHECKS[study].get(item["id"])
+        figures = check(published["entries"]) if check else {}
+        rows.append(item | {"text": item["text"].format(**figures)})
+    return pd.DataFrame(rows).set_index("id")[["standing", "title", "text", "where"]]
+
+
+def as_table(frame, title):
+    """A frame as a table for the terminal, its index as first column."""
+    table = Table(title=title, show_lines=True)
+    for column in (frame.index.name, *frame.columns):
+        table.add_column(column, overflow="fold")
+    for index, *cells in frame.itertuples():
+        table.add_row(index, *(escape(str(cell)) for cell in cells))
+    return table
+
+
+def _judge_number(entry, value, sd):
+    combined = 2 * math.hypot(entry.get("sd", 0), sd if _is_finite(sd) else 0)
+    allowed = max(combined, entry.get("tolerance", 0) * abs(entry["value"]))
+    difference = value - entry["value"]
+    why = f"{difference:+.3g} beside {allowed:.3g} allowed"
+    if abs(difference) <= allowed:
+        return Verdict("agrees", why)
+    supports = difference > 0 if entry["better"] == "higher" else difference < 0
+    return Verdict("same direction" if supports else "differs", why)
+
+
+def _graded(value, agrees, leans, why):
+    if value >= agrees:
+        return Verdict("agrees", why)
+    return Verdict("same direction" if value > leans else "differs", why)
+
+
+def _is_finite(value):
+    return value is not None and (not isinstance(value, float) or math.isfinite(value))
+
+
+def _published_text(entry):
+    if entry["kind"] == "ordering":
+        return "claimed"
+    if "value" not in entry:
+        return ""
+    sign = {"at_least": "≥ ", "at_most": "≤ "}.get(entry.get("bound"), "")
+    return sign + _number_text(entry["value"], entry.get("sd"))
+
+
+def _ours_text(entry, ours):
+    if not ours or not _is_finite(ours.get("value")):
+        return ""
+    if entry["kind"] == "ordering":
+        return f"{ours['value']:.0%}"
+    return _number_text(ours["value"], ours.get("sd"))
+
+
+def _number_text(value, sd):
+    text = f"{value:.4g}" if isinstance(value, float) and value < 100 else str(value)
+    return f"{text} ± {sd:.3g}" if _is_finite(sd) else text

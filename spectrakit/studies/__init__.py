@@ -1,0 +1,1 @@
+"""The protocol of each study, made of the other rooms of the package."""
