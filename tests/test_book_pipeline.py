@@ -1,0 +1,363 @@
+"""Does the book's pipeline build what is sound, once, and refuse what is not? Every test runs the real tools."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tools.executor import chapter_key, execute_chapters, forget_removed_chapters, is_current
+from tools.layout import BookError, Layout
+from tools.pairs import check_pairs, notebook_text, write_pairs
+from tools.publisher import build_site, edition_cells, pages_in_contents, stage
+
+ROOT = Path(__file__).parents[1]
+CONTENTS = "format: jb-book\nroot: intro\nchapters:\n  - file: 01_first\n  - file: 02_second\n"
+FIRST = """\
+# %% [markdown]
+# # First
+#
+# ## A place
+#
+# See [the second chapter](02_second.ipynb).
+
+# %% [markdown]
+# ```{exercise-start}
+# :label: ex-sum
+# ```
+# Add one and one.
+
+# %% [markdown]
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-sum
+# :class: dropdown
+# ```
+
+# %%
+print("the sum is", 1 + 1)
+
+# %% [markdown]
+# ```{solution-end}
+# ```
+"""
+SECOND = """\
+# %% [markdown]
+# # Second
+
+# %%
+import spectrakit
+
+print(spectrakit.MARK)
+"""
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch):
+    monkeypatch.delenv("SPECTRAKIT_PROFILE", raising=False)
+    monkeypatch.delenv("SPECTRAKIT_DATA", raising=False)
+
+
+def write_book(root):
+    """A book of two chapters, with the kit's own configuration and assets and a package of one constant."""
+    (root / "book").mkdir(parents=True)
+    (root / "spectrakit").mkdir()
+    (root / "spectrakit" / "__init__.py").write_text("MARK = 'made of the checkout'\n")
+    (root / "data").mkdir()
+    (root / "data" / "lines.csv").write_text("wavelength_nm\n422.67\n")
+    (root / "requirements.txt").write_text("numpy==2.4.6\n")
+    (root / "_toc.yml").write_text(CONTENTS)
+    shutil.copyfile(ROOT / "_config.yml", root / "_config.yml")
+    shutil.copytree(ROOT / "book" / "assets", root / "book" / "assets")
+    (root / "book" / "intro.md").write_text("# A book\n\nBegin with [the place](01_first.ipynb#a-place).\n")
+    (root / "book" / "01_first.py").write_text(FIRST)
+    (root / "book" / "02_second.py").write_text(SECOND)
+    layout = Layout(root)
+    write_pairs(layout)
+    return layout
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A sound book, its chapters run and its site built."""
+    layout = write_book(tmp_path_factory.mktemp("finished"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SPECTRAKIT_PROFILE", raising=False)
+        patch.delenv("SPECTRAKIT_DATA", raising=False)
+        execute_chapters(layout)
+        build_site(layout)
+    return layout
+
+
+@pytest.fixture
+def book(finished, tmp_path):
+    """A copy of the finished book, to be changed."""
+    shutil.copytree(finished.root, tmp_path / "copy")
+    return Layout(tmp_path / "copy")
+
+
+def rewrite(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def outputs(layout, chapter):
+    notebook = json.loads((layout.executed / f"{chapter}.ipynb").read_text())
+    return "".join("".join(output["text"]) for cell in notebook["cells"] for output in cell.get("outputs", []))
+
+
+def run_times(layout):
+    return {path.name: path.stat().st_mtime_ns for path in layout.executed.glob("*.ipynb")}
+
+
+# Pairs
+
+
+def test_a_source_always_gives_the_same_notebook():
+    text = notebook_text("# %%\n1\n\n# %%\n1\n\n# %% [markdown]\n# Naïve\n")
+    notebook = nbformat.reads(text, as_version=4)
+    nbformat.validate(notebook)
+    assert text == notebook_text("# %%\n1\n\n# %%\n1\n\n# %% [markdown]\n# Naïve\n")
+    assert [cell.id for cell in notebook.cells] == ["c553228271d4", "56d4275def58", "692c09adbd06"]
+    assert [cell.source for cell in notebook.cells] == ["1", "1", "Naïve"]
+
+
+def test_metadata_of_a_cell_is_kept():
+    notebook = nbformat.reads(notebook_text('# %% mystnb={"image": {"alt": "A line"}} tags=["hide-input"]\n1\n'), 4)
+    assert notebook.cells[0].metadata == {"mystnb": {"image": {"alt": "A line"}}, "tags": ["hide-input"]}
+
+
+def test_the_kits_own_pairs_are_current():
+    check_pairs(Layout(ROOT))
+
+
+def test_a_stale_pair_stops_the_build(book):
+    rewrite(book.book / "01_first.py", "one and one", "one and two")
+    command = [sys.executable, "-m", "tools.book", "build", "--root", str(book.root)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr == "book/01_first.ipynb is not what its source says\nRun `make sync` and commit the notebooks.\n"
+
+
+def test_sync_writes_only_what_is_stale(book):
+    rewrite(book.book / "01_first.py", "one and one", "one and two")
+    assert write_pairs(book) == [book.book / "01_first.ipynb"]
+    check_pairs(book)
+
+
+def test_a_notebook_without_a_source_is_refused(book):
+    (book.book / "02_second.py").unlink()
+    with pytest.raises(BookError, match=r"book/02_second\.ipynb has no source 02_second\.py"):
+        check_pairs(book)
+
+
+# Execution
+
+
+def test_chapters_use_the_package_of_their_checkout(finished):
+    assert outputs(finished, "02_second") == "made of the checkout\n"
+    assert outputs(finished, "01_first") == "the sum is 2\n"
+
+
+def test_nothing_runs_again_when_nothing_changed(book):
+    before = run_times(book)
+    execute_chapters(book)
+    assert run_times(book) == before
+
+
+def test_a_failing_cell_stops_the_build_and_only_its_chapter_runs_again(book, capsys):
+    before = run_times(book)
+    rewrite(book.book / "02_second.py", "spectrakit.MARK", "1 / 0")
+    with pytest.raises(BookError, match="1 of 1 chapters failed: 02_second"):
+        execute_chapters(book)
+    assert "ZeroDivisionError" in capsys.readouterr().out
+    assert not is_current(book, book.book / "02_second.py")
+
+    rewrite(book.book / "02_second.py", "1 / 0", "'mended'")
+    execute_chapters(book)
+    assert outputs(book, "02_second") == "mended\n"
+    after = run_times(book)
+    assert after["01_first.ipynb"] == before["01_first.ipynb"]
+    assert after["02_second.ipynb"] > before["02_second.ipynb"]
+
+
+def test_an_interrupted_run_leaves_nothing_that_counts(book):
+    rewrite(book.book / "02_second.py", "print(spectrakit.MARK)", "import time\nopen('../began', 'w')\ntime.sleep(99)")
+    write_pairs(book)
+    command = [sys.executable, "-m", "tools.book", "execute", "--root", str(book.root)]
+    run = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL)
+    while not (book.build / "began").exists():
+        assert run.poll() is None
+        time.sleep(0.1)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert not is_current(book, book.book / "02_second.py")
+    assert is_current(book, book.book / "01_first.py")
+
+
+@pytest.mark.parametrize("name", ["book/01_first.py", "spectrakit/__init__.py", "data/lines.csv", "requirements.txt"])
+def test_a_chapter_is_stale_once_a_file_that_it_reads_changes(book, name):
+    assert is_current(book, book.book / "01_first.py")
+    (book.root / name).write_text((book.root / name).read_text() + "# changed\n")
+    assert not is_current(book, book.book / "01_first.py")
+
+
+def test_a_chapter_does_not_depend_on_the_other_chapters(book):
+    (book.book / "02_second.py").write_text("# %%\n")
+    assert is_current(book, book.book / "01_first.py")
+
+
+def test_a_chapter_is_stale_for_another_profile_or_other_measured_data(book, monkeypatch, tmp_path):
+    chapter = book.book / "01_first.py"
+    keys = [chapter_key(book, chapter)]
+    monkeypatch.setenv("SPECTRAKIT_PROFILE", "paper")
+    keys.append(chapter_key(book, chapter))
+    monkeypatch.setenv("SPECTRAKIT_DATA", str(tmp_path / "measured"))
+    with pytest.raises(BookError, match="which is not a folder"):
+        chapter_key(book, chapter)
+    (tmp_path / "measured").mkdir()
+    keys.append(chapter_key(book, chapter))
+    (tmp_path / "measured" / "soils.csv").write_text("sample_id\n")
+    keys.append(chapter_key(book, chapter))
+    assert len(set(keys)) == len(keys)
+
+
+def test_measured_data_are_named_from_the_root_of_the_checkout(book, monkeypatch):
+    (book.root / "measured").mkdir()
+    (book.root / "measured" / "soils.csv").write_text("sample_id\n")
+    monkeypatch.setenv("SPECTRAKIT_DATA", "measured")
+    (book.book / "01_first.py").unlink()
+    listing = "import os\n\nprint(os.listdir(os.environ['SPECTRAKIT_DATA']), os.environ['OMP_NUM_THREADS'])"
+    rewrite(book.book / "02_second.py", "print(spectrakit.MARK)", listing)
+    execute_chapters(book)
+    assert outputs(book, "02_second") == "['soils.csv'] 1\n"
+
+
+def test_the_notebook_of_a_removed_chapter_is_forgotten(book):
+    (book.book / "02_second.py").unlink()
+    forget_removed_chapters(book)
+    assert sorted(path.name for path in book.executed.iterdir()) == ["01_first.ipynb", "01_first.key"]
+
+
+# The site
+
+
+def test_every_page_is_built_and_loads_nothing_from_outside(finished):
+    html = finished.build / "html"
+    assert pages_in_contents(finished) == ["intro", "01_first", "02_second"]
+    assert all((html / f"{page}.html").exists() for page in ["index", "intro", "01_first", "02_second"])
+    assert "the sum is 2" in (html / "01_first.html").read_text()
+    for name in ["vendor/require.js", "vendor/embed-amd.js", "vendor/mathjax/tex-mml-chtml.js", "anywidget.js"]:
+        assert (html / "_static" / name).stat().st_size > 10_000
+
+
+def test_an_unchanged_book_is_not_built_again(book):
+    marker = book.build / "html" / "marker"
+    marker.touch()
+    build_site(book)
+    assert marker.exists()
+    (book.book / "intro.md").write_text("# Another book\n")
+    build_site(book)
+    assert not marker.exists()
+
+
+def test_the_student_edition_leaves_solutions_out(book):
+    page = build_site(book, "student").with_name("01_first.html").read_text()
+    assert "Add one and one." in page
+    assert "the sum is" not in page
+
+
+DEAD_LINKS = """
+[nowhere](nowhere.md) [no such place](01_first.ipynb#no-such-place)
+"""
+DEAD_HTML_LINKS = """
+<a href="01_gone.html">gone</a> <a href="02_second.html#gone">gone</a> <a href="02_second.html#second">there</a>
+<img src="https://example.org/a.png" alt=""> <a href="https://example.org/">elsewhere</a>
+"""
+
+
+@pytest.mark.parametrize(
+    ("addition", "messages"),
+    [
+        (DEAD_LINKS, ["'nowhere.md'", "'no-such-place'"]),
+        ("```{nosuchdirective}\n```", ["Unknown directive type: 'nosuchdirective'"]),
+        (
+            DEAD_HTML_LINKS,
+            [
+                "intro.html: loads https://example.org/a.png from outside",
+                "intro.html: dead link to 01_gone.html",
+                "intro.html: dead anchor in link to 02_second.html#gone",
+            ],
+        ),
+    ],
+    ids=["dead links", "warning", "dead html links"],
+)
+def test_a_fault_of_a_page_stops_the_build(book, addition, messages):
+    rewrite(book.book / "intro.md", "# A book\n", f"# A book\n\n{addition}\n")
+    with pytest.raises(BookError) as fault:
+        build_site(book)
+    assert [message for message in messages if message not in str(fault.value)] == []
+    assert str(fault.value).count("example.org") == str(messages).count("example.org")
+    assert not (book.build / "html").exists()
+
+
+def test_contents_and_pages_must_name_each_other(book):
+    (book.root / "_toc.yml").write_text(CONTENTS + "  - file: 03_third\n")
+    (book.book / "forgotten.md").write_text("# Forgotten\n")
+    with pytest.raises(BookError) as fault:
+        build_site(book)
+    assert "03_third" in str(fault.value)
+    assert "forgotten.md: WARNING: document isn't included in any toctree" in str(fault.value)
+
+
+def test_a_vendored_file_is_what_its_hash_says(book):
+    font = book.book / "assets/vendor/mathjax/output/chtml/fonts/woff-v2/MathJax_Zero.woff"
+    font.write_bytes(font.read_bytes() + b"\0")
+    with pytest.raises(BookError, match=r"MathJax_Zero\.woff is not the file that SHA256SUMS names"):
+        stage(book, book.build / "site-reader", "reader")
+
+
+def test_every_vendored_file_has_a_hash():
+    vendor = ROOT / "book" / "assets" / "vendor"
+    hashed = {line.split()[1] for line in (vendor / "SHA256SUMS").read_text().splitlines()}
+    held = {path.relative_to(vendor).as_posix().removesuffix(".gz") for path in vendor.rglob("*.*") if path.is_file()}
+    assert held - {"LICENSES.md"} == hashed
+
+
+def markdown(source):
+    return {"cell_type": "markdown", "source": source}
+
+
+START, END = "```{solution-start} ex\n:class: dropdown\n```", ":::{solution-end}\n:::"
+
+
+def test_solutions_are_left_out_for_students_alone():
+    cells = [markdown(text) for text in ["before", START, "answer", END, "after"]]
+    assert edition_cells(cells, "reader", "01") == cells
+    assert [cell["source"] for cell in edition_cells(cells, "student", "01")] == ["before", "after"]
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        [START, "answer"],
+        ["answer", END],
+        [START, START, END],
+        ["text\n\n" + START, END],
+        [START + "\n\nanswer\n\n" + END],
+        ["```{solution} ex\nanswer\n```"],
+        ["```{solution-start} ex\n```", END],
+    ],
+)
+def test_a_solution_that_students_could_see_is_refused(sources):
+    with pytest.raises(BookError, match="solution"):
+        edition_cells([markdown(source) for source in sources], "reader", "01")
