@@ -1,0 +1,1 @@
+"""How models are fitted: one network, or many small networks at once."""

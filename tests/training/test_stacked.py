@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import KFold
+
+from spectrakit.models.cnn import CNNConfig
+from spectrakit.training.plain import CNNRegressor, draw_epochs
+from spectrakit.training.stacked import fit_stacked
+
+
+def line_spectra(contents, n_channels, seed=0):
+    """A line that grows with the content beside one that does not, 3 % scatter and noise."""
+    random = np.random.default_rng(seed)
+    channel = np.arange(n_channels)
+    lines = np.exp(-0.5 * ((channel - n_channels * np.array([[0.4], [0.7]])) / 2) ** 2)
+    heights = np.column_stack([0.2 + contents * 6e-4, np.full(len(contents), 0.5)])
+    heights *= 1 + 0.03 * random.normal(size=heights.shape)
+    return heights @ lines + 0.01 * random.normal(size=(len(contents), n_channels))
+
+
+@pytest.fixture(scope="module")
+def twelve():
+    """Twelve samples, their contents in ppm, and the training rows of ten folds (10 or 11 samples)."""
+    y = np.linspace(0, 1000, 12)
+    folds = [training for training, _ in KFold(10, shuffle=True, random_state=0).split(y)]
+    return line_spectra(y, 66), y, folds
+
+
+@pytest.fixture(scope="module")
+def replicates():
+    """Twelve samples of ten replicates; more rows than a batch, and networks of differing numbers of batches."""
+    y = np.repeat(np.linspace(0, 1000, 12), 10)
+    groups = np.arange(120) // 10
+    return line_spectra(y, 33), y, [groups != 0, groups < 4, groups < 2, groups % 3 > 0]
+
+
+def assert_same_fits(data, config, dtype, tolerance, seeds):
+    """Each network of the stack against the plain loop: predictions within `tolerance` of the target's SD."""
+    X, y, training_rows = data
+    stack = fit_stacked(X, y, training_rows, config, seeds, dtype=dtype)
+    predicted = stack.predict(X)
+    moved = 0
+    for b, (rows, seed) in enumerate(zip(training_rows, seeds, strict=True)):
+        plain = CNNRegressor(config, seed, dtype).fit(X[rows], y[rows])
+        sd = y[rows].std()
+        np.testing.assert_allclose(predicted[b] / sd, plain.predict(X) / sd, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(stack.history[b], plain.history_, rtol=10 * tolerance)
+        moved += predicted[b].std() > 0.3 * sd
+    assert moved >= len(training_rows) / 2, "networks that predict a constant would agree for no good reason"
+
+
+# At a learning rate of 0.1 rounding errors may grow from epoch to epoch, whatever the order of summation. So the
+# whole training is compared in double precision, where any difference of method would stand out against 1e-12,
+# and single precision where it holds too: to the end for one batch an epoch, briefly for four.
+def test_whole_training_in_double_precision(twelve):
+    X, y, folds = twelve
+    assert_same_fits((X, y, folds[::3]), CNNConfig(), torch.float64, 1e-9, seeds=[0, 1, 2, 3])
+
+
+def test_whole_training_in_single_precision(twelve):
+    X, y, folds = twelve
+    assert_same_fits((X, y, folds[:2]), CNNConfig(), torch.float32, 1e-4, seeds=[0, 1])
+
+
+def test_shuffled_batches_in_double_precision(replicates):
+    assert_same_fits(replicates, CNNConfig(max_epochs=100), torch.float64, 1e-9, seeds=[0, 1, 5, 7])
+
+
+OTHER_READINGS = [
+    CNNConfig(max_epochs=150, padding="valid", dropout_before_dense=False),
+    CNNConfig(max_epochs=80, global_pooling=False, standardise_target=True, learning_rate=0.002, drop_period=30),
+]
+
+
+@pytest.mark.parametrize("config", OTHER_READINGS)
+def test_other_readings_of_the_paper(twelve, config):
+    X, y, folds = twelve
+    assert_same_fits((X, y, folds[:3]), config, torch.float64, 1e-9, seeds=[4, 5, 6])
+
+
+def test_a_network_does_not_depend_on_its_neighbours(twelve, monkeypatch):
+    X, y, folds = twelve
+    config = CNNConfig(max_epochs=30)
+    together = fit_stacked(X, y, folds, config, dtype=torch.float64).predict(X)
+    monkeypatch.setattr("spectrakit.training.stacked.PLACES_PER_CHUNK", 3 * 11 * 66)
+    np.testing.assert_allclose(fit_stacked(X, y, folds, config, dtype=torch.float64).predict(X), together, rtol=1e-9)
+    alone = fit_stacked(X, y, folds[7:8], config, seeds=[7], dtype=torch.float64).predict(X)[0]
+    np.testing.assert_allclose(alone, together[7], rtol=1e-9)
+
+
+def test_rows_left_out_have_no_influence_not_even_missing_ones(twelve):
+    X, y, _ = twelve
+    rows = [np.arange(1, 12), np.arange(2, 9)]  # of differing numbers, so that the second has spare places
+    X_spoilt, y_spoilt = X.copy(), y.copy()
+    X_spoilt[0], y_spoilt[0] = np.nan, np.nan
+    config = CNNConfig(max_epochs=20)
+    clean, spoilt = (fit_stacked(*data, rows, config).predict(X) for data in ((X, y), (X_spoilt, y_spoilt)))
+    np.testing.assert_array_equal(clean, spoilt)
+    assert np.isfinite(clean).all()
+
+
+def test_a_network_taken_out_predicts_as_the_stack_does(twelve):
+    X, y, folds = twelve
+    stack = fit_stacked(X, y, folds[:2], CNNConfig(max_epochs=20, standardise_target=True))
+    assert stack.target_mean[1] == pytest.approx(y[folds[1]].mean())
+    with torch.no_grad():
+        scaled = stack.network(1)(torch.as_tensor(X, dtype=torch.float32)).numpy()
+    np.testing.assert_allclose(scaled * stack.target_sd[1] + stack.target_mean[1], stack.predict(X)[1], rtol=1e-6)
+
+
+def test_progress_counts_every_epoch_of_every_network(replicates):
+    calls = []
+    X, y, rows = replicates
+    fit_stacked(X, y, rows, CNNConfig(max_epochs=3), progress=lambda done, total: calls.append((done, total)))
+    assert calls[-1] == (12, 12)
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
+
+
+def test_chance_is_a_share_of_dropped_units_and_a_fresh_order_each_epoch():
+    order, scale = (torch.cat(parts) for parts in zip(*draw_epochs(108, 66, CNNConfig(), seed=1), strict=True))
+    assert order.shape == (500, 108) and scale.shape == (500, 108, 8)
+    assert torch.equal(order.sort(1).values, torch.arange(108).expand(500, 108))
+    assert not torch.equal(order[0], order[1])
+    assert scale.unique().tolist() == pytest.approx([0, 1 / 0.9])
+    assert (scale == 0).float().mean().item() == pytest.approx(0.1, abs=0.002)
+
+
+def test_regressor_learns_repeats_itself_and_leaves_the_global_state_alone(twelve):
+    X, y, _ = twelve
+    model = CNNRegressor(CNNConfig(), random_state=0)
+    state = torch.random.get_rng_state()
+    first = model.fit(X, y).predict(X)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    np.testing.assert_array_equal(clone(model).fit(X, y).predict(X), first)
+    assert model.score(X, y) > 0.8
+    assert model.history_.shape == (500,)
+
+
+@pytest.mark.parametrize(("rows", "problem"), [([], "network 1 has no training rows"), ([12], "network 1 asks for")])
+def test_rows_that_cannot_be_are_named(twelve, rows, problem):
+    X, y, folds = twelve
+    with pytest.raises(ValueError, match=problem):
+        fit_stacked(X, y, [folds[0], np.array(rows, dtype=int)], CNNConfig(max_epochs=1))
