@@ -95,7 +95,7 @@ def stark_fwhm(lines, electron_density_cm3):
 
 def doppler_sigma(lines, temperature_K):
     """Standard deviation (nm) of the Doppler profile of each line at a temperature, shape (..., n_lines)."""
-    mass = lines.element.map(ATOMIC_MASS).to_numpy()
+    mass = lines.element.map(ATOMIC_MASS).to_numpy(float)
     # sqrt(k / (u c^2)) per sqrt(K), k/u = 8314.46 J/(kg K)
     thermal = np.sqrt(8314.46 * np.asarray(temperature_K, float)[..., None] / mass) / 2.99792458e8
     return lines.wavelength_air_nm.to_numpy() * thermal

@@ -134,6 +134,11 @@ def shots_plasma(composition_ppm, offsets):
     )
 
 
+def nominal_plasma():
+    """The plasma of the unspiked reference soil without any scatter, a batch of one."""
+    return shots_plasma(spiked_soils().composition_ppm.iloc[[0]], _offsets(np.zeros((1, 3))))
+
+
 def spectrometer():
     """The study's spectrometer."""
     return EchelleSpectrometer(**settings()["spectrometer"])
@@ -174,8 +179,7 @@ def _exposure():
     """The camera, and photoelectrons for one unit of `collected_light`, as set on the reference soil."""
     camera = dict(settings()["camera"])
     exposure = camera.pop("exposure")
-    soil = spiked_soils().composition_ppm.iloc[[0]]
-    light = collected_light(shots_plasma(soil, _offsets(np.zeros((1, 3)))))
+    light = collected_light(nominal_plasma())
     camera = IntensifiedCamera(**camera)
     brightest = exposure * camera.full_scale / camera.counts_per_photoelectron
     return camera, brightest / float(light.max())

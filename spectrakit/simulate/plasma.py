@@ -1,8 +1,9 @@
 """What light does a plasma of given composition, temperature and electron density send out?
 
 Local thermodynamic equilibrium in a uniform slab: Saha for ionisation, Boltzmann for levels, Voigt for profiles,
-Kirchhoff for self-absorption. Arrays run over plasmas first: one plasma is one laser shot. Sources of the equations: Griem,
-Principles of Plasma Spectroscopy (1997); Thorne, Litzén & Johansson, Spectrophysics (1999).
+Kirchhoff for self-absorption. Arrays run over plasmas first: one plasma is one laser shot.
+Sources of the equations: Griem, Principles of Plasma Spectroscopy (1997); Thorne, Litzén & Johansson, Spectrophysics
+(1999).
 """
 
 from dataclasses import dataclass, replace
@@ -120,7 +121,7 @@ def line_depths(lines, plasma):
     """
     densities = species_densities(plasma)
     temperature = plasma.temperature_K[:, None]
-    element = lines.element.map(ELEMENTS.index).to_numpy()
+    element = lines.element.map(ELEMENTS.index).to_numpy(int)
     stage = lines.stage.to_numpy() - 1
     # Lines are of atoms and single ions: (13, 2, n).
     sums = np.stack([[partition_function(e, s, plasma.temperature_K) for s in (1, 2)] for e in ELEMENTS])

@@ -1,0 +1,275 @@
+"""Does a small 1D-CNN read Ca, Mg and Na out of LIBS spectra of soils, better than its baselines, and by their lines?
+
+The protocol of the study: six tasks, three elements by two sets of twelve soils, each judged by repeated 10-fold
+cross-validation. What the paper leaves open is decided in `OpenChoices`, and nowhere else.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+
+from spectrakit.evaluation.metrics import (
+    generalisation_gap,
+    limit_of_detection,
+    relative_standard_deviation,
+    repeat_metrics,
+)
+from spectrakit.evaluation.splits import repeated_folds
+from spectrakit.explain.gradcam import grad_cam
+from spectrakit.models.baselines import baselines
+from spectrakit.models.cnn import CNNConfig
+from spectrakit.preprocess import SpectrumScaler, normalise_maximum
+from spectrakit.simulate import libs as experiment
+from spectrakit.simulate.atoms import line_table
+from spectrakit.simulate.plasma import line_emissivities
+from spectrakit.training.stacked import fit_stacked
+
+TARGETS = experiment.TARGETS
+RANGES = ("high", "low")
+TASKS = tuple((target, range_) for range_ in RANGES for target in TARGETS)
+MAIN_LINE_NM = {"ca": 422.673, "mg": 279.553, "na": 588.995}
+N_FOLDS = 10
+
+
+@dataclass(frozen=True)
+class OpenChoices:
+    """What the paper leaves open, decided once.
+
+    normalise : spectra (n, n_channels) to normalised spectra, each by itself. The paper says that trimmed spectra were
+        normalised against changes of pulse energy, not how; we divide each by its highest channel.
+    scale : whether the network sees spectra less the mean training spectrum, over one standard deviation
+    cnn : the network's own open points, see `CNNConfig`
+
+    Where several readings are possible we take the one under which the published network fits its *training* data best
+    (chapter 2 has the table): that favours the paper, and no test result has a say in it.
+    R2 is pooled over the out-of-fold predictions of a repeat: a fold of one sample has none of its own.
+    """
+
+    normalise: Callable = normalise_maximum
+    scale: bool = True
+    cnn: CNNConfig = field(default_factory=CNNConfig)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much is computed: the counts of the study ('paper'), or enough to show it in a minute ('quick').
+
+    n_repeats : repeats of the 10-fold cross-validation
+    n_trees : trees of the random forest
+    n_measurements : repeated measurements of each soil, for the relative standard deviation
+    n_blanks : blanks for the limit of detection
+    """
+
+    name: str
+    n_repeats: int
+    n_trees: int
+    n_measurements: int
+    n_blanks: int
+
+
+PROFILES = {
+    "quick": Profile("quick", n_repeats=1, n_trees=50, n_measurements=3, n_blanks=20),
+    "paper": Profile("paper", n_repeats=10, n_trees=300, n_measurements=10, n_blanks=60),
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One element in one set of soils: spectra of its window, contents, and the soils they come from.
+
+    wavelength : (n_channels,) nm; counts : (n_samples, n_channels)
+    content : (n_samples,) ppm; sample_id : (n_samples,)
+    """
+
+    target: str
+    range: str
+    wavelength: np.ndarray
+    counts: np.ndarray
+    content: np.ndarray
+    sample_id: np.ndarray
+
+
+def cut_task(dataset, target, range_):
+    """The task of one element and one set of soils out of the experiment's dataset, one row a measurement."""
+    axis = experiment.window_axes()[target]
+    half = (axis[1] - axis[0]) / 2
+    part = dataset.window(axis[0] - half, axis[-1] + half).subset((dataset.samples["range"] == range_).to_numpy())
+    return Task(
+        target,
+        range_,
+        part.axis,
+        part.spectra.astype(float),
+        part.properties[f"{target}_ppm"].to_numpy(),
+        part.samples["sample_id"].to_numpy(),
+    )
+
+
+def scale_by_split(X, train, others=()):
+    """Spectra as the network of each split sees them: scaled by what its own training rows say.
+
+    X : (n, n_channels); train : (n_splits, n) bool; others : more spectra (n_other, n_channels) to be scaled alike
+    Returns arrays (n_splits, n, n_channels), one for X and one for each of `others`.
+    """
+    scalers = [SpectrumScaler().fit(X[rows]) for rows in train]
+    return [np.stack([scaler.transform(block) for scaler in scalers]) for block in (X, *others)]
+
+
+def fit_cnn(task, splits, choices=None, repeated=None, progress=None):
+    """Fit the network of every split at once.
+
+    repeated : Task of further measurements, predicted by the same networks
+    Returns (networks, predictions (n_splits, n_samples), predictions of `repeated` or None, scaled spectra
+    (n_splits, n_samples, n_channels)).
+    """
+    choices = choices or OpenChoices()
+    X = choices.normalise(task.counts)
+    others = [] if repeated is None else [choices.normalise(repeated.counts)]
+    if choices.scale:
+        X, *others = scale_by_split(X, splits.train, others)
+    else:
+        X, *others = (np.broadcast_to(block, (len(splits), *block.shape)) for block in (X, *others))
+    seeds = range(len(splits))
+    networks = fit_stacked(X, task.content, splits.train, choices.cnn, seeds, progress=progress)
+    predicted = networks.predict(others[0]) if others else None
+    return networks, networks.predict(X), predicted, X
+
+
+def fit_baseline(estimator, task, splits, choices=None):
+    """Predictions (n_splits, n_samples) of a scikit-learn regressor fitted on each split's training rows."""
+    X = (choices or OpenChoices()).normalise(task.counts)
+    return np.stack([clone(estimator).fit(X[rows], task.content[rows]).predict(X) for rows in splits.train])
+
+
+def pooled_gap(task, splits, predictions):
+    """Generalisation gap (ppm, equation 7) of each repeat: (n_repeats,).
+
+    RMSE over all training predictions of a repeat's models, minus RMSE over its out-of-fold predictions.
+    """
+    squared = (predictions - task.content) ** 2
+    gaps = []
+    for repeat in range(splits.repeat.max() + 1):
+        own = splits.repeat == repeat
+        train, test = (np.sqrt(squared[own][side[own]].mean()) for side in (splits.train, splits.test))
+        gaps.append(generalisation_gap(train, test))
+    return np.array(gaps)
+
+
+def line_signal(task):
+    """Signal (n_samples,) of the element's main line: mean counts of the channels within one resolution element."""
+    line = MAIN_LINE_NM[task.target]
+    near = np.abs(task.wavelength - line) <= experiment.spectrometer().resolution_nm(line)
+    return task.counts[:, near].mean(1)
+
+
+def detection_limit(soils, target, n_blanks, random_state=0):
+    """Limit of detection (ppm) of one element in one set of soils: 3 s_blank / slope.
+
+    The slope is that of the main line's signal over content in the set, the deviation that of `n_blanks` measurements
+    of a blank (`simulate.libs.blank_soils`).
+    """
+    range_ = soils.samples["range"].iloc[0]
+    calibration = cut_task(experiment.measure(soils, random_state=random_state), target, range_)
+    blank_soil = experiment.blank_soils(soils, target)
+    blanks = cut_task(experiment.measure(blank_soil, n_blanks, random_state=random_state + 1), target, range_)
+    slope = np.polyfit(calibration.content, line_signal(calibration), 1)[0]
+    return float(limit_of_detection(slope, line_signal(blanks).std(ddof=1)))
+
+
+def reference_lines(target):
+    """Lines of the element that a map of its window should find: DataFrame of those above 1 % of its strongest there.
+
+    Strength is the emissivity in the nominal plasma of the unspiked reference soil.
+    """
+    low, high, _ = experiment.settings()["windows"][target]
+    lines = line_table(low, high, target.capitalize())
+    strength = line_emissivities(lines, experiment.nominal_plasma())[0]
+    return lines.assign(strength=strength)[strength >= 0.01 * strength.max()].reset_index(drop=True)
+
+
+def out_of_fold_maps(networks, X, splits, n_networks=N_FOLDS):
+    """Grad-CAM of every sample by the network of the first repeat that had not seen it: (n_samples, n_channels).
+
+    X : (n_splits, n_samples, n_channels), as each network saw them
+    """
+    maps = np.zeros(X.shape[1:])
+    for b in range(n_networks):
+        network, test = networks.network(b), splits.test[b]
+        maps[test] = grad_cam(network, network.target_layer, X[b, test])
+    return maps
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one task gives. Arrays keep one row a repeat, so that any summary can be made of them.
+
+    metrics : DataFrame (n_models * n_repeats, 6): model, repeat, r2, rmse, mae, gap (ppm where they have a unit)
+    out_of_fold : model to predictions (n_repeats, n_samples), ppm
+    repeatability : (n_samples,) relative standard deviation (%) of predictions from repeated measurements
+    detection_limit : ppm
+    maps : (n_samples, n_channels) Grad-CAM
+    """
+
+    task: Task
+    metrics: pd.DataFrame
+    out_of_fold: dict
+    repeatability: np.ndarray
+    detection_limit: float
+    maps: np.ndarray
+
+
+def run_task(soils, dataset, repeated, target, range_, profile, choices=None, random_state=0, progress=None):
+    """Run one task of the study.
+
+    soils : `simulate.libs.Soils` of the range, for the limit of detection
+    dataset, repeated : SpectralDatasets, one measurement a soil and `profile.n_measurements` of them
+    progress : called with the number of fits done and to do
+    """
+    task, again = (cut_task(each, target, range_) for each in (dataset, repeated))
+    splits = repeated_folds(len(task.content), N_FOLDS, profile.n_repeats, random_state)
+    models = baselines(random_state)
+    models["RF"].set_params(n_estimators=profile.n_trees)
+    total, done = len(splits) * (1 + len(models)), 0
+
+    def report(fits):
+        if progress is not None:
+            progress(fits, total)
+
+    networks, predicted, predicted_again, X = fit_cnn(
+        task, splits, choices, again, lambda epochs, of: report(len(splits) * epochs / of)
+    )
+    predictions = {"CNN": predicted}
+    for name, estimator in models.items():
+        done += len(splits)
+        predictions[name] = fit_baseline(estimator, task, splits, choices)
+        report(done + len(splits))
+    out_of_fold = {name: splits.out_of_fold(values) for name, values in predictions.items()}
+    return Outcome(
+        task,
+        _metrics(task, splits, predictions, out_of_fold),
+        out_of_fold,
+        _repeatability(task, splits, predicted_again, profile.n_measurements),
+        detection_limit(soils, target, profile.n_blanks, random_state),
+        out_of_fold_maps(networks, X, splits),
+    )
+
+
+def _metrics(task, splits, predictions, out_of_fold):
+    frames = [
+        repeat_metrics(task.content, pooled)[["r2", "rmse", "mae"]]
+        .assign(model=name, gap=pooled_gap(task, splits, predictions[name]))
+        .reset_index()
+        for name, pooled in out_of_fold.items()
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _repeatability(task, splits, predicted, n_measurements):
+    """Relative standard deviation (%) of each sample, by networks that had not seen it, mean over repeats."""
+    test = np.repeat(splits.test, n_measurements, axis=1)
+    values = np.where(test, predicted, np.nan).reshape(len(splits), len(task.content), n_measurements)
+    with np.errstate(invalid="ignore"):
+        deviations = np.abs(relative_standard_deviation(values))
+    return np.nanmean(deviations, axis=0)

@@ -1,0 +1,245 @@
+"""How is a run of the LIBS study kept, so that it can be stopped, resumed, recorded and judged?"""
+
+import hashlib
+import json
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from spectrakit import __version__
+from spectrakit.evaluation.metrics import percentage_error
+from spectrakit.explain.audit import line_mass, look_up_lines
+from spectrakit.simulate import libs as experiment
+from spectrakit.simulate.atoms import line_table
+from spectrakit.simulate.plasma import line_emissivities
+from spectrakit.studies.libs import (
+    PROFILES,
+    RANGES,
+    TARGETS,
+    TASKS,
+    OpenChoices,
+    Outcome,
+    Task,
+    reference_lines,
+    run_task,
+)
+from spectrakit.tables import written_whole
+
+_SIGNS = {"lowest": -1, "smallest": -1, "highest": 1, "largest": 1}
+
+
+def replicate(profile_name="quick", random_state=0, folder=None, choices=None, progress=None):
+    """Run the six tasks of the study; returns {(target, range): Outcome}.
+
+    profile_name : 'quick' or 'paper'
+    folder : where finished tasks are kept, so that a stopped run goes on where it was; None to keep nothing
+    progress : called with a task's name and the share of the whole run that is done, 0 to 1
+    Raises ValueError for an unknown profile.
+    """
+    if profile_name not in PROFILES:
+        raise ValueError(f"no profile '{profile_name}'; there are: {', '.join(PROFILES)}")
+    profile, choices = PROFILES[profile_name], choices or OpenChoices()
+    store = None if folder is None else _Store(Path(folder), run_key(profile, choices, random_state))
+    soils = {"high": experiment.spiked_soils(), "low": experiment.field_soils(random_state)}
+    data = {}
+    outcomes = {}
+    for place, (target, range_) in enumerate(TASKS):
+
+        def report(done=0, total=1, place=place):
+            if progress is not None:
+                progress(f"{TASKS[place][0].capitalize()} {TASKS[place][1]}", (place + done / total) / len(TASKS))
+
+        report()
+        outcome = store.load(target, range_) if store else None
+        if outcome is None:
+            if range_ not in data:
+                data[range_] = measure_range(soils[range_], profile, random_state)
+            dataset, repeated = data[range_]
+            outcome = run_task(
+                soils[range_], dataset, repeated, target, range_, profile, choices, random_state, progress=report
+            )
+            if store:
+                store.save(outcome)
+        outcomes[target, range_] = outcome
+        report(1, 1)
+    return outcomes
+
+
+def measure_range(soils, profile, random_state):
+    """One measurement of each soil, and `profile.n_measurements` more from pellets of their own."""
+    dataset = experiment.measure(soils, random_state=random_state)
+    return dataset, experiment.measure(soils, profile.n_measurements, random_state=random_state + 1000)
+
+
+def run_configuration(profile, choices, random_state):
+    """Everything that a run depends on but the code: profile, open choices, the experiment's settings."""
+    return {
+        "profile": asdict(profile),
+        "normalise": choices.normalise.__name__,
+        "scale": choices.scale,
+        "cnn": asdict(choices.cnn),
+        "experiment": experiment.settings(),
+        "seed": random_state,
+    }
+
+
+def run_key(profile, choices, random_state):
+    """A short name of a configuration and the package's code: what was kept under another is not taken up again."""
+    sources = sorted(Path(__file__).parents[1].rglob("*.py"))
+    parts = [json.dumps(run_configuration(profile, choices, random_state), sort_keys=True).encode()]
+    parts += [source.read_bytes() for source in sources]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+class _Store:
+    """Finished tasks of one run as files in a folder."""
+
+    def __init__(self, folder, key):
+        self.folder = folder / key
+
+    def _path(self, target, range_):
+        return self.folder / f"{target}-{range_}.json"
+
+    def save(self, outcome):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with written_whole(self._path(outcome.task.target, outcome.task.range)) as temporary:
+            Path(temporary).write_text(json.dumps(_to_plain(outcome)), encoding="utf-8")
+
+    def load(self, target, range_):
+        path = self._path(target, range_)
+        return _from_plain(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def _to_plain(outcome):
+    task = {name: np.asarray(value).tolist() for name, value in vars(outcome.task).items()}
+    return {
+        "task": task,
+        "metrics": outcome.metrics.to_dict("list"),
+        "out_of_fold": {name: values.tolist() for name, values in outcome.out_of_fold.items()},
+        "repeatability": outcome.repeatability.tolist(),
+        "detection_limit": outcome.detection_limit,
+        "maps": outcome.maps.tolist(),
+    }
+
+
+def _from_plain(plain):
+    arrays = {key: np.array(plain["task"][key]) for key in ("wavelength", "counts", "content", "sample_id")}
+    return Outcome(
+        Task(plain["task"]["target"], plain["task"]["range"], **arrays),
+        pd.DataFrame(plain["metrics"]),
+        {name: np.array(values) for name, values in plain["out_of_fold"].items()},
+        np.array(plain["repeatability"]),
+        plain["detection_limit"],
+        np.array(plain["maps"]),
+    )
+
+
+def ledger_results(outcomes, published):
+    """Our side of the ledger, id to {value, sd, n, note}, out of the outcomes of all six tasks.
+
+    published : as `ledger.load_published` gives, for the lines that the paper names
+    """
+    results = named_line_results(published)
+    for (target, range_), outcome in outcomes.items():
+        place = f"{target}.{range_}"
+        cnn = outcome.metrics[outcome.metrics["model"] == "CNN"]
+        for metric in ("r2", "rmse", "mae"):
+            results[f"{metric}.{place}"] = _summary(cnn[metric])
+        results[f"lod.{place}"] = {"value": outcome.detection_limit, "note": "counts of the main line, 3 s / slope"}
+        # Predictions of an unspiked soil scatter about zero: their relative deviation has no meaning.
+        repeatability = outcome.repeatability[outcome.task.content > 0]
+        results[f"rsd.{place}"] = {"value": float(np.mean(repeatability)), "n": len(repeatability)}
+        errors = percentage_error(outcome.task.content, outcome.out_of_fold["CNN"])
+        results[f"error_max.{place}"] = {"value": float(np.nanmax(np.abs(errors))), "note": "spiked soils without 0"}
+        medians = np.nanmedian(errors[:, outcome.task.content > 0], axis=0)
+        results[f"error_median.{place}"] = {"value": float(np.max(np.abs(medians)))}
+        results[f"gradcam_p.{place}"] = _map_p_value(outcome)
+        results |= {f"order.{name}.{place}": value for name, value in _orderings(outcome.metrics).items()}
+    for range_ in RANGES:
+        lowest = min(results[f"r2.{target}.{range_}"]["value"] for target in TARGETS)
+        results[f"r2_min.{range_}"] = {"value": lowest}
+        results[f"explained_min.{range_}"] = {"value": 100 * lowest}
+    results["rsd_max.mg.low"] = {"value": float(np.max(outcomes["mg", "low"].repeatability))}
+    return results
+
+
+def _summary(values):
+    return {"value": float(values.mean()), "sd": float(values.std(ddof=1)), "n": len(values)}
+
+
+def _map_p_value(outcome):
+    lines = reference_lines(outcome.task.target).wavelength_air_nm
+    try:
+        found = line_mass(outcome.maps, outcome.task.wavelength, lines)
+    except ValueError as error:
+        return {"value": None, "note": str(error)}
+    note = f"share {found.share:.2f}, by chance {found.expected:.2f}"
+    return {"value": found.p_value, "n": found.n_maps, "note": note}
+
+
+def _orderings(metrics):
+    """Share of repeats in which each claimed ordering of CNN, BPNN and RF holds."""
+    wide = metrics.assign(rmse_minus_mae=metrics["rmse"] - metrics["mae"], gap=metrics["gap"].abs())
+    wide = wide.pivot(index="repeat", columns="model", values=["r2", "rmse", "mae", "rmse_minus_mae", "gap"])
+    shares = {"r2.rf_below_cnn": wide["r2"]["RF"] < wide["r2"]["CNN"]}
+    for claim in ("r2.cnn_highest", "rmse.cnn_lowest", "mae.cnn_lowest", "rmse_minus_mae.cnn_smallest",
+                  "gap.cnn_smallest", "gap.rf_largest"):  # fmt: skip
+        metric, (model, end) = claim.split(".")[0], claim.split(".")[1].split("_")
+        best = (_SIGNS[end] * wide[metric][["CNN", "BPNN", "RF"]]).idxmax(axis=1)
+        shares[claim] = best == model.upper()
+    return {claim: {"value": float(holds.mean()), "n": len(holds)} for claim, holds in shares.items()}
+
+
+def named_line_results(published):
+    """Relative strength of every line that the paper names, by its id in the ledger."""
+    named = published_lines(published)
+    found = pd.concat([look_up_named_lines(target, named[named["window"] == target]) for target in TARGETS])
+    return {row.id: {"value": float(row.relative_strength)} for row in found.itertuples()}
+
+
+def look_up_named_lines(target, named):
+    """What the atomic table knows of lines that a paper names in an element's window.
+
+    named : DataFrame with columns element, wavelength_nm. Strengths are emissivities in the plasma of the reference
+    soil. Returns the frame of `explain.audit.look_up_lines`.
+    """
+    low, high, _ = experiment.settings()["windows"][target]
+    lines = line_table(low - 0.5, high + 0.5)
+    return look_up_lines(named, lines, line_emissivities(lines, experiment.nominal_plasma())[0], (low, high))
+
+
+def published_lines(published):
+    """The lines that the paper names, by window: DataFrame with id, window, element, wavelength_nm.
+
+    published : as `ledger.load_published` gives
+    """
+    entries = [entry for entry in published["entries"].values() if entry["kind"] == "line"]
+    return pd.DataFrame(
+        [(e["id"], e["window"].lower(), e["element"], e["value"]) for e in entries],
+        columns=["id", "window", "element", "wavelength_nm"],
+    )
+
+
+def record(outcomes, published, profile_name, random_state, choices=None):
+    """A run as it is recorded in data/recorded: provenance, and results by the ids of the ledger."""
+    configuration = run_configuration(PROFILES[profile_name], choices or OpenChoices(), random_state)
+    provenance = {
+        "profile": profile_name,
+        "config": configuration,
+        "seed": random_state,
+        "commit": current_commit(),
+        "version": __version__,
+    }
+    return {"provenance": provenance, "results": ledger_results(outcomes, published)}
+
+
+def current_commit():
+    """The commit of the checkout, marked where files differ from it; None outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
