@@ -2,11 +2,13 @@
 
 # Nothing heavy is imported here: a command imports what it needs, so that `--help` answers at once.
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 app = typer.Typer(
@@ -16,8 +18,15 @@ app = typer.Typer(
     add_completion=False,
 )
 
+simulate = typer.Typer(help="Make spectra from physics.", no_args_is_help=True)
+app.add_typer(simulate, name="simulate")
+
 AxisUnit = Literal["nm", "cm-1"]
 Signal = Literal["counts", "reflectance", "percent-reflectance", "absorbance"]
+Study = Literal["libs"]
+Profile = Literal["quick", "paper"]
+# Where runs keep their finished tasks, below the folder that the command is given in.
+RUNS = Path(".spectrakit/runs")
 
 
 @app.callback()
@@ -39,6 +48,81 @@ def check(
     raise typer.Exit(0 if report.usable else 2)
 
 
+@simulate.command("libs")
+def simulate_libs(
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .csv, .csv.gz or .parquet.")],
+    survey: Annotated[bool, typer.Option("--survey", help="200-975 nm in place of the three windows.")] = False,
+    replicates: Annotated[int, typer.Option(min=1, help="Spectra of each soil, a fresh pellet each.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same spectra.")] = 0,
+):
+    """Simulate the LIBS experiment, 24 soils under 100 laser shots each, and write it as a spectral table."""
+    from spectrakit.simulate import libs
+    from spectrakit.tables import write_table
+
+    _refuse_unwritable(output)
+    with _progress_bar("simulating spectra") as progress:
+        dataset = libs.simulate_libs(replicates, survey, seed, progress)
+    write_table(dataset, output)
+    size = f"{dataset.n_samples:,} rows of {dataset.n_channels:,} channels"
+    print(f"{output}: {size}; {dataset.provenance_line()}")
+
+
+@app.command()
+def replicate(
+    study: Annotated[Study, typer.Argument(help="Which study.")],
+    profile: Annotated[Profile, typer.Option(help="quick: a look; paper: the counts of the study.")] = "quick",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write the record here, as JSON for `ledger --results`.")
+    ] = None,
+):
+    """Run a study from simulated spectra to its results; a run that was stopped goes on where it was."""
+    import json
+
+    import torch
+
+    from spectrakit.ledger import as_table, ledger_frame, load_published
+    from spectrakit.studies import libs_record
+    from spectrakit.tables import written_whole
+
+    # The networks are small: a second thread would wait for the first more than it works.
+    torch.set_num_threads(1)
+    published = load_published(study)
+    try:
+        with _progress_bar(f"{study}, {profile} profile") as progress:
+            outcomes = libs_record.replicate(
+                profile, seed, RUNS / study, progress=lambda task, share: progress(round(1000 * share), 1000)
+            )
+    except KeyboardInterrupt:
+        raise ValueError("stopped; the same command goes on with the tasks that are left") from None
+    record = libs_record.record(outcomes, published, profile, seed)
+    Console().print(as_table(libs_record.score_frame(outcomes), f"{study}: scores by task and model"))
+    verdicts = ledger_frame(study, record["results"])["verdict"].value_counts()
+    print("beside the paper: " + ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
+    if output is not None:
+        with written_whole(output) as part:
+            Path(part).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        print(f"{output}: {len(record['results'])} results of the {profile} profile, seed {seed}")
+
+
+@app.command()
+def ledger(
+    study: Annotated[Study, typer.Argument(help="Which study.")],
+    results: Annotated[Path | None, typer.Option(help="A record of `replicate`; by default the kit's own.")] = None,
+):
+    """Show what a study published beside what its rebuild found, and what does not agree inside the paper."""
+    from spectrakit.ledger import as_table, inconsistencies_frame, ledger_frame, load_results
+
+    record = load_results(study, results)
+    frame = ledger_frame(study, record["results"])
+    console, provenance = Console(), record["provenance"]
+    console.print(as_table(frame.drop(columns=["what", "note", "where"]), f"{study}: published and ours"))
+    console.print(as_table(inconsistencies_frame(study), f"{study}: inside the paper"))
+    counts = frame["verdict"].value_counts()
+    print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+    print(f"ours: {provenance['profile']} profile, seed {provenance['seed']}, commit {provenance['commit']}")
+
+
 def main(args=None):
     """Run the command line; what a user can mend gives one line on stderr and exit code 2."""
     try:
@@ -46,6 +130,25 @@ def main(args=None):
     except (ValueError, OSError) as error:
         print(f"spectrakit: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
+
+
+def _refuse_unwritable(path):
+    """Raises ValueError for a file that could not be written once the long work is done."""
+    from spectrakit.tables import ENDINGS
+
+    if not path.name.lower().endswith(ENDINGS):
+        raise ValueError(f"{path}: unknown kind of file; its name should end in {', '.join(ENDINGS)}")
+    if not path.parent.is_dir():
+        raise ValueError(f"{path}: there is no folder {path.parent}; make it first")
+
+
+@contextmanager
+def _progress_bar(words):
+    """A bar on stderr, where that is a terminal, as a function of the number done and to do."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(words, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _print_report(report):

@@ -196,5 +196,5 @@ def _ours_text(entry, ours):
 
 
 def _number_text(value, sd):
-    text = f"{value:.4g}" if isinstance(value, float) and value < 100 else str(value)
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
     return f"{text} ± {sd:.3g}" if _is_finite(sd) else text

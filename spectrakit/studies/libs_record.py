@@ -166,6 +166,16 @@ def ledger_results(outcomes, published):
     return results
 
 
+def score_frame(outcomes):
+    """Mean scores over repeats by task and model: R2, and RMSE, MAE and generalisation gap in ppm."""
+    rows = [
+        {"task": f"{target.capitalize()} {range_}", "model": model, **group[["r2", "rmse", "mae", "gap"]].mean()}
+        for (target, range_), outcome in outcomes.items()
+        for model, group in outcome.metrics.groupby("model", sort=False)
+    ]
+    return pd.DataFrame(rows).set_index("task").round(3)
+
+
 def _summary(values):
     return {"value": float(values.mean()), "sd": float(values.std(ddof=1)), "n": len(values)}
 
