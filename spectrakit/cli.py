@@ -85,16 +85,20 @@ def replicate(
     from spectrakit.studies import libs_record
     from spectrakit.tables import written_whole
 
+    if output is not None:
+        _refuse_no_place(output)
     # The networks are small: a second thread would wait for the first more than it works.
     torch.set_num_threads(1)
     published = load_published(study)
+    words = f"{study}, {profile} profile"
     try:
-        with _progress_bar(f"{study}, {profile} profile") as progress:
+        with _progress_bar(words) as progress:
             outcomes = libs_record.replicate(
-                profile, seed, RUNS / study, progress=lambda task, share: progress(round(1000 * share), 1000)
+                profile, seed, RUNS / study, progress=lambda task, share: progress(share, 1, f"{words}: {task}")
             )
     except KeyboardInterrupt:
-        raise ValueError("stopped; the same command goes on with the tasks that are left") from None
+        print("spectrakit: stopped; the same command goes on with the tasks that are left", file=sys.stderr)
+        raise typer.Exit(130) from None
     record = libs_record.record(outcomes, published, profile, seed)
     Console().print(as_table(libs_record.score_frame(outcomes), f"{study}: scores by task and model"))
     verdicts = ledger_frame(study, record["results"])["verdict"].value_counts()
@@ -138,17 +142,24 @@ def _refuse_unwritable(path):
 
     if not path.name.lower().endswith(ENDINGS):
         raise ValueError(f"{path}: unknown kind of file; its name should end in {', '.join(ENDINGS)}")
+    _refuse_no_place(path)
+
+
+def _refuse_no_place(path):
+    """Raises ValueError for a file in no folder, or where a folder of its name stands."""
+    if path.is_dir():
+        raise ValueError(f"{path}: this is a folder; name a file")
     if not path.parent.is_dir():
         raise ValueError(f"{path}: there is no folder {path.parent}; make it first")
 
 
 @contextmanager
 def _progress_bar(words):
-    """A bar on stderr, where that is a terminal, as a function of the number done and to do."""
+    """A bar on stderr, where that is a terminal, as a function of the number done and to do, and of new words."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(words, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda done, total, words=None: bar.update(task, completed=done, total=total, description=words)
 
 
 def _print_report(report):

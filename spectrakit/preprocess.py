@@ -12,16 +12,22 @@ def normalise_area(X):
     Raises ValueError for a spectrum whose mean is not positive.
     """
     X = np.asarray(X, float)
-    mean = X.mean(1, keepdims=True)
-    if np.any(mean <= 0):
-        raise ValueError(f"spectrum {int(np.argmin(mean))} has no area: its mean is {mean.min():.3g}")
-    return X / mean
+    return X / _positive(X.mean(1, keepdims=True), "mean")
 
 
 def normalise_maximum(X):
-    """Each spectrum over its highest channel: (n, n_channels). Nothing is fitted."""
+    """Each spectrum over its highest channel: (n, n_channels), maximum 1. Nothing is fitted.
+
+    Raises ValueError for a spectrum whose maximum is not positive.
+    """
     X = np.asarray(X, float)
-    return X / X.max(1, keepdims=True)
+    return X / _positive(X.max(1, keepdims=True), "maximum")
+
+
+def _positive(divisor, name):
+    if np.any(divisor <= 0):
+        raise ValueError(f"spectrum {int(np.argmin(divisor))} cannot be normalised: its {name} is {divisor.min():.3g}")
+    return divisor
 
 
 class SpectrumScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):

@@ -11,3 +11,24 @@ def shared():
     if not SHARED.is_dir():
         pytest.skip("the folder ../shared with measured spectra is not there")
     return SHARED
+
+
+@pytest.fixture(scope="module")
+def tiny_study():
+    """The LIBS study cut down to seconds, under the name of its quick profile: 5 epochs, 5 trees, weak baselines."""
+    from spectrakit.models.baselines import baselines
+    from spectrakit.models.cnn import CNNConfig
+    from spectrakit.studies import libs, libs_record
+
+    def weak_baselines(random_state=None):
+        models = baselines(random_state)
+        models["BPNN"].set_params(regressor__fixediterationsmlp__max_iter=20)
+        models["PLS"].set_params(max_components=2, n_splits=2)
+        return models
+
+    choices = libs.OpenChoices(cnn=CNNConfig(max_epochs=5))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(libs.PROFILES, "quick", libs.Profile("quick", 1, n_trees=5, n_measurements=2, n_blanks=5))
+        patch.setattr(libs, "baselines", weak_baselines)
+        patch.setattr(libs_record, "OpenChoices", lambda: choices)
+        yield choices

@@ -50,7 +50,7 @@ STARK = {
     ("Al", 1, 394.401): (0.0300, 1, "Griem 1974"),
     ("Al", 1, 396.152): (0.0300, 1, "Griem 1974"),
     ("Si", 1, 288.158): (0.0125, 1, "Griem 1974"),
-    ("H", 1, 656.279): (0.5490, 0.67965, "Gigosos 2003"),
+    ("H", 1, 656.279): (1.0980, 0.67965, "Gigosos 2003"),
     ("H", 1, 486.135): (4.8000, 0.68116, "Gigosos 2003"),
 }
 
@@ -103,7 +103,9 @@ def select_lines(folder):
     """Every electric dipole line near the three windows, and the strong ones of the survey."""
     lines = pd.read_csv(folder / "lines_190-1000nm.csv.gz")
     lines = lines[(lines.type == "E1") & lines.element.isin(ELEMENTS)]
-    lines = lines.sort_values("Aki_s-1", ascending=False).drop_duplicates(["element", "stage", "wl_vac_nm"])
+    lines = lines.sort_values("Aki_s-1", ascending=False).drop_duplicates(
+        ["element", "stage", "wl_vac_nm", "g_i", "g_k"]
+    )
     lines = pd.DataFrame(
         {
             "element": lines.element,

@@ -46,10 +46,17 @@ class Soils:
     matrix_offset: pd.DataFrame
     scatter_scale: pd.Series
 
+    def select(self, rows):
+        """Some of the soils, by position."""
+        return Soils(*(getattr(self, name).iloc[rows] for name in self.__dataclass_fields__))
 
-def spiked_soils():
-    """Samples 1-12: the reference soil with 0 and 50 to 1000 ppm of Ca, Mg and Na added to what it holds."""
-    levels = np.array(settings()["spiked"]["levels_ppm"], float)
+
+def spiked_soils(levels_ppm=None):
+    """Samples 1-12: the reference soil with 0 and 50 to 1000 ppm of Ca, Mg and Na added to what it holds.
+
+    levels_ppm : (n,) other levels, for more or fewer soils than the study has
+    """
+    levels = np.array(settings()["spiked"]["levels_ppm"] if levels_ppm is None else levels_ppm, float)
     samples = pd.DataFrame({"sample_id": [f"S{i:02d}" for i in range(1, len(levels) + 1)], "range": "high"})
     composition = pd.DataFrame([settings()["reference_soil_ppm"]] * len(levels)).astype(float)
     for target in TARGETS:
@@ -59,15 +66,16 @@ def spiked_soils():
     return Soils(samples, composition, offset, pd.Series(settings()["scatter"]["scale"]["high"], samples.index))
 
 
-def field_soils(random_state=0, background_ppm=None):
+def field_soils(random_state=0, background_ppm=None, n_samples=None):
     """Samples 13-24: field soils whose contents have the standard deviations that the study implies.
 
     random_state : seed of contents and matrices
     background_ppm : mapping such as {'mg': 6300}, native content of an element that the laboratory's extract leaves
         out but the laser meets; none by default, so the reported contents are all there is
+    n_samples : another number of soils than the study has
     """
     field, generator = settings()["field"], np.random.default_rng(random_state)
-    n, cv = field["n_samples"], field["coefficient_of_variation"]
+    n, cv = n_samples or field["n_samples"], field["coefficient_of_variation"]
     samples = pd.DataFrame({"sample_id": [f"S{i:02d}" for i in range(13, 13 + n)], "range": "low"})
     composition = {}
     for target in TARGETS:
@@ -115,6 +123,26 @@ def _draw_scatter(level, size, generator):
     return _offsets(generator.standard_normal((size, 3))) * pd.Series(settings()["scatter"][level])
 
 
+def soil_plasma(composition_ppm, temperature_K=None, electron_density_cm3=None, path_length_m=None):
+    """The plasma that a soil gives, mixed with the air around it.
+
+    composition_ppm : DataFrame (n, 13) by mass, what is ablated
+    temperature_K, electron_density_cm3, path_length_m : (n,) or one for all; the experiment's nominal values if None
+    """
+    nominal, n = settings()["plasma"], len(composition_ppm)
+
+    def filled(name, value):
+        return np.broadcast_to(np.asarray(nominal[name] if value is None else value, float), (n,))
+
+    air = nominal["air_share"]
+    return Plasma(
+        filled("temperature_K", temperature_K),
+        filled("electron_density_cm3", electron_density_cm3),
+        (1 - air) * mole_fractions(composition_ppm) + air * mole_fractions(settings()["air_ppm"]),
+        filled("path_length_m", path_length_m),
+    )
+
+
 def shots_plasma(composition_ppm, offsets):
     """The plasma of each laser shot.
 
@@ -122,21 +150,18 @@ def shots_plasma(composition_ppm, offsets):
     offsets : DataFrame (n_shots, 3), logarithmic, from the nominal temperature, electron density and ablated mass
     The plume's volume goes with the ablated mass, so its depth with the cube root.
     """
-    nominal = settings()["plasma"]
-    soil = mole_fractions(composition_ppm)
-    air = mole_fractions(settings()["air_ppm"])
-    scale = np.exp(offsets)
-    return Plasma(
-        temperature_K=nominal["temperature_K"] * scale["temperature"].to_numpy(),
-        electron_density_cm3=nominal["electron_density_cm3"] * scale["electron_density"].to_numpy(),
-        mole_fractions=(1 - nominal["air_share"]) * soil + nominal["air_share"] * air,
-        path_length_m=nominal["path_length_m"] * scale["ablated_mass"].to_numpy() ** (1 / 3),
+    nominal, scale = settings()["plasma"], np.exp(offsets).to_numpy().T
+    return soil_plasma(
+        composition_ppm,
+        nominal["temperature_K"] * scale[0],
+        nominal["electron_density_cm3"] * scale[1],
+        nominal["path_length_m"] * np.cbrt(scale[2]),
     )
 
 
 def nominal_plasma():
     """The plasma of the unspiked reference soil without any scatter, a batch of one."""
-    return shots_plasma(spiked_soils().composition_ppm.iloc[[0]], _offsets(np.zeros((1, 3))))
+    return soil_plasma(spiked_soils().composition_ppm.iloc[[0]])
 
 
 def spectrometer():
@@ -185,13 +210,21 @@ def _exposure():
     return camera, brightest / float(light.max())
 
 
+def noiseless_counts(plasma, survey=False):
+    """Counts of one shot at each plasma without any noise, for looking at: (n, n_channels)."""
+    camera, sensitivity = _exposure()
+    signal = camera.counts_per_photoelectron * sensitivity * collected_light(plasma, survey)
+    return np.minimum(camera.dark_offset + signal, camera.full_scale)
+
+
 def measure(soils, n_replicates=1, n_shots=100, survey=False, random_state=0, progress=None):
     """Measure soils: every replicate is a pellet of its own, every spectrum the mean of `n_shots` laser shots.
 
     survey : the whole range of 200-975 nm in place of the three windows
     progress : called with the number of spectra done and to do
     Returns a SpectralDataset of counts with n_soils x n_replicates rows, sample by sample; `samples` holds sample_id,
-    range and replicate, `properties` ca_ppm, mg_ppm and na_ppm. A row depends on its place and `random_state` alone.
+    range and replicate, `properties` ca_ppm, mg_ppm and na_ppm. A row depends on its place and `random_state` alone,
+    from nine shots on; with fewer, profiles are exact in small batches and interpolated in large ones (0.2 %).
     """
     rows = [(soil, replicate) for soil in range(len(soils.samples)) for replicate in range(1, n_replicates + 1)]
     seeds = np.random.SeedSequence(random_state).spawn(len(rows))
@@ -216,8 +249,8 @@ def measure(soils, n_replicates=1, n_shots=100, survey=False, random_state=0, pr
             "origin": "simulated",
             "source": "spectrakit simulate libs",
             "seed": random_state,
-            "n_shots": n_shots,
             **settings()["recorded"],
+            "shots": n_shots,
         },
     )
 

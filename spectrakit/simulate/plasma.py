@@ -30,7 +30,7 @@ _CONTINUUM = 1.632e-43  # W m4 K^(1/2) sr-1, free-free and free-bound emission o
 _FREE_BOUND_FACTOR = 1.0  # Biberman factor, near one for the ions of a soil in the visible
 _GAUNT_FACTOR = 1.1
 _GRID_POINTS_PER_WAVELENGTH = 280_000  # a step of 0.001 nm at 280 nm: three points across the narrowest line
-_REACH_NM, _REACH_WIDTHS = 0.3, 30.0
+_REACH_NM, _REACH_WIDTHS, _RESONANCE_REACH_NM = 0.3, 30.0, 3.0
 _CORE_SIGMAS = 30.0
 _TEMPERATURE_STEP, _DENSITY_STEP = 0.08, 0.12  # of the logarithms
 _EXACT_UP_TO = 8  # plasmas at once
@@ -163,12 +163,15 @@ def wavelength_grid(low_nm, high_nm):
 def line_profiles(lines, grid_nm, temperature_K, electron_density_cm3):
     """Voigt profiles (1/nm) of lines on a fine grid, as a sparse matrix (n_lines, n_grid).
 
-    Each is cut where it has become faint: 0.3 nm or 30 Stark widths from its centre, whichever is farther.
+    Each is cut where it has become faint: 0.3 nm or 30 Stark widths from its centre, whichever is farther. The wings of
+    resonance lines (lower level within 0.1 eV of the ground state) are followed for 3 nm: they are the ones that are
+    deep enough for a step at the cut to be seen.
     """
     centre = lines.wavelength_air_nm.to_numpy()
     sigma = doppler_sigma(lines, temperature_K)
     width = stark_fwhm(lines, electron_density_cm3)
     reach = np.maximum(_REACH_NM, _REACH_WIDTHS * width)
+    reach = np.where(lines.E_lower_eV.to_numpy() < 0.1, np.maximum(reach, _RESONANCE_REACH_NM), reach)
     first = np.searchsorted(grid_nm, centre - reach)
     counts = np.searchsorted(grid_nm, centre + reach) - first
     row = np.repeat(np.arange(len(lines)), counts)

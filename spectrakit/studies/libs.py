@@ -93,7 +93,11 @@ class Task:
 
 
 def cut_task(dataset, target, range_):
-    """The task of one element and one set of soils out of the experiment's dataset, one row a measurement."""
+    """The task of one element and one set of soils out of the experiment's dataset, one row a measurement.
+
+    dataset : SpectralDataset of `simulate.libs.measure`, or of its table; target : 'ca', 'mg' or 'na'
+    range_ : 'high' (spiked soils) or 'low' (field soils)
+    """
     axis = experiment.window_axes()[target]
     half = (axis[1] - axis[0]) / 2
     part = dataset.window(axis[0] - half, axis[-1] + half).subset((dataset.samples["range"] == range_).to_numpy())
@@ -103,7 +107,7 @@ def cut_task(dataset, target, range_):
         part.axis,
         part.spectra.astype(float),
         part.properties[f"{target}_ppm"].to_numpy(),
-        part.samples["sample_id"].to_numpy(),
+        part.samples["sample_id"].to_numpy(str),
     )
 
 
@@ -120,9 +124,11 @@ def scale_by_split(X, train, others=()):
 def fit_cnn(task, splits, choices=None, repeated=None, progress=None):
     """Fit the network of every split at once.
 
+    splits : `evaluation.splits.Splits` of the task's rows; choices : OpenChoices, None for the ones decided
+    progress : as for `training.stacked.fit_stacked`
     repeated : Task of further measurements, predicted by the same networks
-    Returns (networks, predictions (n_splits, n_samples), predictions of `repeated` or None, scaled spectra
-    (n_splits, n_samples, n_channels)).
+    Returns (networks, predictions (n_splits, n_samples) in ppm, predictions of `repeated` or None, spectra
+    as each network saw them (n_splits, n_samples, n_channels)).
     """
     choices = choices or OpenChoices()
     X = choices.normalise(task.counts)
@@ -138,7 +144,7 @@ def fit_cnn(task, splits, choices=None, repeated=None, progress=None):
 
 
 def fit_baseline(estimator, task, splits, choices=None):
-    """Predictions (n_splits, n_samples) of a scikit-learn regressor fitted on each split's training rows."""
+    """Predictions (n_splits, n_samples), ppm, of a scikit-learn regressor fitted on each split's training rows."""
     X = (choices or OpenChoices()).normalise(task.counts)
     return np.stack([clone(estimator).fit(X[rows], task.content[rows]).predict(X) for rows in splits.train])
 
@@ -146,7 +152,8 @@ def fit_baseline(estimator, task, splits, choices=None):
 def pooled_gap(task, splits, predictions):
     """Generalisation gap (ppm, equation 7) of each repeat: (n_repeats,).
 
-    RMSE over all training predictions of a repeat's models, minus RMSE over its out-of-fold predictions.
+    RMSE over all training predictions of a repeat's models, minus RMSE over its out-of-fold predictions: negative for
+    a model that over-fits. predictions : (n_splits, n_samples), ppm
     """
     squared = (predictions - task.content) ** 2
     gaps = []
@@ -169,6 +176,7 @@ def detection_limit(soils, target, n_blanks, random_state=0):
 
     The slope is that of the main line's signal over content in the set, the deviation that of `n_blanks` measurements
     of a blank (`simulate.libs.blank_soils`).
+    soils : `simulate.libs.Soils` of one range. Raises ValueError where the signal does not grow with the content.
     """
     range_ = soils.samples["range"].iloc[0]
     calibration = cut_task(experiment.measure(soils, random_state=random_state), target, range_)
@@ -189,13 +197,13 @@ def reference_lines(target):
     return lines.assign(strength=strength)[strength >= 0.01 * strength.max()].reset_index(drop=True)
 
 
-def out_of_fold_maps(networks, X, splits, n_networks=N_FOLDS):
+def out_of_fold_maps(networks, X, splits):
     """Grad-CAM of every sample by the network of the first repeat that had not seen it: (n_samples, n_channels).
 
     X : (n_splits, n_samples, n_channels), as each network saw them
     """
     maps = np.zeros(X.shape[1:])
-    for b in range(n_networks):
+    for b in np.flatnonzero(splits.repeat == 0):
         network, test = networks.network(b), splits.test[b]
         maps[test] = grad_cam(network, network.target_layer, X[b, test])
     return maps
@@ -205,6 +213,7 @@ def out_of_fold_maps(networks, X, splits, n_networks=N_FOLDS):
 class Outcome:
     """What one task gives. Arrays keep one row a repeat, so that any summary can be made of them.
 
+    task : spectra and contents, one measurement a soil
     metrics : DataFrame (n_models * n_repeats, 6): model, repeat, r2, rmse, mae, gap (ppm where they have a unit)
     out_of_fold : model to predictions (n_repeats, n_samples), ppm
     repeatability : (n_samples,) relative standard deviation (%) of predictions from repeated measurements
@@ -225,26 +234,24 @@ def run_task(soils, dataset, repeated, target, range_, profile, choices=None, ra
 
     soils : `simulate.libs.Soils` of the range, for the limit of detection
     dataset, repeated : SpectralDatasets, one measurement a soil and `profile.n_measurements` of them
-    progress : called with the number of fits done and to do
+    progress : called with the number of models fitted, and of models in all
     """
     task, again = (cut_task(each, target, range_) for each in (dataset, repeated))
     splits = repeated_folds(len(task.content), N_FOLDS, profile.n_repeats, random_state)
     models = baselines(random_state)
     models["RF"].set_params(n_estimators=profile.n_trees)
-    total, done = len(splits) * (1 + len(models)), 0
 
-    def report(fits):
+    def report(models_done):
         if progress is not None:
-            progress(fits, total)
+            progress(models_done, 1 + len(models))
 
     networks, predicted, predicted_again, X = fit_cnn(
-        task, splits, choices, again, lambda epochs, of: report(len(splits) * epochs / of)
+        task, splits, choices, again, lambda epochs, of: report(epochs / of)
     )
     predictions = {"CNN": predicted}
     for name, estimator in models.items():
-        done += len(splits)
         predictions[name] = fit_baseline(estimator, task, splits, choices)
-        report(done + len(splits))
+        report(len(predictions))
     out_of_fold = {name: splits.out_of_fold(values) for name, values in predictions.items()}
     return Outcome(
         task,

@@ -1,11 +1,15 @@
-"""Are measured LIBS spectra what the study's method needs: on the right wavelengths, unsaturated, and in step with contents?"""
+"""Are measured LIBS spectra what the method needs: on their wavelengths, unsaturated, and in step with contents?"""
+
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from spectrakit.simulate.atoms import ATOMIC_MASS, line_table
-from spectrakit.simulate.libs import settings, shots_plasma
+from spectrakit.simulate.libs import settings, soil_plasma
 from spectrakit.simulate.plasma import SpectralRange
+from spectrakit.tables import ENDINGS, read_table
 
 FULL_SCALE = 65535
 # An average of shots that reaches this share of full scale holds shots that were cut off.
@@ -31,6 +35,22 @@ CHECK_LINES = (
     ("Mg", 1, 517.268),
     ("Na", 1, 588.995),
 )
+
+
+def read_folder(folder):
+    """Every LIBS table of a folder that reaches over the study's windows: {file name without ending: dataset}.
+
+    Raises ValueError where there is none, TableError for a table that cannot be used.
+    """
+    folder = Path(folder)
+    low = min(window[0] for window in settings()["windows"].values())
+    high = max(window[1] for window in settings()["windows"].values())
+    files = sorted(path for path in folder.iterdir() if path.name.lower().endswith(ENDINGS))
+    sets = {path.name.split(".")[0]: read_table(path, "nm", "counts") for path in files}
+    sets = {name: data for name, data in sets.items() if data.axis[0] < low and data.axis[-1] > high}
+    if not sets:
+        raise ValueError(f"{folder}: no table of LIBS counts from {low:g} to {high:g} nm among {len(files)} files")
+    return sets
 
 
 def wavelength_shifts(dataset, lines=CHECK_LINES, search_nm=0.3):
@@ -60,13 +80,18 @@ def wavelength_shifts(dataset, lines=CHECK_LINES, search_nm=0.3):
     return pd.DataFrame(rows, columns=["line", "table_nm", "shift_nm", "shift_channels", "saturated"])
 
 
+def shifted(dataset, channels):
+    """The dataset with every spectrum moved by whole channels along its axis, for trying the checks out."""
+    return replace(dataset, spectra=np.roll(dataset.spectra, channels, axis=1))
+
+
 def is_saturated(counts):
     """Whether averaged counts of a 16-bit detector must hold shots that were cut off."""
     return np.asarray(counts) >= SATURATED_SHARE * FULL_SCALE
 
 
 def saturated_samples(dataset):
-    """Share of the samples with a saturated channel in each of the study's windows: {'mg': ..., 'ca': ..., 'na': ...}."""
+    """Share of the samples with a saturated channel in each of the study's windows, by element in lower case."""
     return {
         target: float(is_saturated(dataset.window(low, high).spectra).any(1).mean())
         for target, (low, high, _) in settings()["windows"].items()
@@ -100,10 +125,8 @@ def rock_composition(properties):
 
 def simulated_line_areas(composition_ppm, wavelength_nm, half_width_nm):
     """The same areas as `line_areas`, of plasmas of the given compositions under the study's conditions."""
-    n = len(composition_ppm)
-    offsets = pd.DataFrame(np.zeros((n, 3)), columns=["temperature", "electron_density", "ablated_mass"])
     part = SpectralRange(wavelength_nm - half_width_nm, wavelength_nm + half_width_nm)
-    radiance = part.radiance(shots_plasma(composition_ppm, offsets))
+    radiance = part.radiance(soil_plasma(composition_ppm))
     return line_areas(part.grid_nm, radiance, wavelength_nm, half_width_nm)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from spectrakit import __version__
 from spectrakit.evaluation.metrics import percentage_error
 from spectrakit.explain.audit import line_mass, look_up_lines
+from spectrakit.resources import data_path
 from spectrakit.simulate import libs as experiment
 from spectrakit.simulate.atoms import line_table
 from spectrakit.simulate.plasma import line_emissivities
@@ -28,7 +30,15 @@ from spectrakit.studies.libs import (
 )
 from spectrakit.tables import written_whole
 
-_SIGNS = {"lowest": -1, "smallest": -1, "highest": 1, "largest": 1}
+# What is claimed of CNN, BPNN and RF: in which measure which of them stands at which end.
+_CLAIMS = (
+    ("r2", "CNN", "highest"),
+    ("rmse", "CNN", "lowest"),
+    ("mae", "CNN", "lowest"),
+    ("rmse_minus_mae", "CNN", "smallest"),
+    ("gap", "CNN", "smallest"),
+    ("gap", "RF", "largest"),
+)
 
 
 def replicate(profile_name="quick", random_state=0, folder=None, choices=None, progress=None):
@@ -46,25 +56,25 @@ def replicate(profile_name="quick", random_state=0, folder=None, choices=None, p
     soils = {"high": experiment.spiked_soils(), "low": experiment.field_soils(random_state)}
     data = {}
     outcomes = {}
+
+    def report(place, done, total=1):
+        if progress is not None:
+            target, range_ = TASKS[place]
+            progress(f"{target.capitalize()} {range_}", (place + done / total) / len(TASKS))
+
     for place, (target, range_) in enumerate(TASKS):
-
-        def report(done=0, total=1, place=place):
-            if progress is not None:
-                progress(f"{TASKS[place][0].capitalize()} {TASKS[place][1]}", (place + done / total) / len(TASKS))
-
-        report()
+        report(place, 0)
         outcome = store.load(target, range_) if store else None
         if outcome is None:
             if range_ not in data:
                 data[range_] = measure_range(soils[range_], profile, random_state)
-            dataset, repeated = data[range_]
             outcome = run_task(
-                soils[range_], dataset, repeated, target, range_, profile, choices, random_state, progress=report
+                soils[range_], *data[range_], target, range_, profile, choices, random_state, partial(report, place)
             )
             if store:
                 store.save(outcome)
         outcomes[target, range_] = outcome
-        report(1, 1)
+        report(place, 1)
     return outcomes
 
 
@@ -75,7 +85,7 @@ def measure_range(soils, profile, random_state):
 
 
 def run_configuration(profile, choices, random_state):
-    """Everything that a run depends on but the code: profile, open choices, the experiment's settings."""
+    """What a run depends on beside code and atomic data: profile, open choices, the experiment's settings, seed."""
     return {
         "profile": asdict(profile),
         "normalise": choices.normalise.__name__,
@@ -87,24 +97,24 @@ def run_configuration(profile, choices, random_state):
 
 
 def run_key(profile, choices, random_state):
-    """A short name of a configuration and the package's code: what was kept under another is not taken up again."""
-    sources = sorted(Path(__file__).parents[1].rglob("*.py"))
+    """A short name of configuration, code and atomic data: what was kept under another is not taken up again."""
+    sources = sorted(Path(__file__).parents[1].rglob("*.py")) + sorted(data_path("atomic").glob("*.csv"))
     parts = [json.dumps(run_configuration(profile, choices, random_state), sort_keys=True).encode()]
     parts += [source.read_bytes() for source in sources]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
 class _Store:
-    """Finished tasks of one run as files in a folder."""
+    """Finished tasks of one run as files in a folder, made at once: one that cannot be made is told before the work."""
 
     def __init__(self, folder, key):
         self.folder = folder / key
+        self.folder.mkdir(parents=True, exist_ok=True)
 
     def _path(self, target, range_):
         return self.folder / f"{target}-{range_}.json"
 
     def save(self, outcome):
-        self.folder.mkdir(parents=True, exist_ok=True)
         with written_whole(self._path(outcome.task.target, outcome.task.range)) as temporary:
             Path(temporary).write_text(json.dumps(_to_plain(outcome)), encoding="utf-8")
 
@@ -153,7 +163,7 @@ def ledger_results(outcomes, published):
         repeatability = outcome.repeatability[outcome.task.content > 0]
         results[f"rsd.{place}"] = {"value": float(np.mean(repeatability)), "n": len(repeatability)}
         errors = percentage_error(outcome.task.content, outcome.out_of_fold["CNN"])
-        results[f"error_max.{place}"] = {"value": float(np.nanmax(np.abs(errors))), "note": "spiked soils without 0"}
+        results[f"error_max.{place}"] = {"value": float(np.nanmax(np.abs(errors))), "note": "of soils above 0 ppm"}
         medians = np.nanmedian(errors[:, outcome.task.content > 0], axis=0)
         results[f"error_median.{place}"] = {"value": float(np.max(np.abs(medians)))}
         results[f"gradcam_p.{place}"] = _map_p_value(outcome)
@@ -177,7 +187,9 @@ def score_frame(outcomes):
 
 
 def _summary(values):
-    return {"value": float(values.mean()), "sd": float(values.std(ddof=1)), "n": len(values)}
+    # One repeat has no deviation, and JSON no NaN.
+    deviation = {"sd": float(values.std(ddof=1))} if len(values) > 1 else {}
+    return {"value": float(values.mean()), **deviation, "n": len(values)}
 
 
 def _map_p_value(outcome):
@@ -191,15 +203,14 @@ def _map_p_value(outcome):
 
 
 def _orderings(metrics):
-    """Share of repeats in which each claimed ordering of CNN, BPNN and RF holds."""
+    """Share of repeats in which each claimed ordering of CNN, BPNN and RF holds, the gaps by their magnitude."""
     wide = metrics.assign(rmse_minus_mae=metrics["rmse"] - metrics["mae"], gap=metrics["gap"].abs())
     wide = wide.pivot(index="repeat", columns="model", values=["r2", "rmse", "mae", "rmse_minus_mae", "gap"])
     shares = {"r2.rf_below_cnn": wide["r2"]["RF"] < wide["r2"]["CNN"]}
-    for claim in ("r2.cnn_highest", "rmse.cnn_lowest", "mae.cnn_lowest", "rmse_minus_mae.cnn_smallest",
-                  "gap.cnn_smallest", "gap.rf_largest"):  # fmt: skip
-        metric, (model, end) = claim.split(".")[0], claim.split(".")[1].split("_")
-        best = (_SIGNS[end] * wide[metric][["CNN", "BPNN", "RF"]]).idxmax(axis=1)
-        shares[claim] = best == model.upper()
+    for metric, model, end in _CLAIMS:
+        compared = wide[metric][["CNN", "BPNN", "RF"]]
+        at_end = compared.idxmax(axis=1) if end in ("highest", "largest") else compared.idxmin(axis=1)
+        shares[f"{metric}.{model.lower()}_{end}"] = at_end == model
     return {claim: {"value": float(holds.mean()), "n": len(holds)} for claim, holds in shares.items()}
 
 

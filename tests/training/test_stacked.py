@@ -100,6 +100,43 @@ def test_rows_left_out_have_no_influence_not_even_missing_ones(twelve):
     assert np.isfinite(clean).all()
 
 
+@pytest.fixture(scope="module")
+def own_spectra(twelve):
+    """Spectra (3, 12, 66), centred and scaled for each of three networks by its own training rows."""
+    X, _, folds = twelve
+    return np.stack([(X - X[rows].mean(0)) / X[rows].std() for rows in folds[:3]])
+
+
+def test_each_network_may_have_spectra_of_its_own(twelve, own_spectra):
+    _, y, folds = twelve
+    config = CNNConfig(max_epochs=100)
+    stack = fit_stacked(own_spectra, y, folds[:3], config, dtype=torch.float64)
+    predicted = stack.predict(own_spectra)
+    for b, rows in enumerate(folds[:3]):
+        plain = CNNRegressor(config, b, torch.float64).fit(own_spectra[b, rows], y[rows])
+        np.testing.assert_allclose(predicted[b], plain.predict(own_spectra[b]), rtol=1e-9, atol=1e-9 * y.std())
+        np.testing.assert_allclose(stack.history[b], plain.history_, rtol=1e-8)
+    assert (predicted.std(1) > 0.3 * y.std()).any(), "networks that predict a constant would agree for no good reason"
+
+
+def test_spectra_of_its_own_or_shared_make_no_difference_where_they_are_the_same(twelve):
+    X, y, folds = twelve
+    config = CNNConfig(max_epochs=20)
+    shared = fit_stacked(X, y, folds[:3], config)
+    own = fit_stacked(np.stack([X] * 3), y, folds[:3], config)
+    np.testing.assert_array_equal(own.predict(X), shared.predict(X))
+    np.testing.assert_array_equal(own.predict(np.stack([X] * 3)), shared.predict(X))
+
+
+def test_spectra_for_another_number_of_networks_are_refused(twelve, own_spectra):
+    X, y, folds = twelve
+    with pytest.raises(ValueError, match="spectra for 3 networks, but there are 2"):
+        fit_stacked(own_spectra, y, folds[:2], CNNConfig(max_epochs=1))
+    stack = fit_stacked(X, y, folds[:2], CNNConfig(max_epochs=1))
+    with pytest.raises(ValueError, match="spectra for 3 networks, but there are 2"):
+        stack.predict(own_spectra)
+
+
 def test_a_network_taken_out_predicts_as_the_stack_does(twelve):
     X, y, folds = twelve
     stack = fit_stacked(X, y, folds[:2], CNNConfig(max_epochs=20, standardise_target=True))

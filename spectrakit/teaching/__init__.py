@@ -1,0 +1,1 @@
+"""What only chapters need: plots, widgets, exercise checks."""

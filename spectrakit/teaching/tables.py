@@ -1,0 +1,47 @@
+"""How are tables shown so that they can be read on a phone, and a verdict does not hang on its colour?"""
+
+import hashlib
+from html import escape
+
+from IPython.display import HTML
+from pandas.io.formats.style import Styler
+
+# Background and text of a cell that ends in a verdict; both are set, so that it reads the same on light and dark pages.
+VERDICT_COLOURS = {
+    "agrees": ("#CDE9DC", "#0B3B28"),
+    "same direction": ("#D6E6F5", "#0B3050"),
+    "differs": ("#F8D9C8", "#5A2006"),
+    "cannot be assessed": ("#E4E6E9", "#2B3138"),
+}
+_STYLES = [
+    {"selector": "", "props": "border-collapse: collapse; margin: 0;"},
+    {"selector": "caption", "props": "caption-side: top; text-align: left; padding-bottom: 0.4em;"},
+    {"selector": "th, td", "props": "text-align: left; vertical-align: top; padding: 0.3em 0.7em;"},
+    {"selector": "td", "props": "min-width: 4.5em;"},
+]
+
+
+def show_table(frame, caption, formats=None, wide=()):
+    """A frame as a table that scrolls inside itself where the page is narrow; its index is not shown.
+
+    frame : columns as they shall be headed; cells that end in a verdict of the ledger take its colour
+    formats : column to format string, such as {'R²': '{:.2f}'}; missing values show as a dash
+    wide : columns of long text, which are not squeezed
+    Returns an IPython HTML object. Raises ValueError for a column without a heading.
+    """
+    if any(not str(column).strip() for column in frame.columns):
+        raise ValueError("every column of a table needs a heading")
+    name = hashlib.sha256(f"{caption}{frame.to_csv()}".encode()).hexdigest()[:8]  # the same page every time
+    styler = Styler(frame.reset_index(drop=True), uuid=name, cell_ids=False).hide(axis="index")
+    styler = styler.format(formats, na_rep="–", escape="html").map(_verdict_style)
+    styler = styler.set_properties(subset=list(wide), **{"min-width": "17em"}) if len(wide) else styler
+    table = styler.set_caption(escape(caption)).set_table_styles(_STYLES).to_html()
+    region = f'role="region" aria-label="{escape(caption)}" tabindex="0"'
+    return HTML(f'<div {region} style="overflow-x: auto; margin-bottom: 1.2em;">{table}</div>')
+
+
+def _verdict_style(cell):
+    for verdict, (background, text) in VERDICT_COLOURS.items():
+        if isinstance(cell, str) and cell.endswith(verdict):
+            return f"background-color: {background}; color: {text};"
+    return ""

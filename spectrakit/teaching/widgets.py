@@ -1,0 +1,179 @@
+"""How does a page without a kernel answer 'what if'? All answers are computed beforehand; the page picks and draws.
+
+`Explorer` is the one widget of the book: controls on top, panels below. Python computes what every combination of
+the controls gives; `widgets.js` looks up the chosen one and draws it.
+"""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+import anywidget
+import numpy as np
+import traitlets
+
+KINDS = ("line", "points", "area", "strip")
+MOST_BYTES = 1_000_000
+_PADDING = 0.05
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class Control:
+    """One thing that a reader can change: a slider where the values are numbers, a dropdown where they are texts.
+
+    label : what it is, without unit; values : (n,) numbers or texts; unit : of the numbers
+    text : (n,) what the reader sees for each value; by default the value and its unit
+    """
+
+    label: str
+    values: tuple
+    unit: str = ""
+    text: tuple | None = None
+
+    def specification(self):
+        """What the page needs of the control, as JSON can hold it.
+
+        Raises ValueError for no values, or texts that are not as many.
+        """
+        values = list(self.values)
+        is_choice = any(isinstance(value, str) for value in values)
+        text = [str(value) for value in self.text or [value_text(value, self.unit) for value in values]]
+        if not values or len(text) != len(values):
+            raise ValueError(f"control '{self.label}': {len(values)} values, {len(text)} texts; give one text a value")
+        return {"label": self.label, "kind": "choice" if is_choice else "slider", "text": text}
+
+
+@dataclass(frozen=True)
+class Series:
+    """What one panel shows for each combination of the controls; NaN leaves a gap.
+
+    label : name of the series, for the legend and for those who listen to the page
+    values : (len(control_1), ..., len(control_k), len(x)), or 1 in place of the length of a control that has no effect
+    kind : 'line', 'points', 'area' (a line filled down to zero) or 'strip', a heat strip below the panel, whose colours
+        run from the lowest to the highest of all its values
+    """
+
+    label: str
+    values: np.ndarray
+    kind: str = "line"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes.
+
+    x : (n,) finite; x_label, y_label : with unit
+    series : one Series or several; markers : (x, short label) of vertical reference lines
+    y_range : 'shared' fits the axis to all combinations, 'each' to the one shown, (low, high) sets it
+    """
+
+    title: str
+    x: np.ndarray
+    x_label: str
+    y_label: str
+    series: tuple
+    markers: tuple = ()
+    y_range: str | tuple = "shared"
+
+    def specification(self, shape):
+        """What the page needs of the panel, as JSON can hold it.
+
+        shape : number of values of each control
+        Raises ValueError for an unknown kind or y_range, an x that is not finite, or values of the wrong shape.
+        """
+        x = np.asarray(self.x, float)
+        if x.ndim != 1 or not len(x) or not np.isfinite(x).all():
+            raise ValueError(f"panel '{self.title}': x must be one row of finite numbers, not {x.shape}")
+        return {
+            "title": self.title,
+            "x": x.tolist(),
+            "x_label": self.x_label,
+            "y_label": self.y_label,
+            "series": [self._series(series, (*shape, len(x))) for series in self.series],
+            "markers": [[float(place), str(label)] for place, label in self.markers],
+            "y_range": self._limits(),
+        }
+
+    def _series(self, series, shape):
+        values = np.asarray(series.values, "<f4")
+        if series.kind not in KINDS:
+            raise ValueError(f"series '{series.label}': kind '{series.kind}' is none of {', '.join(KINDS)}")
+        fits = values.ndim == len(shape) and values.shape[-1] == shape[-1]
+        if not fits or any(own not in (1, full) for own, full in zip(values.shape, shape, strict=True)):
+            raise ValueError(f"panel '{self.title}', series '{series.label}': values are {values.shape}, not {shape}")
+        specification = {"label": series.label, "kind": series.kind, "shape": list(values.shape), "data": pack(values)}
+        if series.kind == "strip":
+            specification["range"] = _extent(values)
+        return specification
+
+    def _limits(self):
+        """Limits of the y axis, or None where the page fits them to what it shows."""
+        if isinstance(self.y_range, str) and self.y_range not in ("shared", "each"):
+            raise ValueError(f"panel '{self.title}': y_range '{self.y_range}' is neither 'shared', 'each' nor a pair")
+        if not isinstance(self.y_range, str):
+            return [float(limit) for limit in self.y_range]
+        curves = [series for series in self.series if series.kind != "strip"]
+        if self.y_range == "each" or not curves:
+            return None
+        values = [np.ravel(series.values) for series in curves]
+        if any(series.kind == "area" for series in curves):
+            values.append([0.0])
+        low, high = _extent(np.concatenate(values))
+        return [low - _PADDING * (high - low), high + _PADDING * (high - low)]
+
+
+class Explorer(anywidget.AnyWidget):
+    """Controls above, panels below; works with a kernel and in a page without one.
+
+    controls : Controls, the first one the first axis of every Series; panels : Panels; caption : a sentence below
+    start : place of each control's value at first, (0, ..., 0) by default
+    `indices` follows the reader, and may be set: `explorer.observe(answer, "indices")`.
+    Raises ValueError for shapes that do not agree and for more data than a page should carry (`MOST_BYTES`);
+    traitlets.TraitError for indices that no control has.
+    """
+
+    _esm = Path(__file__).with_suffix(".js")
+    _css = Path(__file__).with_suffix(".css")
+    specification = traitlets.Dict().tag(sync=True)
+    indices = traitlets.List(traitlets.Int()).tag(sync=True)
+
+    def __init__(self, controls, panels, caption="", start=None):
+        controls = [control.specification() for control in controls]
+        shape = [len(control["text"]) for control in controls]
+        panels = [panel.specification(shape) for panel in panels]
+        size = sum(len(series["data"]) for panel in panels for series in panel["series"])
+        if size > MOST_BYTES:
+            raise ValueError(f"the page would carry {size / 1e6:.1f} MB of this widget; give its controls fewer values")
+        specification = {"controls": controls, "panels": panels, "caption": caption}
+        super().__init__(specification=specification, indices=list(start or [0] * len(shape)))
+
+    @traitlets.validate("indices")
+    def _indices_exist(self, proposal):
+        lengths = [len(control["text"]) for control in self.specification["controls"]]
+        indices = proposal["value"]
+        if len(indices) != len(lengths) or not all(0 <= i < n for i, n in zip(indices, lengths, strict=True)):
+            raise traitlets.TraitError(f"indices {indices} do not fit controls of {lengths} values")
+        return indices
+
+
+def pack(values):
+    """Values as base64 text of little-endian float32 in C order; 4/3 of their bytes."""
+    return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode("ascii")
+
+
+def value_text(value, unit=""):
+    """A value as a reader should see it: six digits, or three and a power of ten where it is huge or tiny; its unit."""
+    if isinstance(value, str):
+        return value
+    mantissa, _, exponent = f"{value:.6g}".partition("e")
+    if exponent:
+        mantissa = f"{float(mantissa):.3g} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    return f"{mantissa} {unit}".strip().replace("-", "−")
+
+
+def _extent(values):
+    """Lowest and highest finite value, never the same: a flat or empty range is opened by one."""
+    finite = np.asarray(values, float)[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    return [low, high] if high > low else [low - 0.5, high + 0.5]

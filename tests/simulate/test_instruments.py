@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+from scipy.special import erf
+
+from spectrakit.simulate import libs
+from spectrakit.simulate.instruments import EchelleSpectrometer, IntensifiedCamera
+from spectrakit.simulate.plasma import wavelength_grid
+
+CAMERA = IntensifiedCamera(counts_per_photoelectron=8.0, excess_noise=1.8, dark_offset=600.0, readout_noise=9.0)
+
+
+def narrow_line(axis, centre, radiance=5.0):
+    """What the channels of `axis` see of a line much narrower than they are."""
+    grid = wavelength_grid(axis[0] - 0.5, axis[-1] + 0.5)
+    sigma = 0.002
+    line = radiance * np.exp(-0.5 * ((grid - centre) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
+    return line @ EchelleSpectrometer(5000).response(grid, axis)
+
+
+def full_width_at_half_maximum(axis, values):
+    above = values - values.max() / 2
+    left, right = np.flatnonzero(above > 0)[[0, -1]]
+    cross = [axis[i] + (axis[i + 1] - axis[i]) * above[i] / (above[i] - above[i + 1]) for i in (left - 1, right)]
+    return cross[1] - cross[0]
+
+
+def test_resolution_is_wavelength_over_resolving_power():
+    np.testing.assert_allclose(EchelleSpectrometer(5000).resolution_nm([280.0, 589.0]), [0.056, 0.1178])
+
+
+@pytest.mark.parametrize(("centre", "axis_name"), [(280.0, "mg"), (421.9, "ca"), (589.4, "na")])
+def test_the_light_of_a_line_is_kept(centre, axis_name):
+    assert narrow_line(libs.window_axes()[axis_name], centre).sum() == pytest.approx(5.0, rel=2e-4)
+
+
+def test_a_line_at_the_edge_of_the_axis_loses_what_falls_beyond():
+    axis = libs.window_axes()["ca"]
+    edge = axis[0] - (axis[1] - axis[0]) / 2
+    assert narrow_line(axis, edge).sum() == pytest.approx(2.5, rel=5e-3)
+
+
+@pytest.mark.parametrize(("centre", "expected"), [(280.0, 0.0560), (422.0, 0.0844), (589.4, 0.11788)])
+def test_the_width_of_a_line_is_the_resolution_element(centre, expected):
+    fine = np.arange(centre - 0.5, centre + 0.5, 0.004)
+    assert full_width_at_half_maximum(fine, narrow_line(fine, centre)) == pytest.approx(expected, rel=0.01)
+
+
+def test_a_channel_widens_a_line_by_its_own_width():
+    axis = libs.window_axes()["na"]
+    step, sigma = axis[1] - axis[0], 589.4 / 5000 / 2.354820
+    # A channel integrates: a Gaussian of the resolution element, folded with a box of one channel.
+    centre = axis[16]
+    edge = (np.abs(axis - centre)[:, None] + np.array([step / 2, -step / 2])) / (np.sqrt(2) * np.hypot(sigma, 0.002))
+    expected = 5.0 * 0.5 * (erf(edge[:, 0]) - erf(edge[:, 1]))
+    np.testing.assert_allclose(narrow_line(axis, centre), expected, atol=5e-3)
+    measured = full_width_at_half_maximum(axis, narrow_line(axis, centre))
+    assert measured == pytest.approx(np.hypot(0.11788, 2.3548 * step / np.sqrt(12)), rel=0.02)
+    assert measured > 1.01 * 0.1178
+
+
+def test_a_flat_spectrum_stays_flat_per_nanometre():
+    axis = libs.survey_axis()[2000:2200]
+    grid = wavelength_grid(axis[0] - 0.3, axis[-1] + 0.3)
+    widths = np.gradient(axis)
+    light = np.ones(len(grid)) @ EchelleSpectrometer(5000).response(grid, axis)
+    np.testing.assert_allclose(light / widths, 1.0, rtol=1e-3)
+
+
+# --- the camera ----------------------------------------------------------------------------------------------
+
+
+def test_counts_are_whole_and_have_gain_and_dark_offset():
+    counts = CAMERA.expose(np.full(200_000, 1_000.0), np.random.default_rng(1))
+    assert np.array_equal(counts, np.rint(counts))
+    # Standard error of the mean: sqrt(64 * 1.8 * 1000 + 81) / sqrt(200000) = 0.76 counts.
+    assert counts.mean() == pytest.approx(600 + 8 * 1_000, abs=3)
+
+
+@pytest.mark.parametrize("photoelectrons", [0.0, 10.0, 100.0, 5_000.0])
+def test_photon_transfer_curve(photoelectrons):
+    counts = CAMERA.expose(np.full(200_000, photoelectrons), np.random.default_rng(2))
+    # Rounding to whole counts adds a twelfth.
+    assert counts.var() == pytest.approx(8.0**2 * 1.8 * photoelectrons + 9.0**2 + 1 / 12, rel=0.015)
+
+
+def test_in_the_dark_a_camera_shows_its_offset():
+    counts = CAMERA.expose(np.zeros(200_000), np.random.default_rng(3))
+    assert counts.mean() == pytest.approx(600.0, abs=0.1)
+
+
+def test_sixteen_bits_saturate_at_65535_and_never_go_below_zero():
+    bright = CAMERA.expose(np.array([1e4, 8.1e3, 7e3]), np.random.default_rng(4))
+    assert bright[0] == 65535
+    assert bright[2] < 65535
+    dark = IntensifiedCamera(8.0, 1.8, dark_offset=0.0, readout_noise=9.0)
+    counts = dark.expose(np.zeros(10_000), np.random.default_rng(5))
+    assert counts.min() == 0
+    assert (counts == 0).mean() == pytest.approx(0.52, abs=0.02)
+
+
+def test_exposures_repeat_with_their_generator():
+    light = np.linspace(0, 5_000, 50)
+    first, again, other = (CAMERA.expose(light, np.random.default_rng(seed)) for seed in (6, 6, 7))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)

@@ -1,0 +1,34 @@
+import pytest
+
+from spectrakit import resources
+
+
+def test_data_files_are_found_in_the_checkout_and_in_an_installed_package(tmp_path, monkeypatch):
+    assert resources.data_path("atomic", "lines.csv").is_file()
+    monkeypatch.setattr(resources, "_PACKAGED", tmp_path)
+    assert resources.data_path("atomic", "lines.csv") == tmp_path / "atomic" / "lines.csv"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_no_measured_folder_and_the_quick_profile_unless_they_are_named(monkeypatch, value):
+    for name in ("SPECTRAKIT_DATA", "SPECTRAKIT_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert resources.measured_folder() is None
+    assert resources.profile_name() == "quick"
+
+
+def test_the_named_folder_and_profile(monkeypatch, tmp_path):
+    monkeypatch.setenv("SPECTRAKIT_DATA", str(tmp_path))
+    monkeypatch.setenv("SPECTRAKIT_PROFILE", "paper")
+    assert resources.measured_folder() == tmp_path
+    assert resources.profile_name() == "paper"
+
+
+def test_a_folder_that_is_not_there_is_named_with_a_remedy(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    for name in ("gone", "file"):
+        monkeypatch.setenv("SPECTRAKIT_DATA", str(tmp_path / name))
+        with pytest.raises(FileNotFoundError, match=f"SPECTRAKIT_DATA=.*{name}: there is no such folder; unset it"):
+            resources.measured_folder()
