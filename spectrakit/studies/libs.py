@@ -21,7 +21,7 @@ from spectrakit.evaluation.splits import repeated_folds
 from spectrakit.explain.gradcam import grad_cam
 from spectrakit.models.baselines import baselines
 from spectrakit.models.cnn import CNNConfig
-from spectrakit.preprocess import SpectrumScaler, normalise_maximum
+from spectrakit.preprocess import SpectrumScaler, normalise_area
 from spectrakit.simulate import libs as experiment
 from spectrakit.simulate.atoms import line_table
 from spectrakit.simulate.plasma import line_emissivities
@@ -39,7 +39,7 @@ class OpenChoices:
     """What the paper leaves open, decided once.
 
     normalise : spectra (n, n_channels) to normalised spectra, each by itself. The paper says that trimmed spectra were
-        normalised against changes of pulse energy, not how; we divide each by its highest channel.
+        normalised against changes of pulse energy, not how; we divide each by its mean.
     scale : whether the network sees spectra less the mean training spectrum, over one standard deviation
     cnn : the network's own open points, see `CNNConfig`
 
@@ -48,7 +48,7 @@ class OpenChoices:
     R2 is pooled over the out-of-fold predictions of a repeat: a fold of one sample has none of its own.
     """
 
-    normalise: Callable = normalise_maximum
+    normalise: Callable = normalise_area
     scale: bool = True
     cnn: CNNConfig = field(default_factory=CNNConfig)
 
