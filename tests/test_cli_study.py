@@ -91,7 +91,7 @@ def test_a_finished_run_is_shown_again_without_work(run, record, monkeypatch):
         raise AssertionError("a task was run again")
 
     monkeypatch.setattr(libs_record, "run_task", refuse)
-    code, out, err = run("replicate", "libs", "-o", "again.json")
+    code, _, err = run("replicate", "libs", "-o", "again.json")
     assert (code, err) == (0, [])
     assert json.loads((record.parent / "again.json").read_text()) == json.loads(record.read_text())
     assert run("replicate", "libs")[0] == 0  # the record is written where it is asked for only

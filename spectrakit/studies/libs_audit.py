@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from scipy.special import voigt_profile
 
 from spectrakit.evaluation.splits import Splits, repeated_folds
 from spectrakit.explain.audit import (
@@ -19,10 +20,11 @@ from spectrakit.explain.audit import (
 )
 from spectrakit.explain.gradcam import grad_cam
 from spectrakit.simulate import libs as experiment
-from spectrakit.simulate.atoms import line_table
-from spectrakit.simulate.plasma import line_depths, line_profiles, wavelength_grid
+from spectrakit.simulate.atoms import doppler_sigma, line_table, stark_fwhm
+from spectrakit.simulate.plasma import line_depths
 from spectrakit.studies.libs import N_FOLDS, TARGETS, Task, fit_cnn, reference_lines
 from spectrakit.studies.libs_published import chance_alignment
+from spectrakit.studies.libs_record import look_up_named_lines, published_lines
 from spectrakit.training.stacked import StackedNetworks
 
 # Places of the last convolution and of its ReLU among `SpectralCNN.maps`.
@@ -149,10 +151,31 @@ def central_depths(lines, plasma):
 
     lines : as `simulate.atoms.line_table` gives; plasma : a batch of one
     """
-    nm = lines.wavelength_air_nm
-    grid = wavelength_grid(nm.min() - 0.05, nm.max() + 0.05)
-    profiles = line_profiles(lines, grid, plasma.temperature_K[0], plasma.electron_density_cm3[0])
-    return line_depths(lines, plasma)[0] * profiles.max(axis=1).toarray().ravel()
+    half_width = stark_fwhm(lines, plasma.electron_density_cm3[0]) / 2
+    return line_depths(lines, plasma)[0] * voigt_profile(0.0, doppler_sigma(lines, plasma.temperature_K[0]), half_width)
+
+
+def named_lines_frame(published):
+    """Every line that the paper names, looked up in the atomic table for the plasma of the reference soil.
+
+    published : as `ledger.load_published` gives
+    Returns the columns of `explain.audit.look_up_lines` with line (such as 'Fe 421.94'); window; depth, the optical
+    depth at the centre of the strongest line found, NaN where there is none; self_absorption, how many times brighter
+    than relative_strength says a faint line can look beside the window's deepest line, whose depth t weakens it to
+    (1 - exp(-t)) / t at its centre.
+    """
+    named, plasma, frames = published_lines(published), experiment.nominal_plasma(), []
+    for target in TARGETS:
+        low, high, _ = experiment.settings()["windows"][target]
+        lines = line_table(low - 0.5, high + 0.5)
+        depths = pd.Series(central_depths(lines, plasma), [lines.element, lines.wavelength_air_nm])
+        found = look_up_named_lines(target, named[named["window"] == target])
+        own = [depths.get((row.element, row.strongest_nm), np.nan) for row in found.itertuples()]
+        deepest = depths[lines.wavelength_air_nm.between(low, high).to_numpy()].max()
+        frames.append(found.assign(depth=own, self_absorption=deepest / -np.expm1(-deepest)))
+    found = pd.concat(frames, ignore_index=True)
+    text = found["element"] + found["wavelength_nm"].map(" {:.2f}".format)
+    return found.assign(line=text, window=found["window"].str.capitalize())
 
 
 def net_widths(published):

@@ -171,6 +171,14 @@ def pooling(published):
     return {"channels": channels, "after": after, "share": 100 * after / channels, "last": last}
 
 
+def map_length(published):
+    """Length of the last convolution's feature maps in the calcium window, with and without padding."""
+    channels, convolutions = _value(published, "channels.ca"), _value(published, "cnn.convolutions")
+    padded = channels - (convolutions - 1) * (_value(published, "cnn.pool_size") - 1)
+    last = padded - convolutions * (_value(published, "cnn.kernel_size") - 1)
+    return {"channels": channels, "padded": padded, "last": last}
+
+
 def receptive_field(published):
     """Channels, nm and resolution elements seen by one position of the last convolution."""
     kernel, pool = _value(published, "cnn.kernel_size"), _value(published, "cnn.pool_size")
@@ -253,6 +261,7 @@ CHECKS = {
         batch_and_steps,
         rows_of_the_input,
         pooling,
+        map_length,
         receptive_field,
         line_outside_window,
         lines_at_the_edge,

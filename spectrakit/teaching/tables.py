@@ -14,11 +14,13 @@ VERDICT_COLOURS = {
     "cannot be assessed": ("#E4E6E9", "#2B3138"),
 }
 _STYLES = [
-    {"selector": "", "props": "border-collapse: collapse; margin: 0;"},
+    # The notebook theme gives all columns one width; short cells should not break, long ones should.
+    {"selector": "", "props": "border-collapse: collapse; margin: 0; table-layout: auto;"},
     {"selector": "caption", "props": "caption-side: top; text-align: left; padding-bottom: 0.4em;"},
     {"selector": "th, td", "props": "text-align: left; vertical-align: top; padding: 0.3em 0.7em;"},
-    {"selector": "td", "props": "min-width: 4.5em;"},
+    {"selector": "td", "props": "white-space: nowrap;"},
 ]
+_BREAKING = "white-space: normal; min-width: 9em;"
 
 
 def show_table(frame, caption, formats=None, wide=()):
@@ -26,7 +28,7 @@ def show_table(frame, caption, formats=None, wide=()):
 
     frame : columns as they shall be headed; cells that end in a verdict of the ledger take its colour
     formats : column to format string, such as {'R²': '{:.2f}'}; missing values show as a dash
-    wide : columns of long text, which are not squeezed
+    wide : columns of long text, which may break into lines
     Returns an IPython HTML object. Raises ValueError for a column without a heading.
     """
     if any(not str(column).strip() for column in frame.columns):
@@ -34,8 +36,8 @@ def show_table(frame, caption, formats=None, wide=()):
     name = hashlib.sha256(f"{caption}{frame.to_csv()}".encode()).hexdigest()[:8]  # the same page every time
     styler = Styler(frame.reset_index(drop=True), uuid=name, cell_ids=False).hide(axis="index")
     styler = styler.format(formats, na_rep="–", escape="html").map(_verdict_style)
-    styler = styler.set_properties(subset=list(wide), **{"min-width": "17em"}) if len(wide) else styler
-    table = styler.set_caption(escape(caption)).set_table_styles(_STYLES).to_html()
+    breaking = [{"selector": f"td.col{frame.columns.get_loc(column)}", "props": _BREAKING} for column in wide]
+    table = styler.set_caption(escape(caption)).set_table_styles(_STYLES + breaking).to_html()
     region = f'role="region" aria-label="{escape(caption)}" tabindex="0"'
     return HTML(f'<div {region} style="overflow-x: auto; margin-bottom: 1.2em;">{table}</div>')
 

@@ -58,7 +58,7 @@ def test_the_study_is_six_tasks_of_the_published_counts():
     paper = libs.PROFILES["paper"]
     assert (paper.n_repeats, paper.n_trees) == (10, 300)
     choices = libs.OpenChoices()
-    assert (choices.normalise, choices.scale, choices.cnn) == (normalise_maximum, True, CNNConfig())
+    assert (choices.normalise, choices.scale, choices.cnn) == (normalise_area, True, CNNConfig())
 
 
 @pytest.mark.parametrize(("target", "n_channels"), [("ca", 66), ("mg", 124), ("na", 33)])
@@ -110,16 +110,16 @@ def test_a_test_spectrum_changes_nothing_of_what_a_baseline_learns(task, splits)
 
 def test_baselines_are_fitted_on_each_split_anew(task, splits):
     model = LinearRegression()
-    predicted = libs.fit_baseline(model, task, splits, libs.OpenChoices(normalise=normalise_area))
+    predicted = libs.fit_baseline(model, task, splits, libs.OpenChoices(normalise=normalise_maximum))
     rows = splits.train[7]
-    X = task.counts / task.counts.mean(1, keepdims=True)
+    X = task.counts / task.counts.max(1, keepdims=True)
     expected = LinearRegression().fit(X[rows], task.content[rows]).predict(X)
     np.testing.assert_allclose(predicted[7], expected, rtol=1e-9, atol=1e-6)
     assert not hasattr(model, "coef_")
 
 
 def test_networks_see_scaled_spectra_or_not_as_chosen(task, splits):
-    X = normalise_maximum(task.counts)
+    X = normalise_area(task.counts)
     for scale, spectra in ((True, libs.scale_by_split(X, splits.train)[0]), (False, X)):
         choices = replace(CHOICES, scale=scale)
         _, predicted, again, seen = libs.fit_cnn(task, splits, choices, repeated=task)

@@ -103,6 +103,17 @@ def test_central_depth_is_that_of_the_simulated_plasma():
     assert libs_audit.central_depths(lines, thicker) == pytest.approx([3 * depth])
 
 
+def test_named_lines_have_strength_and_depth():
+    found = libs_audit.named_lines_frame(PUBLISHED).set_index("line")
+    assert len(found) == 26 and found["window"].value_counts().to_dict() == {"Mg": 10, "Ca": 9, "Na": 7}
+    assert np.isnan(found.loc["Mg 279.64", "depth"]) and found.loc["Mg 279.64", "relative_strength"] == 0
+    # Both sodium lines end on the same level, so their depths go as their strengths, but for the photon's energy.
+    ratio = found.loc["Na 589.59", "depth"] / found.loc["Na 588.99", "depth"]
+    assert ratio == pytest.approx(found.loc["Na 589.59", "relative_strength"], rel=0.01)
+    (depth,) = libs_audit.central_depths(line_table(279.55, 279.56, "Mg"), experiment.nominal_plasma())
+    assert found.loc["Mg 280.27", "self_absorption"] == pytest.approx(depth / (1 - np.exp(-depth)), rel=0.01)
+
+
 def test_net_widths_count_channels_near_lines():
     widths = libs_audit.net_widths(PUBLISHED).set_index("window")
     assert widths[["channels", "named", "known"]].to_numpy().tolist() == [[66, 9, 44], [124, 10, 116], [33, 7, 15]]

@@ -5,7 +5,7 @@ import pytest
 from spectrakit.simulate import libs as experiment
 from spectrakit.spectra import SpectralDataset
 from spectrakit.studies import libs_measured
-from spectrakit.tables import read_table
+from spectrakit.tables import read_table, write_table
 
 # Two lines that one detector of the basalts' spectrometer records, and the half-widths that hold them.
 MG_SI = (("Mg", 285.213), ("Si", 288.158))
@@ -106,6 +106,20 @@ def test_spectra_are_moved_by_whole_channels():
     np.testing.assert_array_equal(moved.spectra[:, :-1], dataset.spectra[:, 1:])
     first, second = (libs_measured.wavelength_shifts(each) for each in (dataset, moved))
     np.testing.assert_allclose(second["shift_nm"], first["shift_nm"] - 0.05, atol=1e-6)
+
+
+def test_a_folder_gives_the_tables_that_reach_over_the_windows(tmp_path):
+    with pytest.raises(ValueError, match=f"{tmp_path}: no table of LIBS counts from 279 to 589.99 nm among 0 files"):
+        libs_measured.read_folder(tmp_path)
+    wide, narrow = (counts_over(axis, np.full(len(axis), 5.0)) for axis in (np.arange(250.0, 600), AXIS))
+    write_table(narrow, tmp_path / "narrow.csv")
+    (tmp_path / "notes.txt").write_text("no table")
+    with pytest.raises(ValueError, match="among 1 files"):
+        libs_measured.read_folder(tmp_path)
+    write_table(wide, tmp_path / "wide.csv.gz")
+    found = libs_measured.read_folder(tmp_path)
+    assert list(found) == ["wide"]
+    np.testing.assert_array_equal(found["wide"].spectra, wide.spectra)
 
 
 @pytest.fixture(scope="module")

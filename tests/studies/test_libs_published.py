@@ -49,6 +49,8 @@ FIGURES = {
     "batch_and_steps": {"train": 11, "batch": 32, "steps": 500, "times": 100},
     "rows_of_the_input": {"rows": 12, "channels": 66},
     "pooling": {"after": 64, "last": 60, "share": 96.97},
+    # One channel less by the first pooling; without padding each convolution takes two more.
+    "map_length": {"channels": 66, "padded": 65, "last": 61},
     "receptive_field": {"field": 6, "ca": 0.132308 * 1.2, "mg": 0.097073, "na": 0.219375, "ca_elements": 1.8817},
     "chance_alignment": {"named": 26, "own": 10, "ca": 62.1212, "mg": 46.7742, "na": 78.7879},
     "resonance_lines": {"element": 0.055999},

@@ -101,14 +101,16 @@ def test_pinned_values_of_the_tiny_run(outcomes):
     outcome = outcomes["ca", "high"]
     scores = outcome.metrics.set_index("model")["r2"]
     assert scores["mean"] == pytest.approx(-0.184474, abs=1e-6)
-    assert scores["RF"] == pytest.approx(0.651, abs=0.002)
+    assert scores["RF"] == pytest.approx(0.708, abs=0.005)
     assert outcomes["na", "low"].detection_limit == pytest.approx(1.94, rel=0.01)
     assert outcome.task.sample_id.tolist() == [f"S{i:02d}" for i in range(1, 13)]
 
 
 def test_what_was_kept_is_read_back_to_the_last_bit(outcomes, folder, nothing_computed):
-    kept = libs_record.replicate("quick", 0, folder)
+    shares = []
+    kept = libs_record.replicate("quick", 0, folder, progress=lambda task, share: shares.append(share))
     assert_identical(outcomes, kept)
+    assert shares == [done / 6 for done in (0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6)]
 
 
 def test_a_run_without_a_folder_keeps_nothing(tiny_study, monkeypatch, tmp_path, outcomes):
@@ -301,7 +303,7 @@ def test_a_record_is_what_the_ledger_reads(outcomes, published, results, tmp_pat
     assert (provenance["profile"], provenance["seed"], provenance["version"]) == ("quick", 0, "0.1.0")
     assert provenance["config"]["profile"]["n_trees"] == 5
     assert provenance["config"]["cnn"]["max_epochs"] == 5
-    assert provenance["config"]["normalise"] == "normalise_maximum"
+    assert provenance["config"]["normalise"] == "normalise_area"
     assert provenance["config"]["experiment"]["windows"]["na"] == [588.82, 589.99, 33]
 
 

@@ -40,6 +40,13 @@ def test_every_verdict_of_the_ledger_has_a_colour_that_can_be_read():
         assert (luminance(background) + 0.05) / (luminance(text) + 0.05) > 7
 
 
+def test_only_wide_columns_break_into_lines():
+    frame = pd.DataFrame({"short": ["a b"], "long": ["c d"]})
+    rules = re.findall(r"(td\S*)\s*\{\s*white-space: (\w+)", show_table(frame, "x", wide=["long"]).data)
+    assert rules == [("td", "nowrap"), ("td.col1", "normal")]
+    assert "white-space: normal" not in show_table(frame, "x").data
+
+
 def test_the_same_table_gives_the_same_page():
     frame = pd.DataFrame({"a": [1]})
     assert show_table(frame, "x").data == show_table(frame, "x").data != show_table(frame, "y").data

@@ -107,8 +107,9 @@ def own_spectra(twelve):
     return np.stack([(X - X[rows].mean(0)) / X[rows].std() for rows in folds[:3]])
 
 
-def test_each_network_may_have_spectra_of_its_own(twelve, own_spectra):
+def test_each_network_may_have_spectra_of_its_own(twelve, own_spectra, monkeypatch):
     _, y, folds = twelve
+    monkeypatch.setattr("spectrakit.training.stacked.PLACES_PER_CHUNK", 2 * 11 * 66)  # two chunks
     config = CNNConfig(max_epochs=100)
     stack = fit_stacked(own_spectra, y, folds[:3], config, dtype=torch.float64)
     predicted = stack.predict(own_spectra)
