@@ -88,7 +88,8 @@ def judge(entry, ours):
     line : agrees from a hundredth of the strongest line's emissivity, same direction when fainter, differs
         when there is none or the strongest line would fill a 16-bit detector before it made one count
     result with a bound : agrees on its side of the bound, else differs
-    result : agrees when the difference is within twice the combined deviation, or within the relative
+    result : agrees when the difference is within twice the published deviation and the standard error of our
+        mean (deviation over root n) together, so that scatter of ours is no excuse, or within the relative
         tolerance that the entry states, whichever is wider; beyond that same direction when ours lies on the
         side that supports the claim (`better`), else differs
     """
@@ -108,7 +109,8 @@ def judge(entry, ours):
     if "bound" in entry:
         holds = value >= entry["value"] if entry["bound"] == "at_least" else value <= entry["value"]
         return Verdict("agrees" if holds else "differs", f"{entry['bound'].replace('_', ' ')} {entry['value']}")
-    return _judge_number(entry, value, ours.get("sd"))
+    sd = ours.get("sd")
+    return _judge_number(entry, value, sd / math.sqrt(ours.get("n") or 1) if _is_finite(sd) else 0)
 
 
 def ledger_frame(study, results=None, kinds=("result", "ordering", "line")):
@@ -157,8 +159,8 @@ def as_table(frame, title):
     return table
 
 
-def _judge_number(entry, value, sd):
-    combined = 2 * math.hypot(entry.get("sd", 0), sd if _is_finite(sd) else 0)
+def _judge_number(entry, value, standard_error):
+    combined = 2 * math.hypot(entry.get("sd", 0), standard_error)
     allowed = max(combined, entry.get("tolerance", 0) * abs(entry["value"]))
     difference = value - entry["value"]
     why = f"{difference:+.3g} beside {allowed:.3g} allowed"
