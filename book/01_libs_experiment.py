@@ -19,6 +19,7 @@
 # %%
 import numpy as np
 import pandas as pd
+from IPython.display import display
 
 from spectrakit.evaluation.metrics import limit_of_detection
 from spectrakit.ledger import load_published
@@ -31,6 +32,7 @@ from spectrakit.studies.libs import PROFILES, cut_task, line_signal, reference_l
 from spectrakit.teaching import plots
 from spectrakit.teaching.exercises import check
 from spectrakit.teaching.explorers import plasma_explorer
+from spectrakit.teaching.tables import show_table
 
 plots.book_style()
 profile = PROFILES[profile_name()]
@@ -74,10 +76,9 @@ print(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in recorded
 nominal = libs.settings()["plasma"]
 shares = stage_fractions(np.array([nominal["temperature_K"]]), np.array([nominal["electron_density_cm3"]]))[0]
 print(f"T = {nominal['temperature_K']:,.0f} K, electron density {nominal['electron_density_cm3']:.0e} per cm3")
-pd.DataFrame(
-    [(e, *shares[ELEMENTS.index(e)]) for e in ("Ca", "Mg", "Na", "Fe", "Si")],
-    columns=["element", "I (atom)", "II (ion)", "III"],
-).style.hide().format(precision=3)
+rows = [(e, *shares[ELEMENTS.index(e)]) for e in ("Ca", "Mg", "Na", "Fe", "Si")]
+frame = pd.DataFrame(rows, columns=["element", "I (atom)", "II (ion)", "III"])
+show_table(frame, "Share of each stage of ionisation", dict.fromkeys(frame.columns[1:], "{:.3f}"))
 
 # %% [markdown]
 # The second share is that of atoms in an excited state, from which they can fall and send out light. It follows
@@ -94,8 +95,15 @@ pd.DataFrame(
 print(f"the kit carries {len(line_table()):,} lines of {len(ELEMENTS)} elements between 200 and 975 nm")
 table = pd.concat([reference_lines(target) for target in libs.TARGETS])
 table["share"] = table["strength"] / table.groupby("element")["strength"].transform("max")
-columns = ["element", "stage", "wavelength_air_nm", "A_s-1", "E_lower_eV", "E_upper_eV", "share"]
-table[columns].style.hide().format(precision=3).format("{:.2e}", subset=["A_s-1"])
+names = {
+    "wavelength_air_nm": "wavelength (nm)",
+    "A_s-1": "A (1/s)",
+    "E_lower_eV": "lower (eV)",
+    "E_upper_eV": "upper (eV)",
+}
+frame = table[["element", "stage", *names, "share"]].rename(columns=names)
+formats = dict.fromkeys(["wavelength (nm)", "lower (eV)", "upper (eV)", "share"], "{:.3f}") | {"A (1/s)": "{:.2e}"}
+show_table(frame, "Lines above 1 % of the strongest of their element in its window", formats)
 
 # %% [markdown]
 # ### A thermometer
@@ -230,13 +238,12 @@ print(f"{strength[0] / strength[1]:.1f}: the two decay equally fast, but the upp
 
 # %%
 spectrometer = libs.spectrometer()
-pd.DataFrame(
-    [
-        (t.capitalize(), f"{a[0]:.2f} to {a[-1]:.2f}", len(a), a[1] - a[0], float(spectrometer.resolution_nm(a.mean())))
-        for t, a in libs.window_axes().items()
-    ],
-    columns=["element", "window (nm)", "channels", "channel (nm)", "resolution element (nm)"],
-).style.hide().format(precision=4)
+rows = [
+    (t.capitalize(), f"{a[0]:.2f} to {a[-1]:.2f}", len(a), a[1] - a[0], float(spectrometer.resolution_nm(a.mean())))
+    for t, a in libs.window_axes().items()
+]
+columns = ["element", "window (nm)", "channels", "channel width (nm)", "resolution element (nm)"]
+show_table(pd.DataFrame(rows, columns=columns), "The study's three windows", dict.fromkeys(columns[3:], "{:.4f}"))
 
 # %% [markdown]
 # The calcium window ends 0.06 nm beyond the calcium line, within one resolution element: it cuts the line's red wing
@@ -263,8 +270,9 @@ for range_, group in soils.samples.groupby("range"):
     for target in libs.TARGETS:
         rmse, r2 = (published[f"{metric}.{target}.{range_}"]["value"] for metric in ("rmse", "r2"))
         rows.append((range_, target.capitalize(), rmse / np.sqrt(1 - r2), group[f"{target}_ppm"].std(ddof=0)))
-columns = ["range", "element", "SD implied by the paper (ppm)", "SD here (ppm)"]
-pd.DataFrame(rows, columns=columns).style.hide().format(precision=1)
+columns = ["range", "element", "implied by the paper (ppm)", "here (ppm)"]
+caption = "Standard deviation of the contents: spiked soils (high) and field soils (low)"
+show_table(pd.DataFrame(rows, columns=columns), caption, dict.fromkeys(columns[2:], "{:.1f}"))
 
 # %% [markdown]
 # The levels of the spiked soils, 0, 50 and then 100 to 1000 ppm, are known, and their deviation agrees with what the
@@ -323,9 +331,9 @@ figure = plots.data_flow_diagram()
 
 # %%
 plasma_explorer(
-    temperatures_K=[8000, 9000, 10_000, 11_000, 12_000],
-    electron_densities_cm3=[1e16, 2e16, 5e16, 1e17, 2e17],
-    contents_ppm=[10, 50, 200, 1000, 5000, 20_000],
+    temperatures_K=[8500, 9000, 9500, 10_000, 10_500, 11_000, 11_500],
+    electron_densities_cm3=[3e16, 5e16, 7e16, 1e17],
+    contents_ppm=[10, 100, 500, 1000, 2000, 5000, 10_000],
 )
 
 # %% [markdown]
@@ -345,12 +353,13 @@ for range_, group in (("high", libs.spiked_soils()), ("low", libs.field_soils(0)
         noise = line_signal(cut_task(blanks, target, range_)).std(ddof=1)
         limit = limit_of_detection(np.polyfit(task.content, line_signal(task), 1)[0], noise)
         rows.append((target.capitalize(), range_, published[f"lod.{target}.{range_}"]["value"], float(limit)))
-pd.DataFrame(rows, columns=["element", "range", "published (ppm)", "here (ppm)"]).style.hide().format(precision=3)
+columns = ["element", "range", "published (ppm)", "here (ppm)"]
+show_table(pd.DataFrame(rows, columns=columns), "Limits of detection", dict.fromkeys(columns[2:], "{:.4g}"))
 
 # %% [markdown]
 # Two numbers were set so that the geometric means of the two groups of three agree with the published ones: one factor
-# on the scatter of the spiked set and one on that of the field set (`data/calibrate_libs.py`). Nothing else in this
-# book was fitted to anything that the paper reports, and the single limits were left to fall where they fall. Note
+# on the scatter of the spiked set and one on that of the field set (`data/calibrate_libs.py`). Nothing else in the
+# simulator was fitted to what the paper reports, and the single limits were left to fall where they fall. Note
 # what the factors are:
 
 # %%
@@ -471,8 +480,8 @@ pairs = {
 rocks = {name: data for name, data in sets.items() if "cao_wt_pct" in data.properties}
 for name, data in rocks.items():
     ratios = pd.concat([libs_measured.content_ratios(data, pair, half) for half, pair in pairs.items()])
-    print(name)
-    print(ratios.round(2).to_string(index=False))
+    caption = f"{name}: line ratios relative to the first rock"
+    display(show_table(ratios, caption, dict.fromkeys(ratios.columns[2:], "{:.2f}")))
 if not rocks:
     print("no table with oxide contents: set SPECTRAKIT_DATA to a folder that has one")
 

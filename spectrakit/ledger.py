@@ -186,7 +186,8 @@ def _published_text(entry):
     if "value" not in entry:
         return ""
     sign = {"at_least": "≥ ", "at_most": "≤ "}.get(entry.get("bound"), "")
-    return sign + _number_text(entry["value"], entry.get("sd"))
+    value = entry["value"]
+    return sign + _with_deviation(f"{value:g}" if isinstance(value, float) else str(value), entry.get("sd"))
 
 
 def _ours_text(entry, ours):
@@ -198,5 +199,8 @@ def _ours_text(entry, ours):
 
 
 def _number_text(value, sd):
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return _with_deviation(f"{value:.4g}" if isinstance(value, float) else str(value), sd)
+
+
+def _with_deviation(text, sd):
     return f"{text} ± {sd:.3g}" if _is_finite(sd) else text

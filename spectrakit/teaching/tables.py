@@ -20,7 +20,7 @@ _STYLES = [
     {"selector": "th, td", "props": "text-align: left; vertical-align: top; padding: 0.3em 0.7em;"},
     {"selector": "td", "props": "white-space: nowrap;"},
 ]
-_BREAKING = "white-space: normal; min-width: 9em;"
+_BREAKING = "white-space: normal; min-width: 10em;"
 
 
 def show_table(frame, caption, formats=None, wide=()):

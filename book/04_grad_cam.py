@@ -1,0 +1,526 @@
+# %% [markdown]
+# # Grad-CAM
+#
+# A network reads calcium out of a spectrum. Does it look at the calcium line, as a spectroscopist would? The study
+# answers with coloured strips, *class activation maps*, and takes them as proof that its networks have learned
+# physics. In this chapter we compute such maps step by step, draw ours beside the lines of the elements, and then do
+# what is seldom done: we audit them.
+#
+# **What you will learn**
+#
+# - what question a Grad-CAM map answers, equation by equation
+# - why such a map shows only half of what a network uses, and why scaling the spectra changes what it shows
+# - four checks that tell a map that means something from one that merely looks good
+# - how easily "the maximum lies at a known line" comes true by chance
+#
+# **Time**: about 45 minutes to read; the code runs in under a minute.
+# **You need**: chapters 1 and 2, and a little PyTorch.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.metrics import r2_score
+
+from spectrakit.explain import audit, gradcam
+from spectrakit.ledger import LINE_AGREES, LINE_LEANS, load_published, load_results
+from spectrakit.resources import measured_folder
+from spectrakit.simulate import libs
+from spectrakit.studies import libs_audit, libs_measured
+from spectrakit.studies.libs import TASKS, OpenChoices, cut_task, reference_lines
+from spectrakit.teaching import map_browser, plots
+from spectrakit.teaching.exercises import check
+from spectrakit.teaching.tables import show_table
+
+# %% [markdown]
+# ## Networks to look at
+#
+# We need spectra, and networks that were trained on them. The spectra are those of chapter 1: twelve spiked soils and
+# twelve field soils, one measurement each. For each of the six tasks (three elements, two sets of soils) we train the
+# ten networks of one 10-fold cross-validation, with the settings of chapter 2.
+
+# %%
+torch.set_num_threads(1)
+plots.book_style()
+data = {"high": libs.measure(libs.spiked_soils()), "low": libs.measure(libs.field_soils())}
+print(data["high"].provenance_line())
+tasks = {(target, range_): cut_task(data[range_], target, range_) for target, range_ in TASKS}
+explained = {key: libs_audit.explain_task(task) for key, task in tasks.items()}
+for part in explained.values():
+    score = r2_score(part.task.content, part.predicted)
+    print(f"{plots.task_title(part.task)}: {part.X.shape[2]} channels, out-of-fold R² {score:.2f}")
+
+# %% [markdown]
+# The networks work, more or less: their out-of-fold R² says so. Now for the question of *how*. Before asking a
+# network where it looks, look at what it is shown. Each spectrum was divided by its mean over the window. Then, for each
+# network, the mean of its training spectra was subtracted and the rest divided by one standard deviation.
+
+# %% mystnb={"image": {"alt": "Six panels of scaled spectra, coloured by content, for calcium, magnesium and sodium in spiked and in field soils. At the lines the spectra fan out; on the background between them they fan out less, and the other way round."}}
+figure, grid = plt.subplots(2, 3, figsize=(plots.WIDTH, 4.6), sharex="col")
+for axes, part in zip(grid.ravel(), explained.values(), strict=True):
+    rank = part.task.content.argsort().argsort() / 11
+    for spectrum, share in zip(part.out_of_fold(part.X), rank, strict=True):
+        axes.plot(part.task.wavelength, spectrum, color=plt.cm.viridis(0.92 * share), linewidth=0.9)
+    axes.set_title(plots.task_title(part.task))
+    axes.locator_params(axis="x", nbins=3)
+figure.supxlabel("Wavelength (nm)", fontsize=11)
+figure.supylabel("Scaled signal (dark: low content)", fontsize=11)
+plt.show()
+
+# %% [markdown]
+# Two things to keep in mind. Zero is no longer darkness, it is the *mean training spectrum*: a value of −1 is a channel
+# where this sample is fainter than usual. And every spectrum had the same mean before, so where a line rises, the
+# background *must* fall. A soil with more calcium shows a higher line and a lower background, and each of the two
+# tells the content as well as the other. The network may use either.
+#
+# ## The question that a map answers
+#
+# The last convolution of the network turns a spectrum into eight **feature maps**, one for each kernel. A feature map
+# has a value for each channel (here one less, because the first pooling took one): how strongly the kernel's pattern is
+# found there. After it come a ReLU, a pooling, the mean over all channels and the dense layers. Grad-CAM ([Selvaraju
+# and others 2017](references.md)) asks: *if the features at this place were stronger, by how much would the
+# prediction grow, and how strong are they?* Feature maps that the prediction depends on count much, others little.
+#
+# ## Equations 8 to 10, one after the other
+#
+# We take the spiked soil with the highest content of magnesium and the network that had not seen it. First the feature
+# maps $F^m_i$, with $m = 1 \ldots 8$ for the kernel and $i = 1 \ldots L$ for the place. `maps[:4]` is the network up to
+# and with the second convolution; the tensor is (1 sample, 8 kernels, $L$ places).
+
+# %%
+part = explained["mg", "high"]
+fold = part.splits.test[:, -1].argmax()  # the network that had not seen the last sample
+network = part.networks.network(fold)
+spectrum = torch.tensor(part.X[fold, -1:], dtype=torch.float32)  # (1, 124)
+features = network.maps[:4](spectrum.unsqueeze(1)).detach().requires_grad_(True)
+rest = network.maps[4:](features).mean(2)  # ReLU, pooling, average pooling: (1, 8)
+prediction = network.output(network.dense_relu(network.dense(rest)))
+print(tuple(features.shape), f"{prediction.item():.0f} ppm predicted, {part.task.content[-1]:.0f} ppm added")
+
+# %% [markdown]
+# Equation 8 is the gradient of the prediction $y$ with respect to each value of each feature map,
+# $g^m_i = \partial y / \partial F^m_i$. Equation 9 takes its mean over the places, which gives one weight a kernel,
+#
+# $$\alpha^m = \frac{1}{L} \sum_i \frac{\partial y}{\partial F^m_i}.$$
+
+# %%
+(gradient,) = torch.autograd.grad(prediction, features)  # equation 8: (1, 8, 123)
+alpha = gradient.mean(dim=2, keepdim=True)  # equation 9: (1, 8, 1)
+print("weights in ppm per unit:", np.round(alpha.ravel().tolist(), 2))
+print("places with an open ReLU:", (features > 0).sum(dim=2).ravel().tolist())
+
+# %% [markdown]
+# Kernels whose ReLU is shut everywhere have the weight zero: for this spectrum they are dead. Equation 10 adds up the
+# feature maps with these weights and keeps what is positive,
+#
+# $$\mathrm{CAM}_i = \mathrm{ReLU}\Big(\sum_m \alpha^m F^m_i\Big),$$
+#
+# and at the end the $L$ values are stretched to the channels of the spectrum. `gradcam.grad_cam` does the same for
+# any network and layer.
+
+# %%
+cam = torch.relu((alpha * features).sum(dim=1, keepdim=True))  # equation 10: (1, 1, 123)
+cam = torch.nn.functional.interpolate(cam, size=spectrum.shape[1], mode="linear")[0, 0].detach().numpy()
+same = gradcam.grad_cam(network, network.target_layer, spectrum)[0]
+print(f"{len(cam)} channels; largest difference from the package {np.abs(cam - same).max():.1g} of {cam.max():.3g}")
+
+# %% [markdown]
+# (The package's tests compare it with a second, independent implementation, Captum, to $10^{-5}$. You need Captum for
+# the tests only, not for the book.)
+#
+# ## Our counterpart of figure 7
+#
+# The paper's figure 7 has one strip for each element and does not say which samples, which set of soils or which
+# of the networks it shows. We show all twelve spiked soils, each by the network that had not seen it, and above
+# them the mean spectrum with the lines that physics says should matter: those of the element with at least one per
+# cent of the strength of its strongest line in the window.
+
+
+# %% mystnb={"image": {"alt": "Grad-CAM of the twelve spiked soils in the calcium window, below the mean spectrum. The only reference line, Ca I 422.67, stands at the right edge. Most maps are dark over the background and bright at the line or on its left flank; some are bright over the background."}}
+def figure_7(target, range_="high"):
+    part = explained[target, range_]
+    maps = part.out_of_fold(part.all_maps())
+    outcome = pd.Series({"task": part.task, "maps": maps})
+    return plots.grad_cam_map(outcome, plots.line_labels(reference_lines(target)))
+
+
+figure_7("ca")
+plt.show()
+
+# %% mystnb={"image": {"alt": "Grad-CAM of the twelve spiked soils in the magnesium window. Maps of soils with high contents are bright at lines of Mg II or on their flanks; several of those with low contents are bright between the lines."}}
+figure_7("mg")
+plt.show()
+
+# %% mystnb={"image": {"alt": "Grad-CAM of the twelve spiked soils in the sodium window. For soils with high content the maps are bright at the stronger sodium line, for soils with low content rather beside and between the lines."}}
+figure_7("na")
+plt.show()
+
+# %% [markdown]
+# Take your time with these. It is tempting to pick out the places where a bright patch meets a line. But notice how
+# the maps of soils with much of the element differ from those with little, and how often a bright patch lies on the
+# flank of a line or on the background beside it. Before we count, three properties of the method need a word.
+#
+# ## What a map can show, and what it cannot
+#
+# **Only what raises.** Equation 10 ends in a ReLU: wherever the weighted sum is negative it is cut off. In a
+# classification that is sensible, as one asks for what speaks *for* a class. In a regression, a channel that lowers
+# the prediction is just as much in use. "The background is low, so calcium must be high" and "the background is high,
+# so calcium must be low" are the same knowledge.
+#
+# **One weight for the whole window.** The network averages each feature map over all places. So the gradient has the
+# same size wherever the ReLU behind the convolution is open, apart from a factor 0, 1 or 2 (how many neighbours the
+# place beats in the max pooling), and is zero where it is closed. The weight $\alpha^m$ can say that a pattern matters, never that it matters *here and not there*. What the map shows of places
+# comes from the feature maps alone, that is from the spectrum and three-channel patterns in it.
+#
+# **What 'raises' means depends on the zero.** A feature is a weighted sum of three scaled channels. With raw counts it
+# would be large where there is light. With centred spectra it is large where the sample *differs from the mean
+# soil* in a certain direction. For a soil with average content there is little to mark, and its map, once
+# scaled to its own maximum, shows small things large. The mean soil itself has the "map" of the biases.
+#
+# We can see the first point at work. Grad-CAM of minus the prediction answers the opposite question: what *lowers*
+# it? And a check that needs neither gradients nor feature maps is to **occlude**: set one resolution element to the
+# mean training spectrum and see by how much the prediction changes, in either direction.
+
+# %% mystnb={"image": {"alt": "Three panels, one a window, each with three curves scaled to their maximum: Grad-CAM of what raises the prediction, Grad-CAM of what lowers it, and the size of the occlusion effect. The three have their peaks in different places around the lines."}}
+figure, grid = plt.subplots(3, 1, figsize=(plots.WIDTH, 7.2))
+for axes, target in zip(grid, ("ca", "mg", "na"), strict=True):
+    part = explained[target, "high"]
+    answers = {"raises": part.all_maps(), "lowers": part.counter_maps(), "occluded": np.abs(part.all_effects())}
+    for (name, values), style in zip(answers.items(), ("-", "--", ":"), strict=True):
+        mean = part.out_of_fold(values).mean(axis=0)
+        axes.plot(part.task.wavelength, mean / mean.max(), style, label=name, linewidth=1.8)
+    axes.set(ylabel="Share of maximum", xlim=part.task.wavelength[[0, -1]])
+    plots.draw_lines(axes, plots.line_labels(reference_lines(target)))
+grid[0].legend(loc="upper left", bbox_to_anchor=(0, 1.28), ncols=3)
+grid[-1].set_xlabel("Wavelength (nm)")
+plt.show()
+
+# %% [markdown]
+# The dotted curve is what the prediction really depends on; the solid one is what Grad-CAM reports. In the mean over
+# samples they can come close; sample by sample they part, and the audit below says by how much.
+#
+# **Before or after the ReLU?** Equation 1 of the paper puts the ReLU into the feature map; the Grad-CAM section speaks
+# of the output of the last convolutional layer, which comes before it. Before the ReLU a feature can be negative, and
+# with a negative weight it then counts as raising the prediction, although the closed ReLU lets nothing of it pass. We
+# follow the Grad-CAM section. Exercise 2 asks what the other reading does.
+#
+# ## Look for yourself
+#
+# Choose any of the 24 soils and compare the three questions. Is the strip of a network whose weights were drawn
+# anew so different that you would have noticed?
+
+# %%
+map_browser.grad_cam_browser(explained)
+
+# %% [markdown]
+# ## The audit
+#
+# ### 1. Is the mass of the maps near the lines, more than elsewhere?
+#
+# A patch "on a line" is one within a resolution element of it, which is the wavelength divided by 5000: 0.06 nm at
+# 280 nm. We take the **share of a map's mass** that lies there. A share alone says nothing: if the
+# stretches near lines make up 42 % of the window, a blind map has 42 %. So we move the lines together around the window,
+# by one channel, by two, and so on, and count how often the moved lines do at least as well as the true ones. This
+# share of shifts is the **p-value**. It keeps the number of lines, their distances and the smoothness of the map.
+
+# %% mystnb={"image": {"alt": "Six panels with the mean map of each task as a curve over wavelength, and grey bands where a channel lies within one resolution element of a reference line. The curves rise at or near many of the bands, often at a band's edge, and are not zero between them."}}
+figure, grid = plt.subplots(3, 2, figsize=(plots.WIDTH, 6.6), sharex="row")
+for axes, (target, range_) in zip(grid.T.ravel(), TASKS, strict=True):
+    part, lines = explained[target, range_], reference_lines(target).wavelength_air_nm
+    maps = part.out_of_fold(part.all_maps())
+    maps = maps[maps.sum(axis=1) > 0]
+    mean = (maps / maps.sum(axis=1, keepdims=True)).mean(axis=0)
+    axes.plot(part.task.wavelength, 100 * mean)
+    near = audit.near_lines(part.task.wavelength, lines)
+    axes.fill_between(part.task.wavelength, 0, 1, where=near, transform=axes.get_xaxis_transform(), color="#5B647033")
+    axes.set(title=plots.task_title(part.task), ylim=(0, None))
+figure.supxlabel("Wavelength (nm)", fontsize=11)
+figure.supylabel("Mass a channel (%); grey: near a reference line", fontsize=11)
+plt.show()
+
+# %% [markdown]
+# A peak at the very edge of a window deserves distrust: beyond the last channel the convolution sees padding, not light.
+#
+# ### 2. Does the map change when the learning is erased?
+#
+# Draw all weights of a network anew, as before training, and compute the map again ([Adebayo and others
+# 2018](references.md)). If the map stays, it shows the spectrum, not what was learned. We compare trained and erased by
+# Spearman's rank correlation: 1 is the same order of channels, 0 is no relation.
+#
+# ### 3. Do the networks agree?
+#
+# The ten fold networks learned almost the same samples. If they found physics, their maps of one spectrum should agree.
+# We take the mean rank correlation of all pairs of networks.
+#
+# Here are all three checks for the six tasks. *Near lines*, *by chance* and *p* are check 1, for as many *maps* as are
+# not empty. *Erased* is the mean correlation with the maps of erased networks, *folds* that between fold networks. The
+# last two columns compare the maps with occlusion: *raising* where it raises the prediction, *either way* by the size
+# of its effect.
+
+# %%
+results = pd.DataFrame({plots.task_title(part.task): libs_audit.audit_task(part) for part in explained.values()}).T
+names = {"share": "Near lines", "by_chance": "By chance", "p_value": "p", "n_maps": "Maps", "with_random": "Erased"}
+names |= {"between_folds": "Folds", "with_raising": "Raising", "with_any": "Either way"}
+shown = results.rename(columns=names).rename_axis("Task").reset_index()
+formats = {name: "{:.2f}" for name in names.values()} | {"p": "{:.3f}", "Maps": "{:.0f}"}
+show_table(shown, "The audit of the maps, one repeat of the cross-validation", formats)
+
+# %% [markdown]
+# How to read the p-values? Their smallest possible value is one over the number of channels, and there are six tasks:
+# a rule that is to be wrong about all six together in one case of twenty needs $0.05 / 6$ in each
+# (Bonferroni's correction). And beside each p stands the share itself: a smooth, almost flat map can be "significant"
+# with a share that hardly differs from chance.
+
+# %%
+excess = results["share"] - results["by_chance"]
+small = results["p_value"] <= 0.05
+print(f"p at most 0.05 in {small.sum()} of 6 tasks, at most 0.05/6 in {(results['p_value'] <= 0.05 / 6).sum()}.")
+for task in results.index[small]:
+    print(f"  {task}: {results.share[task]:.0%} of the mass near lines, {results.by_chance[task]:.0%} by chance")
+print(f"Below chance: {', '.join(results.index[excess < 0]) or 'none'}.")
+recorded = {key: load_results("libs")["results"][f"gradcam_p.{'.'.join(key)}"]["value"] for key in TASKS}
+print("Recorded run:", ", ".join(f"{t.capitalize()} {r} {p:.3f}" for (t, r), p in recorded.items()))
+
+# %% [markdown]
+# So what does the audit say? **Check 1**: in most tasks more of the mass lies near the lines than chance gives, though
+# much of it lies elsewhere. **Check 2** is passed: erase the weights and the order of channels is lost, the correlations
+# are small. The maps do show something that was learned. **Check 3** is passed in part only: networks that share
+# almost all of their training samples should agree, and in some tasks they hardly agree more than erased ones. A
+# single network's map, such as the paper shows, is one of many. The last two columns say that Grad-CAM ranks channels
+# somewhat as occlusion does where a channel *raises* the prediction, and tells little, in some tasks nothing, about what
+# the prediction depends on in either direction.
+#
+# ### The same soils, another normalisation
+#
+# The paper says that spectra were normalised and does not say how. We divide by the mean (chapter 2 says why). Another
+# usual way is to divide by the highest channel. Then the peak of the main line is 1 in every spectrum and, after
+# centring, 0: it says nothing any more. A soil with more of the element shows it by a *lower background* only. Everything
+# else is as before: soils, splits, network, initial weights.
+
+# %%
+from spectrakit.preprocess import normalise_maximum
+
+by_maximum = OpenChoices(normalise=normalise_maximum)
+rows = []
+for part in explained.values():
+    other = libs_audit.explain_task(part.task, by_maximum)
+    first, second = results.loc[plots.task_title(part.task)], libs_audit.audit_task(other, n_randomisations=1)
+    scores = [r2_score(each.task.content, each.predicted) for each in (part, other)]
+    shares = (first["share"], second["share"], first["by_chance"])
+    rows.append((plots.task_title(part.task), *shares, first["p_value"], second["p_value"], *scores))
+moved = sum(row[2] < row[1] and row[7] >= row[6] for row in rows)
+print(f"Divided by the maximum, {moved} of 6 tasks have less mass near the lines, and an R² that is no lower.")
+heads = ["Task", "Near lines: mean", "Maximum", "By chance", "p: mean", "p: maximum", "R²: mean", "R²: maximum"]
+formats = {head: "{:.3f}" if head[0] == "p" else "{:.2f}" for head in heads[1:]}
+show_table(pd.DataFrame(rows, columns=heads), "Divided by the mean or by the maximum", formats)
+
+# %% [markdown]
+# The maps move away from the lines, and the R² does not always go down with them: a network that reads the background
+# can predict as well, though its map looks like that of a network that has missed the point. Whether a map lies on the
+# lines is decided here by a step that the paper does not describe. So alignment with lines is neither necessary for a
+# good prediction nor a proof of it.
+#
+# ### 4. Are there such lines?
+#
+# The paper names 26 lines at bright places of its maps. We look each of them up in the atomic table, which near the
+# three windows holds every known electric dipole line of 13 elements of a soil. Is there a line of this element within
+# one resolution element? How strong would it be, in the plasma of our reference soil, relative to the strongest
+# line in the window? And how deep, optically, is it at its centre?
+
+# %%
+published = load_published("libs")
+found = libs_audit.named_lines_frame(published)
+findings = ["no such line", "too faint", "faint", "strong enough"]
+found["finding"] = pd.cut(found["relative_strength"], [-1, 0, LINE_LEANS, LINE_AGREES, np.inf], labels=findings)
+labels = {"line": "Named", "finding": "Finding", "window": "Window", "strongest_nm": "In the table (nm)"}
+labels |= {"relative_strength": "Strength", "depth": "Optical depth"}
+strength_format = {"In the table (nm)": "{:.2f}", "Strength": "{:.1g}", "Optical depth": "{:.1g}"}
+show_table(found[list(labels)].rename(columns=labels), "The 26 named lines, looked up", strength_format)
+
+# %% [markdown]
+# The strength is the **thin emissivity**: the light of a plasma that does not absorb its own light, which goes with
+# $A\,g\,e^{-E/kT}$ and the number of atoms. Strong lines are self-absorbed: a line of optical depth $\tau$ at its
+# centre sends out $1 - e^{-\tau}$ there and not $\tau$. So a faint line may look up to $\tau/(1-e^{-\tau})$ times
+# stronger beside it than the ratio says, and the ratio is no contrast that you would read off a spectrum. We call a line
+# "strong enough" from a hundredth of the strongest, and "too faint" below $2^{-16}$, one count of a 16-bit camera that
+# the strongest line fills. "No such line" means: none of that element, neutral or singly ionised, in the table. A line of
+# *another* element may well be there, and so may a molecular band.
+
+# %%
+counts = found["finding"].value_counts()
+print("; ".join(f"{finding}: {n}" for finding, n in counts.items()))
+too_faint = found[found["finding"] == "too faint"]
+most = 65_535 * (too_faint["relative_strength"] * too_faint["self_absorption"]).max()
+print(
+    f"Of a full camera the brightest line called too faint makes at most {most:.1f} counts, self-absorption included."
+)
+own = found[found["element"] == found["window"]]
+print(f"Of {len(own)} named lines of the window's own element, {(own['relative_strength'] == 0).sum()} are not there.")
+
+# %% [markdown]
+# ### How wide is the net?
+#
+# How could one name 26 lines at bright places, many of which are no lines or could not be seen? Because a table of
+# lines is dense. Count the lines in each window, and the share of its channels within one resolution element of one.
+
+# %%
+widths = libs_audit.net_widths(published)
+heads = {"window": "Window", "channels": "Channels", "named": "Lines named", "named_cover": "Near a named line (%)"}
+heads |= {"known": "Lines known", "known_cover": "Near a known line (%)"}
+percent = {"Near a named line (%)": "{:.0f}", "Near a known line (%)": "{:.0f}"}
+show_table(widths.rename(columns=heads), "How much of each window lies near a line", percent)
+
+# %% [markdown]
+# Wherever a map has its maximum, a line of *some* element of a soil stands beside it. "The bright places coincide with
+# known lines" is then no finding. It becomes one only if the lines are chosen before one looks at the map, by their
+# strength, and if chance is counted. That is what check 1 does.
+#
+# ## What can be concluded, and what cannot
+#
+# - **Our networks** predict from something that was learned. With spectra divided by their mean, much of it sits at the
+#   lines of the element or on their flanks; divided by their maximum, on the background. Both carry the content.
+# - **Grad-CAM**: on this network it ranks what raises a prediction fairly, hides what lowers it, and cannot weigh
+#   one place against another beyond the features themselves. A bright place is no proof that a channel matters, a dark
+#   one no proof that it does not.
+# - **The paper's maps**: the table of lines is a fact and holds for any plasma. Named lines that do not exist, or
+#   are far too faint, were not what made those places bright. That does not say what did: perhaps a flank of a strong
+#   neighbour, perhaps the background.
+# - **What we cannot say**: what the paper's networks looked at. Our spectra are simulated and our network is one
+#   reading of theirs; with another normalisation the maps change, as you have seen.
+# - The paper says that lines of Fe, Ti and Mn let the network correct for the plasma. That may be so; a map cannot
+#   show it. To test it, take those lines away (occlude them) and see whether the errors grow.
+#
+# ## Exercises
+#
+# ```{exercise-start}
+# :label: ex-smallest-p
+# ```
+# Suppose that a map of the sodium window (33 channels) lies perfectly on the lines, so that no shift does as well. What
+# is its p-value? Could any map of that window pass $0.05/6$?
+
+# %%
+answer = None
+check(answer, 1 / 33, 5e-4, "the true place counts as one of the placements, and a window has as many as channels")
+
+# %% [markdown]
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-smallest-p
+# :class: dropdown
+# ```
+
+# %%
+sodium = tasks["na", "high"].wavelength
+perfect = audit.near_lines(sodium, reference_lines("na").wavelength_air_nm).astype(float)
+smallest = audit.line_mass(perfect, sodium, reference_lines("na").wavelength_air_nm).p_value
+print(f"{smallest:.3f}, above 0.05/6 = {0.05 / 6:.4f}: with so few channels no map of one window can pass.")
+
+# %% [markdown]
+# ```{solution-end}
+# ```
+#
+# ```{exercise-start}
+# :label: ex-relu
+# ```
+# Read equation 1 to the letter and compute the maps on the ReLU behind the last convolution:
+# `part.all_maps(libs_audit.RELU)`. For sodium in field soils, what share of their mass lies near the lines?
+
+# %%
+part = explained["na", "low"]
+maps = part.out_of_fold(part.all_maps(libs_audit.RELU))
+lines = reference_lines("na").wavelength_air_nm
+answer = None
+check(answer, audit.line_mass(maps, part.task.wavelength, lines).share, 0.005, "audit.line_mass gives share and p")
+
+# %% [markdown]
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-relu
+# :class: dropdown
+# ```
+
+# %%
+for key, part in explained.items():
+    lines, axis = reference_lines(key[0]).wavelength_air_nm, part.task.wavelength
+    places = (libs_audit.CONVOLUTION, libs_audit.RELU)
+    before, after = (audit.line_mass(part.out_of_fold(part.all_maps(place)), axis, lines) for place in places)
+    print(f"{plots.task_title(part.task)}: {before.share:.2f} before the ReLU, {after.share:.2f} after it")
+
+# %% [markdown]
+# ```{solution-end}
+# ```
+#
+# ```{exercise-start}
+# :label: ex-lowers
+# ```
+# What lowers the prediction of calcium in spiked soils? Find the channel at which the mean of `part.counter_maps()`
+# (out of fold) is largest. What is its wavelength in nm?
+
+# %%
+part = explained["ca", "high"]
+mean_lowering = part.out_of_fold(part.counter_maps()).mean(axis=0)
+answer = None
+check(answer, part.task.wavelength[mean_lowering.argmax()], 0.02, "argmax over the 66 channels", "nm")
+
+# %% [markdown]
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-lowers
+# :class: dropdown
+# ```
+
+# %%
+place = part.task.wavelength[mean_lowering.argmax()]
+print(
+    f"{place:.2f} nm, {abs(place - 422.673):.2f} nm from the line. Compare with the map of what raises, in the figure above."
+)
+
+# %% [markdown]
+# ```{solution-end}
+# ```
+#
+# ## Where we differ from the paper, and why
+#
+# - **The spectra are simulated**, and of one simulated experiment. Another seed gives other soils and other networks.
+# - **Every map is out of fold**, and we say of which network. The paper says "test set" and no more.
+# - **Each map is scaled to its own maximum** in pictures; for counting it has unit mass, so that no sample outweighs the
+#   others.
+# - **Normalisation and scaling** are our readings of "normalised" (chapter 2). They decide what a map shows.
+# - **Lines were chosen before** looking at any map, by their emissivity. The paper names lines after looking.
+#
+# ## On your own spectra
+#
+# A table with measured contents of at least ten samples, in columns `ca_ppm`, `mg_ppm` or `na_ppm`, gets the same
+# audit. Put it into a folder and run `SPECTRAKIT_DATA=my_folder make book`. Give `resolving_power` that of your
+# spectrometer; with less of it, "near a line" covers more of the window and the check loses its edge. Spectra without
+# contents cannot train a network, so there is nothing to explain.
+
+# %%
+folder = measured_folder()
+sets = {} if folder is None else libs_measured.read_folder(folder)
+own_tasks = libs_audit.measured_tasks(sets)
+for (name, target), task in own_tasks.items():
+    found = libs_audit.audit_task(libs_audit.explain_task(task, resolving_power=5000))
+    print(
+        f"{name}, {target}: {found['share']:.2f} near lines, {found['by_chance']:.2f} by chance, p {found['p_value']:.3f}"
+    )
+without = sorted(set(sets) - {name for name, _ in own_tasks})
+print(f"measured tables: {len(sets)}; without contents in ppm, so not explained: {', '.join(without) or 'none'}")
+
+# %% [markdown]
+# ## Summary
+#
+# Grad-CAM multiplies feature maps by their mean gradient, adds them up and keeps what is positive. It shows where
+# features that *raise* the prediction are strong; with centred spectra this means where a sample differs from the mean.
+# Our maps depend on what was learned and agree in part between networks. Whether their mass sits on the lines of the
+# element depends on how the spectra were normalised, and a good prediction does not prove it. Of the lines that the paper names, many are not in the atomic tables or are too faint to be
+# seen, and lines are so dense that any bright place lies beside one. A map is a place to start asking. What
+# it suggests has to be tested: against chance, against erased weights, against other networks, and by taking the
+# channel away. The [ledger](05_ledger_libs) sets everything that this study reports beside what we found.
