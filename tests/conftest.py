@@ -13,6 +13,20 @@ def shared():
     return SHARED
 
 
+@pytest.fixture
+def command(capsys):
+    """Run the command line: arguments to exit code, lines on stdout and lines on stderr."""
+    from spectrakit import cli
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as exit_of:
+            cli.main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return exit_of.value.code, out.splitlines(), err.splitlines()
+
+    return run
+
+
 @pytest.fixture(scope="module")
 def tiny_study():
     """The LIBS study cut down to seconds, under the name of its quick profile: 5 epochs, 5 trees, weak baselines."""

@@ -2,20 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spectrakit import cli, tables
+from spectrakit import tables
 from spectrakit.simulate import libs
 from spectrakit.tables import read_table
-
-
-@pytest.fixture
-def run(capsys):
-    def run(*arguments):
-        with pytest.raises(SystemExit) as exit_of:
-            cli.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return exit_of.value.code, out.splitlines(), err.splitlines()
-
-    return run
 
 
 @pytest.fixture
@@ -27,9 +16,9 @@ def no_simulation(monkeypatch):
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
-def test_the_experiment_is_written_and_read_back_the_same(run, tmp_path, ending):
+def test_the_experiment_is_written_and_read_back_the_same(command, tmp_path, ending):
     path = tmp_path / f"experiment.{ending}"
-    code, out, err = run("simulate", "libs", "--seed", "3", "-o", path)
+    code, out, err = command("simulate", "libs", "--seed", "3", "-o", path)
     assert (code, err, len(out)) == (0, [], 1)
     assert out[0].startswith(f"{path}: 24 rows of 223 channels; simulated, seed 3, spectrakit simulate libs")
     assert "pulse_energy_mJ 100" in out[0]
@@ -45,10 +34,10 @@ def test_the_experiment_is_written_and_read_back_the_same(run, tmp_path, ending)
     assert [item.name for item in tmp_path.iterdir()] == [path.name]
 
 
-def test_check_finds_the_file_usable(run, tmp_path):
+def test_check_finds_the_file_usable(command, tmp_path):
     path = tmp_path / "experiment.csv.gz"
-    run("simulate", "libs", "--replicates", "2", "-o", path)
-    code, out, err = run("check", path, "--axis", "nm", "--signal", "counts")
+    command("simulate", "libs", "--replicates", "2", "-o", path)
+    code, out, err = command("check", path, "--axis", "nm", "--signal", "counts")
     assert (code, err) == (0, [])
     assert "  samples   48" in out
     # The three windows are three: two gaps are the one thing there is to say.
@@ -56,27 +45,27 @@ def test_check_finds_the_file_usable(run, tmp_path):
     assert out[-2].startswith("warning: axis has 2 gaps without channels: 280.99 to 421.01, 422.73 to 588.82 nm")
 
 
-def test_replicates_stand_below_one_another(run, tmp_path):
-    run("simulate", "libs", "--replicates", "2", "-o", tmp_path / "two.parquet")
+def test_replicates_stand_below_one_another(command, tmp_path):
+    command("simulate", "libs", "--replicates", "2", "-o", tmp_path / "two.parquet")
     found = read_table(tmp_path / "two.parquet", "nm", "counts")
     assert found.samples.sample_id.tolist()[:4] == ["S01", "S01", "S02", "S02"]
     assert found.samples.replicate.tolist()[:4] == [1, 2, 1, 2]
     assert not np.array_equal(found.spectra[0], found.spectra[1])
 
 
-def test_the_same_seed_writes_the_same_bytes(run, tmp_path):
+def test_the_same_seed_writes_the_same_bytes(command, tmp_path):
     for name, seed in (("a.csv.gz", 1), ("b.csv.gz", 1), ("c.csv.gz", 2)):
-        run("simulate", "libs", "--seed", seed, "-o", tmp_path / name)
+        command("simulate", "libs", "--seed", seed, "-o", tmp_path / name)
     a, b, c = (path.read_bytes() for path in sorted(tmp_path.iterdir()))
     assert a == b
     assert a != c
 
 
-def test_a_survey_reaches_from_200_to_975_nm(run, tmp_path, monkeypatch):
+def test_a_survey_reaches_from_200_to_975_nm(command, tmp_path, monkeypatch):
     soils = libs.spiked_soils()
     first = libs.Soils(*(getattr(soils, name).iloc[:1] for name in libs.Soils.__dataclass_fields__))
     monkeypatch.setattr(libs, "study_soils", lambda random_state: first)
-    code, out, _ = run("simulate", "libs", "--survey", "-o", tmp_path / "survey.csv.gz")
+    code, out, _ = command("simulate", "libs", "--survey", "-o", tmp_path / "survey.csv.gz")
     assert code == 0
     assert "1 rows of 26,138 channels" in out[0]
     found = read_table(tmp_path / "survey.csv.gz", "nm", "counts")
@@ -84,29 +73,29 @@ def test_a_survey_reaches_from_200_to_975_nm(run, tmp_path, monkeypatch):
     np.testing.assert_allclose(found.axis[[0, -1]], [200, 975])
 
 
-def test_an_unknown_ending_is_refused_before_the_simulation(run, tmp_path, no_simulation):
-    code, out, err = run("simulate", "libs", "-o", tmp_path / "experiment.xlsx")
+def test_an_unknown_ending_is_refused_before_the_simulation(command, tmp_path, no_simulation):
+    code, out, err = command("simulate", "libs", "-o", tmp_path / "experiment.xlsx")
     assert (code, out, len(err)) == (2, [], 1)
     assert err[0].startswith("spectrakit: ")
     assert err[0].endswith("unknown kind of file; its name should end in .csv, .csv.gz, .parquet")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_folder_is_refused_before_the_simulation(run, tmp_path, no_simulation):
-    code, out, err = run("simulate", "libs", "-o", tmp_path / "gone" / "experiment.csv")
+def test_a_missing_folder_is_refused_before_the_simulation(command, tmp_path, no_simulation):
+    code, out, err = command("simulate", "libs", "-o", tmp_path / "gone" / "experiment.csv")
     assert (code, out, len(err)) == (2, [], 1)
     assert err[0].endswith(f"there is no folder {tmp_path / 'gone'}; make it first")
 
 
 @pytest.mark.parametrize("options", [("--replicates", "0"), ("--seed", "-1"), ("--seed", "x"), ()])
-def test_wrong_options_give_code_2(run, tmp_path, no_simulation, options):
+def test_wrong_options_give_code_2(command, tmp_path, no_simulation, options):
     target = ("-o", tmp_path / "experiment.csv") if options else ()
-    code, _, err = run("simulate", "libs", *options, *target)
+    code, _, err = command("simulate", "libs", *options, *target)
     assert code == 2
     assert "Traceback" not in "\n".join(err)
 
 
-def test_a_failed_write_leaves_the_old_file_as_it_was(run, tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_old_file_as_it_was(command, tmp_path, monkeypatch):
     path = tmp_path / "experiment.csv"
     path.write_text("what was there")
 
@@ -114,7 +103,7 @@ def test_a_failed_write_leaves_the_old_file_as_it_was(run, tmp_path, monkeypatch
         raise OSError("no space left on device")
 
     monkeypatch.setattr(tables, "_csv_bytes", full)
-    code, _, err = run("simulate", "libs", "-o", path)
+    code, _, err = command("simulate", "libs", "-o", path)
     assert (code, err) == (2, ["spectrakit: no space left on device"])
     assert path.read_text() == "what was there"
     assert [item.name for item in tmp_path.iterdir()] == [path.name]

@@ -16,17 +16,10 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture
-def run(tiny_study, place, monkeypatch, capsys):
+def run(tiny_study, place, monkeypatch, command):
     monkeypatch.chdir(place)
     monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as exit_of:
-            cli.main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return exit_of.value.code, out.splitlines(), err.splitlines()
-
-    return run
+    return command
 
 
 @pytest.fixture
@@ -153,7 +146,7 @@ def test_the_ledger_shows_both_sides_and_the_papers_own_contradictions(run, reco
     results = json.loads(record.read_text())["results"]
     (row,) = [line for line in out if line.startswith("│ lod.ca.high ")]
     cells = [cell.strip() for cell in row.split("│")]
-    assert "174.6" in cells and f"{results['lod.ca.high']['value']:.4g}" in cells
+    assert "174.568" in cells and f"{results['lod.ca.high']['value']:.4g}" in cells
     verdicts = ledger.ledger_frame("libs", results)["verdict"].value_counts()
     assert out[-2] == ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
     commit = json.loads(record.read_text())["provenance"]["commit"]
