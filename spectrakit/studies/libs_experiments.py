@@ -31,7 +31,7 @@ class ExperimentSizes:
     network_replicates: tuple[int, ...] = (1, 2, 5)
     n_soils: tuple[int, ...] = (6, 12, 24, 48, 96)
     n_draws: int = 2
-    n_seeds: int = 6
+    n_seeds: int = 5
 
 
 SIZES = {
@@ -108,16 +108,17 @@ def sample_count_experiment(task, models, n_soils, n_draws=2, random_state=0):
         and all soils that were not drawn are the test
     Returns a DataFrame with columns model, n_soils, draw, train, test (RMSE, ppm).
     """
-    generator, n_rows, rows = np.random.default_rng(random_state), len(task.content), []
-    for n in n_soils:
-        train = np.zeros((n_draws, n_rows), bool)
-        for mask in train:
-            mask[generator.choice(n_rows, n, replace=False)] = True
-        splits = Splits(train, np.arange(n_draws), np.zeros(n_draws, int))
-        for name, model in models.items():
-            for draw, predicted in enumerate(fit_model(model, task, splits)):
-                errors = [rmse(task.content[side], predicted[side]) for side in (train[draw], ~train[draw])]
-                rows.append((name, n, draw, *errors))
+    generator, rows = np.random.default_rng(random_state), []
+    counts = np.repeat(n_soils, n_draws)
+    train = np.zeros((len(counts), len(task.content)), bool)
+    for mask, n in zip(train, counts, strict=True):
+        mask[generator.choice(len(mask), n, replace=False)] = True
+    draws = np.tile(np.arange(n_draws), len(n_soils))
+    splits = Splits(train, np.arange(len(counts)), np.zeros(len(counts), int))
+    for name, model in models.items():
+        for n, draw, own, predicted in zip(counts, draws, train, fit_model(model, task, splits), strict=True):
+            errors = [rmse(task.content[side], predicted[side]) for side in (own, ~own)]
+            rows.append((name, n, draw, *errors))
     return pd.DataFrame(rows, columns=["model", "n_soils", "draw", "train", "test"])
 
 
