@@ -166,7 +166,7 @@ show_table(
 # %%
 answer = None
 
-# %%
+# %% tags=["hide-input"]
 flattened = SpectralCNN(66, CNNConfig(global_pooling=False))
 expected = sum(weights.numel() for weights in flattened.parameters())
 check(answer, expected, hint="only the weights of the dense layer change: inputs x 128, plus 128 biases")
@@ -319,7 +319,7 @@ figure = plots.percentage_error_boxes(list(outcomes.values()))
 # %%
 answer = None  # per cent
 
-# %%
+# %% tags=["hide-input"]
 check(answer, 100 * published["mae.ca.high"]["value"] / 1000, 0.05, "error over content, times 100", "%")
 # %% [markdown]
 # ```{exercise-end}
@@ -494,7 +494,7 @@ soil = np.repeat(np.arange(12), 5)
 leak_splits = leaky_folds(soil, n_folds=10, n_repeats=1, random_state=0)
 answer = None  # a share, 0 to 1
 
-# %%
+# %% tags=["hide-input"]
 seen = [np.isin(soil[test], soil[train]) for train, test in zip(leak_splits.train, leak_splits.test, strict=True)]
 check(
     answer, np.concatenate(seen).mean(), 1e-9, "np.isin tells which soils of the test are among those of the training"

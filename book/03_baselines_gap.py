@@ -174,7 +174,7 @@ show_table(table, caption, dict.fromkeys(table.columns[1:], "{:.1f}"))
 # %%
 answer = None
 
-# %%
+# %% tags=["hide-input"]
 check(answer, -published["rmse.mg.high"]["value"], 0.01, "training minus test, and mind the sign", "ppm")
 
 # %% [markdown]
@@ -269,7 +269,7 @@ Explorer(controls, panels, f"Means over {sizes.n_draws} training sets drawn from
 # %%
 answer = None  # error with 12 soils over error with 96
 
-# %%
+# %% tags=["hide-input"]
 own = counts[(counts.element == "Mg") & (counts.soils == "spiked soils")]
 own = own.pivot_table(index="n_soils", columns="model", values="test")
 check(answer, own.RF[12] / own.RF[96], 0.02, "average over draws, then divide the error with 12 soils by that with 96")
@@ -349,7 +349,7 @@ print(f"that is {spread / published['r2.mg.low']['sd']:.0f} times as much")
 # %%
 answer = None  # a share, 0 to 1
 
-# %%
+# %% tags=["hide-input"]
 by_seed = experiments.pivot(index="seed", columns="model", values="r2")
 check(answer, (by_seed.CNN > by_seed.BPNN).mean(), 0.005, "pivot by seed, then compare two columns")
 

@@ -401,6 +401,8 @@ show_table(widths.rename(columns=heads), "How much of each window lies near a li
 
 # %%
 answer = None
+
+# %% tags=["hide-input"]
 check(answer, 1 / 33, 5e-4, "the true place counts as one of the placements, and a window has as many as channels")
 
 # %% [markdown]
@@ -433,6 +435,8 @@ part = explained["na", "low"]
 maps = part.out_of_fold(part.all_maps(libs_audit.RELU))
 lines = reference_lines("na").wavelength_air_nm
 answer = None
+
+# %% tags=["hide-input"]
 check(answer, audit.line_mass(maps, part.task.wavelength, lines).share, 0.005, "audit.line_mass gives share and p")
 
 # %% [markdown]
@@ -465,6 +469,8 @@ for key, part in explained.items():
 part = explained["ca", "high"]
 mean_lowering = part.out_of_fold(part.counter_maps()).mean(axis=0)
 answer = None
+
+# %% tags=["hide-input"]
 check(answer, part.task.wavelength[mean_lowering.argmax()], 0.02, "argmax over the 66 channels", "nm")
 
 # %% [markdown]
