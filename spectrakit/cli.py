@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from typer.exceptions import TyperException
 
 app = typer.Typer(
     help="Soil spectroscopy with deep learning: three studies, rebuilt and audited.",
@@ -130,10 +131,16 @@ def ledger(
 def main(args=None):
     """Run the command line; what a user can mend gives one line on stderr and exit code 2."""
     try:
-        app(args=args)
+        sys.exit(app(args=args, prog_name="spectrakit", standalone_mode=False) or 0)
+    except TyperException as error:
+        fault, code = error.format_message(), error.exit_code
     except (ValueError, OSError) as error:
-        print(f"spectrakit: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+        fault, code = str(error), 2
+    except typer.Abort:
+        fault, code = "stopped", 130
+    if fault:
+        print(f"spectrakit: {' '.join(fault.split())}", file=sys.stderr)
+    sys.exit(code)
 
 
 def _refuse_unwritable(path):

@@ -68,9 +68,15 @@ def load_results(study, path=None):
         raise FileNotFoundError(f"{path.name}: no recorded results; {remedy}") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"{path.name}, line {error.lineno}: not JSON ({error.msg})") from None
-    missing = [key for key in PROVENANCE if key not in record.get("provenance", {})]
-    if missing or "results" not in record:
-        raise ValueError(f"{path.name}: lacks {', '.join(missing) or 'results'}; see spectrakit/ledger.py")
+    provenance, results = (record.get(key) if isinstance(record, dict) else None for key in ("provenance", "results"))
+    if not isinstance(provenance, dict) or not isinstance(results, dict):
+        raise ValueError(f"{path.name}: not a record with provenance and results, such as `replicate -o` writes")
+    missing = [key for key in PROVENANCE if key not in provenance]
+    if missing:
+        raise ValueError(f"{path.name}: its provenance lacks {', '.join(missing)}")
+    shapeless = [key for key, result in results.items() if not isinstance(result, dict)]
+    if shapeless:
+        raise ValueError(f"{path.name}: result '{shapeless[0]}' is not of the form {{'value': ...}}")
     unknown = sorted(set(record["results"]) - set(load_published(study)["entries"]))
     if unknown:
         raise ValueError(f"{path.name}: '{unknown[0]}' is not an id of {study}.yml ({len(unknown)} such)")

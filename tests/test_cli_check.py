@@ -74,7 +74,7 @@ def test_wrong_options_give_code_2(run, options):
 
 
 def test_a_bug_is_not_dressed_up_as_bad_input(monkeypatch):
-    def broken(args):
+    def broken(**_):
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(cli, "app", broken)
@@ -86,3 +86,17 @@ def test_starting_the_command_line_imports_nothing_heavy():
     script = "import sys, spectrakit.cli; print(*{'torch', 'pandas', 'sklearn', 'scipy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["frobnicate"], "No such command 'frobnicate'"),
+        (["check", "a.csv", "--axis", "nm"], "Missing option '--signal'"),
+        (["simulate", "libs", "--seed", "-3", "-o", "a.csv"], "Invalid value for '--seed'"),
+    ],
+)
+def test_a_command_that_is_wrong_gives_one_line(command, arguments, message):
+    code, out, (line,) = command(*arguments)
+    assert (code, out) == (2, [])
+    assert line.startswith(f"spectrakit: {message}")

@@ -158,7 +158,7 @@ def test_the_ledger_shows_both_sides_and_the_papers_own_contradictions(run, reco
     [
         (None, "record.json: no recorded results; run: spectrakit replicate libs --profile paper"),
         ("{", "record.json, line 1: not JSON"),
-        ("{}", "record.json: lacks profile, config, seed, commit, version"),
+        ("{}", "record.json: not a record with provenance and results"),
     ],
 )
 def test_what_is_no_record_gives_one_line_and_code_2(run, tmp_path, text, message):

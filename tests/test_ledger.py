@@ -152,8 +152,11 @@ def test_recorded_results_are_read(tmp_path):
     ("record", "message"),
     [
         ('{"results": \n {,', r"libs-paper.json, line 2: not JSON"),
-        ({"results": {}}, r"lacks profile, config, seed, commit, version"),
-        ({"provenance": PROVENANCE}, r"lacks results"),
+        ([1, 2], r"not a record"),
+        ({"results": {}}, r"not a record"),
+        ({"provenance": PROVENANCE}, r"not a record"),
+        ({"provenance": {"seed": 0}, "results": {}}, r"lacks profile, config, commit, version"),
+        ({"provenance": PROVENANCE, "results": {"r2.ca.high": 3}}, r"'r2.ca.high' is not of the form"),
         ({"provenance": PROVENANCE, "results": {"r2.fe.high": {}}}, r"'r2.fe.high' is not an id of libs.yml"),
     ],
 )
