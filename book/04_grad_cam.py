@@ -423,7 +423,8 @@ print(f"{smallest:.3f}, above 0.05/6 = {0.05 / 6:.4f}: with so few channels no m
 # %% [markdown]
 # ```{solution-end}
 # ```
-#
+
+# %% [markdown]
 # ```{exercise-start}
 # :label: ex-relu
 # ```
@@ -458,7 +459,8 @@ for key, part in explained.items():
 # %% [markdown]
 # ```{solution-end}
 # ```
-#
+
+# %% [markdown]
 # ```{exercise-start}
 # :label: ex-lowers
 # ```
@@ -491,7 +493,8 @@ print(
 # %% [markdown]
 # ```{solution-end}
 # ```
-#
+
+# %% [markdown]
 # ## Where we differ from the paper, and why
 #
 # - **The spectra are simulated**, and of one simulated experiment. Another seed gives other soils and other networks.

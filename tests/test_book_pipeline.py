@@ -356,6 +356,7 @@ def test_solutions_are_left_out_for_students_alone():
         [START + "\n\nanswer\n\n" + END],
         ["```{solution} ex\nanswer\n```"],
         ["```{solution-start} ex\n```", END],
+        [START, END + "\n\nmore, which students would miss"],
     ],
 )
 def test_a_solution_that_students_could_see_is_refused(sources):

@@ -19,6 +19,7 @@ from tools.links import link_problems
 EDITIONS = {"reader": "html", "student": "html-student"}
 _SOLUTION_START = re.compile(r"\s*(`{3,}|:{3,})\{solution-start\}")
 _SOLUTION_END = re.compile(r"\s*(`{3,}|:{3,})\{solution-end\}")
+_NOTHING_BUT_END = re.compile(r"(`{3,}|:{3,})\{solution-end\}\s*\1\s*")
 _SOLUTION = re.compile(r"(`{3,}|:{3,})\{solution(-start|-end)?\}")
 
 
@@ -64,6 +65,8 @@ def edition_cells(cells, edition, chapter):
                 f"{chapter}, cell {number}: a solution is one cell that opens with solution-start, its content, "
                 "and one cell that opens with solution-end."
             )
+        if ends and not _NOTHING_BUT_END.fullmatch(source.strip()):
+            raise BookError(f"{chapter}, cell {number}: what follows solution-end belongs into a cell of its own.")
         if starts and ":class: dropdown" not in source:
             raise BookError(f"{chapter}, cell {number}: give solution-start the option `:class: dropdown`.")
         inside = bool(starts) or (inside and not ends)

@@ -38,5 +38,5 @@ def plasma_explorer(temperatures_K, electron_densities_cm3, contents_ppm):
         Control("Electron density", values[1], "per cm³"),
         Control("Content of Ca, Mg and Na", values[2], "ppm"),
     )
-    start = [len(each) // 2 for each in values]
+    start = [len(values[0]) // 2, len(values[1]) // 2, len(values[2]) - 2]  # a content whose lines can be seen
     return Explorer(controls, panels, "One shot without noise; the camera ends at 65,535 counts.", start=start)
