@@ -470,7 +470,9 @@ legend = figure.legend(*columns[0].get_legend_handles_labels(), loc="outside low
 # %% [markdown]
 # If a table also holds oxide contents, its line ratios can be compared with what the simulator expects. Dividing by
 # the first rock takes out the sensitivity of the detector. Where self-absorption rules, the ratio of two lines
-# changes far less than the ratio of the contents, and the simulator should say so too.
+# changes far less than the ratio of the contents, and the simulator should say so too. Where measured and simulated
+# part company, remember what the simulator does not know: the temperature and density of that plasma, and its cooler
+# rim, in which resonance lines such as those of sodium and potassium lose part of their light.
 
 # %%
 pairs = {
