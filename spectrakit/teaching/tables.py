@@ -16,7 +16,7 @@ VERDICT_COLOURS = {
 _STYLES = [
     # The notebook theme gives all columns one width; short cells should not break, long ones should.
     {"selector": "", "props": "border-collapse: collapse; margin: 0; table-layout: auto;"},
-    {"selector": "caption", "props": "caption-side: top; text-align: left; padding-bottom: 0.4em;"},
+    {"selector": "caption", "props": "caption-side: top; text-align: left; padding-bottom: 0.4em; color: inherit;"},
     {"selector": "th, td", "props": "text-align: left; vertical-align: top; padding: 0.3em 0.7em;"},
     {"selector": "td", "props": "white-space: nowrap;"},
 ]
