@@ -11,8 +11,8 @@ import numpy as np
 from scipy.optimize import brentq
 
 from spectrakit.ledger import load_published
-from spectrakit.simulate.libs import TARGETS, field_soils, spiked_soils
-from spectrakit.studies.libs import detection_limit
+from spectrakit.simulate.libs import TARGETS, field_soils, measure, spiked_soils
+from spectrakit.studies.libs import cut_task, detection_limit
 
 N_BLANKS = 40
 SEEDS = (101, 102, 103)
@@ -22,9 +22,12 @@ def limits(soils, scale):
     """Limits of detection (ppm) of the three elements, geometric means over the seeds."""
     factor = scale / soils.scatter_scale.iloc[0]
     soils = replace(soils, scatter_scale=soils.scatter_scale * factor, matrix_offset=soils.matrix_offset * factor)
-    return np.array(
-        [np.exp(np.mean([np.log(detection_limit(soils, t, N_BLANKS, seed)) for seed in SEEDS])) for t in TARGETS]
-    )
+    logarithms = []
+    for seed in SEEDS:
+        calibration, range_ = measure(soils, random_state=seed), soils.samples["range"].iloc[0]
+        tasks = (cut_task(calibration, target, range_) for target in TARGETS)
+        logarithms.append([np.log(detection_limit(task, soils, N_BLANKS, seed)) for task in tasks])
+    return np.exp(np.mean(logarithms, axis=0))
 
 
 if __name__ == "__main__":

@@ -171,17 +171,17 @@ def line_signal(task):
     return task.counts[:, near].mean(1)
 
 
-def detection_limit(soils, target, n_blanks, random_state=0):
+def detection_limit(calibration, soils, n_blanks, random_state=0):
     """Limit of detection (ppm) of one element in one set of soils: 3 s_blank / slope.
 
     The slope is that of the main line's signal over content in the set, the deviation that of `n_blanks` measurements
     of a blank (`simulate.libs.blank_soils`).
-    soils : `simulate.libs.Soils` of one range. Raises ValueError where the signal does not grow with the content.
+    calibration : Task, the soils as measured; soils : `simulate.libs.Soils` of its range, to make the blank of
+    Raises ValueError where the signal does not grow with the content.
     """
-    range_ = soils.samples["range"].iloc[0]
-    calibration = cut_task(experiment.measure(soils, random_state=random_state), target, range_)
-    blank_soil = experiment.blank_soils(soils, target)
-    blanks = cut_task(experiment.measure(blank_soil, n_blanks, random_state=random_state + 1), target, range_)
+    blank_soil = experiment.blank_soils(soils, calibration.target)
+    blanks = experiment.measure(blank_soil, n_blanks, random_state=random_state + 1)
+    blanks = cut_task(blanks, calibration.target, calibration.range)
     slope = np.polyfit(calibration.content, line_signal(calibration), 1)[0]
     return float(limit_of_detection(slope, line_signal(blanks).std(ddof=1)))
 
@@ -258,7 +258,7 @@ def run_task(soils, dataset, repeated, target, range_, profile, choices=None, ra
         _metrics(task, splits, predictions, out_of_fold),
         out_of_fold,
         _repeatability(task, splits, predicted_again, profile.n_measurements),
-        detection_limit(soils, target, profile.n_blanks, random_state),
+        detection_limit(task, soils, profile.n_blanks, random_state),
         out_of_fold_maps(networks, X, splits),
     )
 

@@ -167,7 +167,9 @@ def test_the_limit_of_detection_is_three_deviations_of_the_blank_over_the_slope(
         return SpectralDataset(spectra, axis, "nm", "counts", properties, samples, {"origin": "simulated"})
 
     monkeypatch.setattr(experiment, "measure", measure)
-    assert libs.detection_limit(soils, "mg", n_blanks=4, random_state=8) == pytest.approx(3 * (4 / 3) ** 0.5 / 2)
+    calibration = libs.cut_task(measure(soils, random_state=8), "mg", soils.samples["range"].iloc[0])
+    limit = libs.detection_limit(calibration, soils, n_blanks=4, random_state=8)
+    assert limit == pytest.approx(3 * (4 / 3) ** 0.5 / 2)
     assert seeds == [8, 9]
 
 
