@@ -542,7 +542,7 @@ if not sets:
     low = replicates.samples["replicate"] <= 2
     sets = {"simulated field soils": replicates.subset(low.to_numpy())}
 for name, data in sets.items():
-    own = libs_experiments.measured_task(data, "ca")
+    own = libs_measured.measured_task(data, "ca")
     n_soils = len(set(own.sample_id))
     own_splits = grouped_folds(own.sample_id, min(10, n_soils), 1)
     predicted = own_splits.out_of_fold(fit_cnn(own, own_splits)[1])[0]

@@ -424,7 +424,7 @@ if not sets:
     print("no measured LIBS table with mg_ppm in SPECTRAKIT_DATA: simulated field soils instead")
     sets = {"simulated field soils": many["low"].subset(range(48))}
 for name, data in sets.items():
-    own = libs_experiments.measured_task(data, "mg")
+    own = libs_measured.measured_task(data, "mg")
     own_splits = grouped_folds(own.sample_id, 5, 1)
     print(f"{name}: {len(set(own.sample_id))} soils; {data.provenance_line()}")
     for model_name, model in {"CNN": None, **models}.items():

@@ -23,6 +23,7 @@ from spectrakit.simulate import libs as experiment
 from spectrakit.simulate.atoms import doppler_sigma, line_table, stark_fwhm
 from spectrakit.simulate.plasma import line_depths
 from spectrakit.studies.libs import N_FOLDS, TARGETS, Task, fit_cnn, reference_lines
+from spectrakit.studies.libs_measured import measured_task
 from spectrakit.studies.libs_published import chance_alignment
 from spectrakit.studies.libs_record import look_up_named_lines, published_lines
 from spectrakit.training.stacked import StackedNetworks
@@ -205,11 +206,6 @@ def measured_tasks(datasets):
     for name, data in datasets.items():
         for target in TARGETS:
             content = data.properties.get(f"{target}_ppm")
-            if content is None or content.notna().sum() < N_FOLDS:
-                continue
-            low, high, _ = experiment.settings()["windows"][target]
-            part = data.window(low, high).subset(content.notna().to_numpy())
-            sample_id = part.samples["sample_id"].to_numpy(str)
-            known = part.properties[f"{target}_ppm"].to_numpy()
-            tasks[name, target] = Task(target, "measured", part.axis, part.spectra.astype(float), known, sample_id)
+            if content is not None and content.notna().sum() >= N_FOLDS:
+                tasks[name, target] = measured_task(data, target)
     return tasks

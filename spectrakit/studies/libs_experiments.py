@@ -13,7 +13,7 @@ import torch
 from spectrakit.evaluation.metrics import r2, rmse
 from spectrakit.evaluation.splits import Splits, grouped_folds, leaky_folds, repeated_folds
 from spectrakit.simulate import libs as experiment
-from spectrakit.studies.libs import N_FOLDS, Task, cut_task, fit_baseline, fit_cnn
+from spectrakit.studies.libs import N_FOLDS, cut_task, fit_baseline, fit_cnn
 
 FOLDS = {"leaky": leaky_folds, "grouped": grouped_folds}
 
@@ -38,21 +38,6 @@ SIZES = {
     "quick": ExperimentSizes(),
     "paper": ExperimentSizes(network_replicates=(1, 2, 5, 10), n_draws=10, n_seeds=30),
 }
-
-
-def measured_task(dataset, target):
-    """The task of one element in a measured set, on the channels that its spectrometer has in the study's window.
-
-    dataset : SpectralDataset of counts over nm with the property '<target>_ppm'; samples without it are left out
-    Raises ValueError where the property is missing or no sample has it.
-    """
-    name = f"{target}_ppm"
-    if name not in dataset.properties or dataset.properties[name].isna().all():
-        raise ValueError(f"no sample with the property {name}: add such a column")
-    low, high, _ = experiment.settings()["windows"][target]
-    part = dataset.subset(dataset.properties[name].notna().to_numpy()).window(low, high)
-    content, sample_id = part.properties[name].to_numpy(), part.samples["sample_id"].to_numpy(str)
-    return Task(target, "measured", part.axis, part.spectra.astype(float), content, sample_id)
 
 
 def fit_model(model, task, splits):

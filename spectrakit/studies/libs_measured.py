@@ -9,6 +9,7 @@ import pandas as pd
 from spectrakit.simulate.atoms import ATOMIC_MASS, line_table
 from spectrakit.simulate.libs import settings, soil_plasma
 from spectrakit.simulate.plasma import SpectralRange
+from spectrakit.studies.libs import Task
 from spectrakit.tables import ENDINGS, read_table
 
 FULL_SCALE = 65535
@@ -51,6 +52,21 @@ def read_folder(folder):
     if not sets:
         raise ValueError(f"{folder}: no table of LIBS counts from {low:g} to {high:g} nm among {len(files)} files")
     return sets
+
+
+def measured_task(dataset, target):
+    """The task of one element in a measured set, on the channels that its spectrometer has in the study's window.
+
+    dataset : SpectralDataset of counts over nm with the property '<target>_ppm'; samples without it are left out
+    Raises ValueError where the property is missing or no sample has it.
+    """
+    name = f"{target}_ppm"
+    if name not in dataset.properties or dataset.properties[name].isna().all():
+        raise ValueError(f"no sample with the property {name}: add such a column")
+    low, high, _ = settings()["windows"][target]
+    part = dataset.subset(dataset.properties[name].notna().to_numpy()).window(low, high)
+    content, sample_id = part.properties[name].to_numpy(), part.samples["sample_id"].to_numpy(str)
+    return Task(target, "measured", part.axis, part.spectra.astype(float), content, sample_id)
 
 
 def wavelength_shifts(dataset, lines=CHECK_LINES, search_nm=0.3):

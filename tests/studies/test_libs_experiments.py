@@ -13,7 +13,7 @@ from spectrakit.evaluation.splits import repeated_folds
 from spectrakit.models.cnn import CNNConfig
 from spectrakit.simulate import libs
 from spectrakit.spectra import SpectralDataset
-from spectrakit.studies import libs_experiments
+from spectrakit.studies import libs_experiments, libs_measured
 from spectrakit.studies.libs import Task, cut_task, fit_cnn
 from spectrakit.training.plain import initial_network
 
@@ -138,9 +138,9 @@ def test_measured_task_leaves_out_soils_without_content(signatures):
         ca_ppm=signatures.properties["ca_ppm"].where(signatures.samples["replicate"] < 3)
     )
     measured = replace(signatures, properties=contents)
-    task = libs_experiments.measured_task(measured, "ca")
+    task = libs_measured.measured_task(measured, "ca")
     assert task.counts.shape == (24, 66)
     np.testing.assert_array_equal(task.counts, cut_task(measured, "ca", "low").counts[contents["ca_ppm"].notna()])
     assert list(task.sample_id[:3]) == ["S00", "S00", "S01"]
     with pytest.raises(ValueError, match="no sample with the property ca_ppm: add such a column"):
-        libs_experiments.measured_task(replace(signatures, properties=contents.drop(columns="ca_ppm")), "ca")
+        libs_measured.measured_task(replace(signatures, properties=contents.drop(columns="ca_ppm")), "ca")
