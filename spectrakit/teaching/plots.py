@@ -10,7 +10,9 @@ import seaborn as sns
 from matplotlib.patches import Ellipse, FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 
 from spectrakit.evaluation.metrics import percentage_error
+from spectrakit.preprocess import normalise_maximum
 from spectrakit.simulate.plasma import BOLTZMANN_EV
+from spectrakit.studies.libs_audit import scaled_to_peak
 
 # Okabe and Ito's colours, told apart in every kind of colour vision.
 BLUE, ORANGE, GREEN, PINK, SKY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
@@ -239,11 +241,10 @@ def grad_cam_map(outcome, lines=()):
     """
     task = outcome.task
     order = np.argsort(task.content)
-    peak = outcome.maps.max(1, keepdims=True)
-    maps = np.divide(outcome.maps, peak, out=np.zeros_like(outcome.maps), where=peak > 0)[order]
+    maps = scaled_to_peak(outcome.maps)[order]
     size = {"figsize": (WIDTH, 5.4), "height_ratios": [1, 2]}
     figure, (above, below) = plt.subplots(2, 1, sharex=True, **size)
-    above.plot(task.wavelength, (task.counts / task.counts.max(1, keepdims=True)).mean(0), color=BLUE)
+    above.plot(task.wavelength, normalise_maximum(task.counts).mean(0), color=BLUE)
     above.set(ylabel="Mean spectrum", xlim=(task.wavelength[0], task.wavelength[-1]))
     above.set_title(task_title(task), pad=72 if lines else 6)
     image = below.pcolormesh(
