@@ -102,15 +102,6 @@ def repeat_metrics(y_true, out_of_fold):
     return pd.DataFrame(rows).rename_axis(index="repeat")
 
 
-def summarise_repeats(y_true, out_of_fold):
-    """Mean and sample standard deviation over repeats of the pooled metrics.
-
-    Arguments as in `repeat_metrics`.
-    Returns a DataFrame with rows r2, rmse, mae, rpd and columns mean, sd; sd is NaN for a single repeat.
-    """
-    return repeat_metrics(y_true, out_of_fold).agg(["mean", "std"]).T.set_axis(["mean", "sd"], axis=1)
-
-
 def fold_r2(y_true, predictions, splits):
     """R2 of every fold by itself, NaN for a fold of one sample.
 

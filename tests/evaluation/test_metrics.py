@@ -56,15 +56,14 @@ def test_limit_of_detection():
             metrics.limit_of_detection(slope, 4.0)
 
 
-def test_summary_is_mean_and_sample_deviation_over_repeats():
+def test_metrics_are_pooled_over_each_repeat():
     out_of_fold = np.stack([TRUE + 10, TRUE - 20, TRUE + 30])
     per_repeat = metrics.repeat_metrics(TRUE, out_of_fold)
     np.testing.assert_allclose(per_repeat["rmse"], [10, 20, 30])
     np.testing.assert_allclose(per_repeat["r2"], 1 - 4 * np.array([100, 400, 900]) / 50000)
-    summary = metrics.summarise_repeats(TRUE, out_of_fold)
-    assert list(summary.index) == ["r2", "rmse", "mae", "rpd"]
-    assert summary.loc["mae", "mean"] == pytest.approx(20)
-    assert summary.loc["mae", "sd"] == pytest.approx(10)
+    assert list(per_repeat.columns) == ["r2", "rmse", "mae", "rpd"]
+    assert per_repeat["mae"].mean() == pytest.approx(20)
+    assert per_repeat["mae"].std() == pytest.approx(10)
 
 
 def test_pooled_r2_is_not_the_mean_of_fold_r2():
@@ -75,5 +74,5 @@ def test_pooled_r2_is_not_the_mean_of_fold_r2():
     # The two folds of two samples are (6, 11) and (4, 10); the other eight hold one sample.
     np.testing.assert_allclose(fold[:2], [1 - 0.5 / 12.5, 1 - 0.5 / 18])
     assert np.isnan(fold[2:]).all()
-    pooled = metrics.summarise_repeats(y_true, splits.out_of_fold(predictions))
-    assert pooled.loc["r2", "mean"] == pytest.approx(1 - 12 * 0.25 / 143)
+    pooled = metrics.repeat_metrics(y_true, splits.out_of_fold(predictions))
+    assert pooled["r2"].mean() == pytest.approx(1 - 12 * 0.25 / 143)
