@@ -92,14 +92,10 @@ def replicate(
     torch.set_num_threads(1)
     published = load_published(study)
     words = f"{study}, {profile} profile"
-    try:
-        with _progress_bar(words) as progress:
-            outcomes = libs_record.replicate(
-                profile, seed, RUNS / study, progress=lambda task, share: progress(share, 1, f"{words}: {task}")
-            )
-    except KeyboardInterrupt:
-        print("spectrakit: stopped; the same command goes on with the tasks that are left", file=sys.stderr)
-        raise typer.Exit(130) from None
+    with _resumable(), _progress_bar(words) as progress:
+        outcomes = libs_record.replicate(
+            profile, seed, RUNS / study, progress=lambda task, share: progress(share, 1, f"{words}: {task}")
+        )
     record = libs_record.record(outcomes, published, profile, seed)
     Console().print(as_table(libs_record.score_frame(outcomes), f"{study}: scores by task and model"))
     verdicts = ledger_frame(study, record["results"])["verdict"].value_counts()
@@ -108,6 +104,62 @@ def replicate(
         with written_whole(output) as part:
             Path(part).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         print(f"{output}: {len(record['results'])} results of the {profile} profile, seed {seed}")
+
+
+@app.command()
+def transfer(
+    file: Annotated[Path, typer.Argument(metavar="TABLE", help="Plain spectral table: .csv, .csv.gz or .parquet.")],
+    target: Annotated[str, typer.Option(help="Property to predict: a numeric column of the table.")],
+    signal: Annotated[Signal, typer.Option(help="What the channels hold; counts will not do.")] = "reflectance",
+    axis: Annotated[AxisUnit, typer.Option(help="Unit of the channel names.")] = "nm",
+    rounds: Annotated[int, typer.Option(min=1, help="Random splits, 75 % to train and 25 % to test.")] = 10,
+    train_size: Annotated[int, typer.Option(min=10, help="The most samples that a training side keeps.")] = 98,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same rounds.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write model, round and scores here, as JSON records.")
+    ] = None,
+):
+    """Ask of a measured table whether a pretrained network helps, beside PLS, SVM and one from scratch.
+
+    The table should cover 400 to 2499 nm. Up to 50 nm may be missing at either end: log reflectance is then
+    continued in a straight line, and the command says so. A run that was stopped goes on where it was.
+    """
+    import torch
+
+    from spectrakit.ledger import as_table
+    from spectrakit.models.baselines import transfer_baselines
+    from spectrakit.studies.transfer import prepare, r2_plot, run_rounds, score_frame, with_target
+    from spectrakit.tables import read_table, written_whole
+
+    if output is not None:
+        _refuse_no_place(output)
+    torch.set_num_threads(1)
+    dataset = read_table(file, axis, signal)
+    provenance = dataset.provenance_line()
+    dataset, target_notes = with_target(dataset, target)
+    dataset, notes = prepare(dataset)
+    for note in target_notes + notes:
+        print(f"note: {note}")
+    with _resumable(), _progress_bar(target) as progress:
+        records = run_rounds(
+            dataset,
+            target,
+            transfer_baselines(),
+            rounds,
+            train_size,
+            seed,
+            RUNS / "transfer",
+            lambda task, share: progress(share, 1, f"{target}: {task}"),
+        )
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(as_table(score_frame(records), f"{target}: mean ± SD over {rounds} rounds"))
+    print("R2 of each round (·) and their mean (|)", *r2_plot(records), sep="\n")
+    sizes = f"{records['n_train'].max()} samples to train on, {records['n_test'].max()} to test"
+    print(f"{provenance}; {sizes}; seed {seed}")
+    if output is not None:
+        with written_whole(output) as part:
+            records.to_json(part, orient="records", indent=1, double_precision=15)
+        print(f"{output}: {len(records)} records")
 
 
 @app.command()
@@ -158,6 +210,16 @@ def _refuse_no_place(path):
         raise ValueError(f"{path}: this is a folder; name a file")
     if not path.parent.is_dir():
         raise ValueError(f"{path}: there is no folder {path.parent}; make it first")
+
+
+@contextmanager
+def _resumable():
+    """Where the user stops a run that keeps what is finished: one line on stderr, exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("spectrakit: stopped; the same command goes on with the tasks that are left", file=sys.stderr)
+        raise typer.Exit(130) from None
 
 
 @contextmanager

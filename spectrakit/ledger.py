@@ -6,7 +6,7 @@ The published side is data/published/<study>.yml. Ours is data/recorded/<study>-
      "results": {"r2.ca.high": {"value": 0.91, "sd": 0.02, "n": 10, "note": "ten repeats, pooled"}, ...}}
 
 The ids are those of the yml. `value` is null where there is none and `note` then says why; `sd`, `n` and `note`
-may be left out. What `value` means for an ordering or a line is written at the head of the yml.
+may be left out. What `value` means for an ordering, a line or a wavelength is written at the head of the yml.
 """
 
 import json
@@ -20,12 +20,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from spectrakit.resources import data_path
-from spectrakit.studies import libs_published
+from spectrakit.studies import gejiu_published, libs_published
 
-CHECKS = {"libs": libs_published.CHECKS}
+CHECKS = {"libs": libs_published.CHECKS, "gejiu": gejiu_published.CHECKS}
 PROVENANCE = ("profile", "config", "seed", "commit", "version")
 # An ordering agrees when it holds in nine of ten repeats; it points the same way when it holds in more than half.
 ORDERING_AGREES, ORDERING_LEANS = 0.9, 0.5
+SHARES = ("ordering", "wavelength")  # kinds of which ours is a share of repeats
 # A line counts from a hundredth of the strongest line's emissivity. Below one count of a 16-bit detector that the
 # strongest line fills, it might as well not be there.
 LINE_AGREES, LINE_LEANS = 0.01, 2**-16
@@ -89,8 +90,9 @@ def judge(entry, ours):
     entry : of the published yml; ours : {value, sd, n, note} or None
 
     cannot be assessed : the entry says why no rebuild can, or we have no finite value
-    setting, input : agrees when equal, else differs
+    setting, input : agrees when equal, or within the relative tolerance that the entry states, else differs
     ordering : agrees when it holds in at least 90 % of repeats, same direction above 50 %, else differs
+    wavelength : the same, for being among the highest
     line : agrees from a hundredth of the strongest line's emissivity, same direction when fainter, differs
         when there is none or the strongest line would fill a 16-bit detector before it made one count
     result with a bound : agrees on its side of the bound, else differs
@@ -106,9 +108,12 @@ def judge(entry, ours):
     value, kind = ours["value"], entry["kind"]
     if kind in ("setting", "input"):
         same = value == entry["value"]
+        if "tolerance" in entry:
+            same = abs(value - entry["value"]) <= entry["tolerance"] * abs(entry["value"])
         return Verdict("agrees" if same else "differs", "the same" if same else "not the same")
-    if kind == "ordering":
-        return _graded(value, ORDERING_AGREES, ORDERING_LEANS, f"holds in {value:.0%} of repeats")
+    if kind in SHARES:
+        holds = "holds" if kind == "ordering" else "among the highest"
+        return _graded(value, ORDERING_AGREES, ORDERING_LEANS, f"{holds} in {value:.0%} of repeats")
     if kind == "line":
         why = f"{value:.2g} of the strongest line" if value > 0 else "no such line"
         return _graded(value, LINE_AGREES, LINE_LEANS, why)
@@ -119,11 +124,11 @@ def judge(entry, ours):
     return _judge_number(entry, value, sd / math.sqrt(ours.get("n") or 1) if _is_finite(sd) else 0)
 
 
-def ledger_frame(study, results=None, kinds=("result", "ordering", "line")):
+def ledger_frame(study, results=None, kinds=("result", "ordering", "line", "wavelength")):
     """Published beside ours, one row an entry.
 
     results : mapping id -> {value, sd, n, note}, by default what is recorded for the study
-    kinds : which kinds of entry; 'setting' and 'input' may be added
+    kinds : which kinds of entry; 'setting', 'input' and 'quoted' may be added
     Returns a DataFrame indexed by id: what, element, range, unit, published, ours, verdict, why, note, where.
     """
     results = load_results(study)["results"] if results is None else results
@@ -199,7 +204,7 @@ def _published_text(entry):
 def _ours_text(entry, ours):
     if not ours or not _is_finite(ours.get("value")):
         return ""
-    if entry["kind"] == "ordering":
+    if entry["kind"] in SHARES:
         return f"{ours['value']:.0%}"
     return _number_text(ours["value"], ours.get("sd"))
 

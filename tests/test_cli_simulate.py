@@ -102,7 +102,7 @@ def test_a_failed_write_leaves_the_old_file_as_it_was(command, tmp_path, monkeyp
     def full(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(tables, "_csv_bytes", full)
+    monkeypatch.setattr(tables.plain, "_csv_bytes", full)
     code, _, err = command("simulate", "libs", "-o", path)
     assert (code, err) == (2, ["spectrakit: no space left on device"])
     assert path.read_text() == "what was there"

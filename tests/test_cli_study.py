@@ -121,7 +121,7 @@ def test_a_failed_write_leaves_the_old_record_as_it_was(run, record, tmp_path, m
     def full(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(tables.os, "replace", full)
+    monkeypatch.setattr(tables.plain.os, "replace", full)
     code, _, err = run("replicate", "libs", "-o", path)
     assert (code, err) == (2, ["spectrakit: no space left on device"])
     assert path.read_text() == "what was there"

@@ -109,6 +109,26 @@ def test_settings_are_equal_or_not():
     assert verdict("cnn.kernel_size", 5) == "differs"
 
 
+def test_statistics_of_samples_agree_within_their_tolerance():
+    entry = {"kind": "input", "value": -0.07, "tolerance": 0.5}
+    verdicts = [ledger.judge(entry, {"value": value}).verdict for value in (-0.07, -0.1, -0.11, 0.07)]
+    assert verdicts == ["agrees", "agrees", "differs", "differs"]
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.9, "agrees"), (0.6, "same direction"), (0.5, "differs")])
+def test_wavelengths_by_share_of_repeats(share, expected):
+    frame = ledger.ledger_frame("gejiu", {"wavelength.pb.919": {"value": share}})
+    row = frame.loc["wavelength.pb.919"]
+    assert (row["verdict"], row["published"], row["ours"]) == (expected, "919", f"{share:.0%}")
+    assert row["why"] == f"among the highest in {share:.0%} of repeats"
+
+
+def test_quoted_figures_are_not_judged():
+    assert "quoted.kok_2024" not in ledger.ledger_frame("gejiu", {}).index
+    quoted = ledger.ledger_frame("gejiu", {"quoted.kok_2024": {"value": 0.66}}, kinds=("quoted",))
+    assert set(quoted["verdict"]) == {"cannot be assessed"}
+
+
 def test_what_cannot_be_assessed_says_why():
     one = ENTRIES["r2.ca.high"]
     assert ledger.judge(one, None) == ("cannot be assessed", "no result of ours")

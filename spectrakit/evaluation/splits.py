@@ -73,3 +73,34 @@ def leaky_folds(groups, n_folds=10, n_repeats=10, random_state=0):
     Same arguments and result as `grouped_folds`; never use it to judge a model.
     """
     return repeated_folds(len(groups), n_folds, n_repeats, random_state)
+
+
+def random_rounds(n_samples, n_rounds=10, test_share=0.25, train_size=None, random_state=0, groups=None):
+    """Random splits into a training and a test side, one a round: 130 samples give 98 and 32, as published.
+
+    train_size : the most samples that a training side keeps, picked at random; None for all
+    groups : (n_samples,) labels; samples of one label (replicates) fall on one side, and the share is one of labels
+    Returns a list of (training, test) positions, each ascending. Fewer rounds are the first of more, and a smaller
+    training side is a part of a larger one. Raises ValueError for no rounds, a share outside 0 to 1, an empty side.
+    Source: gejiu paper, section 2.2.2.
+    """
+    if n_rounds < 1:
+        raise ValueError(f"{n_rounds} rounds: give at least 1")
+    if not 0 < test_share < 1:
+        raise ValueError(f"a test share of {test_share}: give one between 0 and 1")
+    labels, group = np.unique(np.arange(n_samples) if groups is None else np.asarray(groups), return_inverse=True)
+    if len(group) != n_samples:
+        raise ValueError(f"{len(group)} groups for {n_samples} samples")
+    n_test = int(test_share * len(labels))
+    if n_test < 1:
+        words = "samples" if groups is None else "groups of samples"
+        raise ValueError(f"{len(labels)} {words} are too few: a share of {test_share:g} leaves none to test")
+    if train_size is not None and train_size < 1:
+        raise ValueError(f"{train_size} samples to train on: give at least 1")
+    random = np.random.default_rng(random_state)
+    rounds = []
+    for _ in range(n_rounds):
+        test = np.isin(group, random.permutation(len(labels))[:n_test])
+        training = random.permutation(np.flatnonzero(~test))[:train_size]
+        rounds.append((np.sort(training), np.flatnonzero(test)))
+    return rounds

@@ -67,3 +67,123 @@ class IntensifiedCamera:
         noise = generator.standard_normal(signal.shape, dtype=np.float32) * np.sqrt(variance)
         counts = np.rint(self.dark_offset + self.counts_per_photoelectron * signal + noise)
         return np.clip(counts, 0, self.full_scale)
+
+
+@dataclass(frozen=True)
+class Detector:
+    """One of the detectors that share the range of a reflectance spectrometer.
+
+    low_nm, high_nm : its range; fwhm_nm : bandwidth, full width at half maximum
+    noise : standard deviation of one scan's reflectance; edge_noise : by what factor it grows at the far end that
+        `edge` names ('low', 'high' or 'none'), where the detector hardly answers
+    gain_spread : standard deviation of the relative step against its neighbours, from sample to sample
+    """
+
+    low_nm: float
+    high_nm: float
+    fwhm_nm: float
+    noise: float
+    edge: str = "none"
+    edge_noise: float = 1.0
+    gain_spread: float = 0.0
+
+    def noise_at(self, wavelength):
+        """Standard deviation of one scan's reflectance at wavelengths (nm) inside the range."""
+        far = {"low": self.low_nm, "high": self.high_nm, "none": np.inf}[self.edge]
+        return self.noise * (1 + (self.edge_noise - 1) * np.exp(-np.abs(wavelength - far) / 40.0))
+
+
+@dataclass(frozen=True)
+class ReflectanceSpectrometer:
+    """An instrument that compares a soil with a white reference, channel by channel.
+
+    low_nm, high_nm : first and last channel that is kept, 1 nm apart
+    scans : scans averaged in one measurement
+    reference_spread : standard deviation of the relative error of the white reference, one for all channels
+    detectors : tuple of `Detector`, in ascending order and without gaps
+    """
+
+    name: str
+    low_nm: int
+    high_nm: int
+    scans: int
+    reference_spread: float
+    detectors: tuple
+
+    @property
+    def wavelength(self):
+        """The channels, (n_channels,) nm."""
+        return np.arange(self.low_nm, self.high_nm + 1, dtype=float)
+
+    def measure(self, reflectance, generator):
+        """Spectra as the instrument gives them, float32 (n, n_channels).
+
+        reflectance : (n, n_channels) true reflectance on `wavelength`
+        """
+        axis = self.wavelength
+        measured = _blur(np.asarray(reflectance, np.float32), axis, self._at_channels("fwhm_nm"))
+        gain = 1 + self.reference_spread * generator.standard_normal((len(measured), 1), dtype=np.float32)
+        for detector, own in zip(self.detectors, self._channels(), strict=True):
+            step = 1 + detector.gain_spread * generator.standard_normal((len(measured), 1), dtype=np.float32)
+            noise = (detector.noise_at(axis[own]) / np.sqrt(self.scans)).astype(np.float32)
+            part = measured[:, own]
+            part *= gain * step
+            part += noise * generator.standard_normal(part.shape, dtype=np.float32)
+        return np.maximum(measured, 1e-4, out=measured)
+
+    def _channels(self):
+        """Slice of the channels of each detector."""
+        starts = [np.searchsorted(self.wavelength, detector.low_nm) for detector in self.detectors]
+        return [slice(low, high) for low, high in zip(starts, [*starts[1:], len(self.wavelength)], strict=True)]
+
+    def _at_channels(self, name):
+        values = np.empty(len(self.wavelength))
+        for detector, own in zip(self.detectors, self._channels(), strict=True):
+            values[own] = getattr(detector, name)
+        return values
+
+
+# LUCAS: one grating, a silicon and a lead sulphide detector; two scans of a sample in the rotating cup, 0.5 nm steps.
+# The pairs of 0.5 nm channels that make one of 1 nm count as twice the scans. Bandwidth: FOSS XDS data sheet.
+FOSS_XDS = ReflectanceSpectrometer(
+    name="FOSS XDS Rapid Content Analyzer",
+    low_nm=400,
+    high_nm=2499,
+    scans=4,
+    reference_spread=0.003,
+    detectors=(
+        Detector(400, 1100, 8.75, 3e-4, edge="low", edge_noise=3.0),
+        Detector(1100, 2500, 8.75, 1.5e-4, edge="high", edge_noise=3.0, gain_spread=0.001),
+    ),
+)
+# Gejiu: three spectrometers behind one fibre bundle; their steps at 1000 and 1830 nm come from temperature and from the
+# three fields of view (Beal and Eamon 1996). Five measurements are averaged, 350-399 nm are cut off. Bandwidth and noise
+# equivalent reflectance: ASD FieldSpec 3 manual.
+ASD_FIELDSPEC_3 = ReflectanceSpectrometer(
+    name="ASD FieldSpec 3",
+    low_nm=400,
+    high_nm=2499,
+    scans=5,
+    reference_spread=0.01,
+    detectors=(
+        Detector(350, 1000, 3.0, 4e-4, edge="low", edge_noise=4.0),
+        Detector(1000, 1830, 10.0, 3e-4, gain_spread=0.006),
+        Detector(1830, 2500, 10.0, 8e-4, edge="high", edge_noise=4.0, gain_spread=0.006),
+    ),
+)
+
+
+def _blur(spectra, axis, fwhm, block=128):
+    """Spectra (n, n_channels) seen through Gaussian bandwidths fwhm (n_channels,), nm, on an evenly spaced axis.
+
+    Block by block, because a band matrix of 2,100 channels is nearly all zeros.
+    """
+    sigma = fwhm / _FWHM_PER_SIGMA
+    reach = int(np.ceil(4 * sigma.max() / (axis[1] - axis[0])))
+    blurred = np.empty_like(spectra)
+    for start in range(0, len(axis), block):
+        out = slice(start, start + block)
+        near = slice(max(start - reach, 0), start + block + reach)
+        weights = np.exp(-(((axis[near, None] - axis[out]) / sigma[out]) ** 2) / 2)
+        blurred[:, out] = spectra[:, near] @ (weights / weights.sum(0)).astype(np.float32)
+    return blurred

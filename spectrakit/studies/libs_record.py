@@ -1,7 +1,5 @@
 """How is a run of the LIBS study kept, so that it can be stopped, resumed, recorded and judged?"""
 
-import hashlib
-import json
 import subprocess
 from dataclasses import asdict
 from functools import partial
@@ -17,6 +15,7 @@ from spectrakit.resources import data_path
 from spectrakit.simulate import libs as experiment
 from spectrakit.simulate.atoms import line_table
 from spectrakit.simulate.plasma import line_emissivities
+from spectrakit.studies import finished
 from spectrakit.studies.libs import (
     PROFILES,
     RANGES,
@@ -28,7 +27,6 @@ from spectrakit.studies.libs import (
     reference_lines,
     run_task,
 )
-from spectrakit.tables import written_whole
 
 # What is claimed of CNN, BPNN and RF: in which measure which of them stands at which end.
 _CLAIMS = (
@@ -52,7 +50,7 @@ def replicate(profile_name="quick", random_state=0, folder=None, choices=None, p
     if profile_name not in PROFILES:
         raise ValueError(f"no profile '{profile_name}'; there are: {', '.join(PROFILES)}")
     profile, choices = PROFILES[profile_name], choices or OpenChoices()
-    store = None if folder is None else _Store(Path(folder), run_key(profile, choices, random_state))
+    kept = None if folder is None else finished.FinishedParts(folder, run_key(profile, choices, random_state))
     soils = {"high": experiment.spiked_soils(), "low": experiment.field_soils(random_state)}
     data = {}
     outcomes = {}
@@ -64,15 +62,17 @@ def replicate(profile_name="quick", random_state=0, folder=None, choices=None, p
 
     for place, (target, range_) in enumerate(TASKS):
         report(place, 0)
-        outcome = store.load(target, range_) if store else None
-        if outcome is None:
+        plain = kept.load(f"{target}-{range_}") if kept else None
+        if plain is not None:
+            outcome = _from_plain(plain)
+        else:
             if range_ not in data:
                 data[range_] = measure_range(soils[range_], profile, random_state)
             outcome = run_task(
                 soils[range_], *data[range_], target, range_, profile, choices, random_state, partial(report, place)
             )
-            if store:
-                store.save(outcome)
+            if kept:
+                kept.save(f"{target}-{range_}", _to_plain(outcome))
         outcomes[target, range_] = outcome
         report(place, 1)
     return outcomes
@@ -98,29 +98,8 @@ def run_configuration(profile, choices, random_state):
 
 def run_key(profile, choices, random_state):
     """A short name of configuration, code and atomic data: what was kept under another is not taken up again."""
-    sources = sorted(Path(__file__).parents[1].rglob("*.py")) + sorted(data_path("atomic").glob("*.csv"))
-    parts = [json.dumps(run_configuration(profile, choices, random_state), sort_keys=True).encode()]
-    parts += [source.read_bytes() for source in sources]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
-
-
-class _Store:
-    """Finished tasks of one run as files in a folder, made at once: one that cannot be made is told before the work."""
-
-    def __init__(self, folder, key):
-        self.folder = folder / key
-        self.folder.mkdir(parents=True, exist_ok=True)
-
-    def _path(self, target, range_):
-        return self.folder / f"{target}-{range_}.json"
-
-    def save(self, outcome):
-        with written_whole(self._path(outcome.task.target, outcome.task.range)) as temporary:
-            Path(temporary).write_text(json.dumps(_to_plain(outcome)), encoding="utf-8")
-
-    def load(self, target, range_):
-        path = self._path(target, range_)
-        return _from_plain(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    configuration = run_configuration(profile, choices, random_state)
+    return finished.run_key(configuration, data=data_path("atomic").glob("*.csv"), package=Path(__file__).parents[1])
 
 
 def _to_plain(outcome):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spectrakit.evaluation.splits import grouped_folds, leaky_folds, repeated_folds
+from spectrakit.evaluation.splits import grouped_folds, leaky_folds, random_rounds, repeated_folds
 
 REPLICATES = np.repeat(["a", "b", "c", "d"], 3)
 
@@ -69,3 +69,44 @@ def test_wrong_sizes_are_named():
         repeated_folds(9)
     with pytest.raises(ValueError, match=r"predictions are \(3,\)"):
         repeated_folds(12).out_of_fold(np.zeros(3))
+
+
+def test_rounds_have_the_published_sizes():
+    assert [(len(a), len(b)) for a, b in random_rounds(130)] == [(98, 32)] * 10
+    assert [(len(a), len(b)) for a, b in random_rounds(19_036, n_rounds=1)] == [(14_277, 4_759)]
+    assert [(len(a), len(b)) for a, b in random_rounds(460, n_rounds=2, train_size=98)] == [(98, 115)] * 2
+
+
+def test_rounds_are_pinned_and_a_prefix_of_more():
+    rounds = random_rounds(8, n_rounds=3, random_state=0)
+    assert [test.tolist() for _, test in rounds] == [[2, 4], [2, 3], [3, 7]]
+    for (training, test), (again, _) in zip(rounds, random_rounds(8, n_rounds=9), strict=False):
+        assert sorted([*training, *test]) == list(range(8))
+        np.testing.assert_array_equal(training, again)
+
+
+def test_a_smaller_training_side_is_part_of_a_larger_one():
+    for (small, test), (large, same) in zip(random_rounds(40, train_size=10), random_rounds(40), strict=True):
+        assert len(small) == 10 and set(small) < set(large)
+        np.testing.assert_array_equal(test, same)
+
+
+def test_rounds_keep_replicates_together():
+    for training, test in random_rounds(12, groups=REPLICATES, random_state=5):
+        assert len(test) == 3 and len(training) == 9
+        assert not set(REPLICATES[training]) & set(REPLICATES[test])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_rounds": 0}, "0 rounds: give at least 1"),
+        ({"test_share": 1.0}, "a test share of 1.0"),
+        ({"train_size": 0}, "0 samples to train on: give at least 1"),
+        ({"groups": ["a"] * 12}, "1 groups of samples are too few: a share of 0.25 leaves none to test"),
+        ({"groups": ["a"]}, "1 groups for 12 samples"),
+    ],
+)
+def test_impossible_rounds_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        random_rounds(12, **arguments)

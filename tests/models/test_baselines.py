@@ -1,10 +1,21 @@
 import warnings
 
 import numpy as np
+import optuna
 import pytest
 from sklearn.base import clone
+from sklearn.cross_decomposition import PLSRegression
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.svm import SVR
 
-from spectrakit.models.baselines import CrossValidatedPLS, baselines
+from spectrakit.models.baselines import (
+    BayesianSVM,
+    CrossValidatedPLS,
+    absorbance,
+    baselines,
+    on_reflectance,
+    transfer_baselines,
+)
 
 
 @pytest.fixture
@@ -15,6 +26,17 @@ def mixture():
     bands = np.exp(-0.5 * ((channel - np.array([[14], [19]])) / 3) ** 2)
     contents = random.uniform(100, 1000, (11, 2))
     return contents @ bands + random.normal(0, 2, (11, 40)), contents[:, 0]
+
+
+@pytest.fixture
+def soils():
+    """Reflectance (60, 300) of two bands of random depth, one of fixed depth and a level; the target is 50 depth^2."""
+    random = np.random.default_rng(1)
+    depth = random.uniform(0, 1, (60, 3))
+    depth[:, 2] = 1
+    bands = np.exp(-0.5 * ((np.arange(300) - np.array([[80], [150], [230]])) / 25) ** 2)
+    logarithm = random.uniform(0.2, 0.8, (60, 1)) + 0.3 * depth @ bands + random.normal(0, 1e-3, (60, 300))
+    return 10.0**-logarithm, 50 * depth[:, 0] ** 2 + random.normal(0, 0.5, 60)
 
 
 def test_the_published_settings(mixture):
@@ -64,3 +86,90 @@ def test_pls_is_safe_for_few_rows_and_few_channels(mixture):
 def test_mean_predictor_is_the_training_mean(mixture):
     X, y = mixture
     assert baselines()["mean"].fit(X, y).predict(X[:1]) == pytest.approx(y.mean())
+
+
+def test_one_fit_a_fold_gives_what_a_fit_for_every_candidate_gives(soils):
+    X, y = absorbance(soils[0]), soils[1]
+    model = CrossValidatedPLS(50, random_state=2).fit(X, y)
+    folds = KFold(5, shuffle=True, random_state=2)
+    one_by_one = []
+    for k in range(1, 48):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            predicted = cross_val_predict(PLSRegression(k, scale=False), X, y, cv=folds).ravel()
+        one_by_one.append(np.sqrt(np.mean((predicted - y) ** 2)))
+    # 48 rows train a fold, and one degree of freedom goes to their mean.
+    np.testing.assert_allclose(model.inner_rmse_, one_by_one, rtol=1e-9)
+    assert model.n_components_ == np.argmin(one_by_one) + 1
+    plain = PLSRegression(model.n_components_, scale=False).fit(X, y)
+    np.testing.assert_array_equal(model.predict(X), plain.predict(X).ravel())
+
+
+def test_components_beyond_what_y_holds_neither_warn_nor_win(mixture):
+    X = mixture[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = CrossValidatedPLS(50, random_state=0).fit(X[:, :3], X[:, 1])
+    assert model.inner_rmse_[2] < 1e-9 < model.inner_rmse_[0]
+
+
+def test_svm_is_tuned_inside_the_training_rows(soils):
+    X, y = absorbance(soils[0]), soils[1]
+    model = BayesianSVM(n_trials=12, random_state=0).fit(X, y)
+    assert len(model.inner_rmse_) == 12
+    assert model.best_params_ == pytest.approx({"C": 5207.98, "epsilon": 0.00208462, "gamma": 0.0101914}, rel=1e-4)
+    # The best trial, again, by scikit-learn's own kernel.
+    scaled = (y - y.mean()) / y.std()
+    folds = KFold(5, shuffle=True, random_state=0)
+    predicted = y.mean() + y.std() * cross_val_predict(SVR(**model.best_params_), X, scaled, cv=folds)
+    assert model.inner_rmse_.min() == pytest.approx(np.sqrt(np.mean((predicted - y) ** 2)), rel=1e-6)
+    again = clone(model).fit(X, y)
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
+def test_svm_does_not_mind_the_unit_of_the_target(soils):
+    X, y = absorbance(soils[0]), soils[1]
+    percent, ppm = (BayesianSVM(n_trials=5, random_state=1).fit(X, y * s).predict(X) / s for s in (1.0, 1e4))
+    # As near as the solver's own tolerance.
+    np.testing.assert_allclose(ppm, percent, atol=2e-3 * y.std())
+
+
+def test_svm_is_quiet_and_leaves_the_callers_log_level(soils, capfd):
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    try:
+        BayesianSVM(n_trials=2, random_state=0).fit(*soils)
+        assert optuna.logging.get_verbosity() == optuna.logging.INFO
+    finally:
+        optuna.logging.set_verbosity(level)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_svm_is_safe_for_few_rows_and_spectra_that_are_all_the_same(mixture):
+    X, y = mixture
+    assert np.isfinite(BayesianSVM(n_trials=2, random_state=0).fit(X[:3], y[:3]).predict(X)).all()
+    same = BayesianSVM(n_trials=2, random_state=0).fit(np.ones((5, 4)), y[:5])
+    assert np.ptp(same.predict(np.ones((3, 4)))) == 0
+    with pytest.raises(ValueError, match="minimum of 3"):
+        BayesianSVM().fit(X[:2], y[:2])
+
+
+def test_pretreatment_takes_out_level_and_tilt_of_the_light(soils):
+    X, y = soils
+    model = on_reflectance(CrossValidatedPLS(5, random_state=0)).fit(X, y)
+    np.testing.assert_allclose(model.predict(X * 0.7), model.predict(X), rtol=1e-8)
+    # A power of reflectance is a factor of absorbance, as a longer path is.
+    np.testing.assert_allclose(model.predict(X**1.3), model.predict(X), rtol=1e-8)
+
+
+def test_the_transfers_baselines(soils):
+    X, y = soils
+    makers = transfer_baselines()
+    assert list(makers) == ["mean", "pls", "svm"]
+    assert makers["pls"](3)[-1].get_params() == {"max_components": 50, "n_splits": 5, "random_state": 3}
+    assert makers["svm"](3)[-1].get_params() == {"n_trials": 40, "n_splits": 5, "random_state": 3}
+    errors = {}
+    for name, make in makers.items():
+        predicted = clone(make(0)).fit(X[:45], y[:45]).predict(X[45:])
+        errors[name] = float(np.sqrt(np.mean((predicted - y[45:]) ** 2)))
+    assert errors == pytest.approx({"mean": 13.710, "pls": 3.162, "svm": 0.405}, abs=0.01)

@@ -8,9 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from spectrakit import tables
 from spectrakit.spectra import SpectralDataset
-from spectrakit.tables import TableError, check_table, read_table, split_unit, write_table
+from spectrakit.tables import TableError, check_table, plain, read_table, split_unit, write_table, written_whole
 
 GOOD = "sample_id,ph,ca_ppm,lab,400,401,402\na,6.5,100,x,10,20,30\nb,,200,y,11,21,31\n"
 
@@ -76,16 +75,15 @@ def test_a_descending_axis_is_turned_round(write):
     assert dataset.spectra.tolist() == [[3, 2, 1]]
 
 
-@pytest.mark.parametrize("how", [{"signal": "percent-reflectance"}, {"signal": "reflectance", "percent": True}])
-def test_percent_become_fractions(write, how):
-    dataset = read_table(write("sample_id,400,401\na,10,20\n"), "nm", **how)
+def test_percent_become_fractions(write):
+    dataset = read_table(write("sample_id,400,401\na,10,20\n"), "nm", "percent-reflectance")
     assert dataset.signal == "reflectance"
     np.testing.assert_array_equal(dataset.spectra, np.float32([[0.1, 0.2]]))
 
 
-def test_unknown_units_signals_and_percent_of_counts_are_refused(write):
+def test_unknown_units_and_signals_are_refused(write):
     path = write(GOOD)
-    for arguments in [("um", "counts"), ("nm", "volts"), ("nm", "counts", True)]:
+    for arguments in [("um", "counts"), ("nm", "volts")]:
         with pytest.raises(ValueError, match="give one of"):
             read_table(path, *arguments)
 
@@ -389,7 +387,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch, ending):
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(tables.os, "replace", fail)
+    monkeypatch.setattr(plain.os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write_table(made().subset([0]), path)
     assert path.read_bytes() == before
@@ -399,7 +397,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch, ending):
 def test_half_a_file_never_takes_the_place_of_a_whole_one(tmp_path):
     path = tmp_path / "result.txt"
     path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), tables.written_whole(path) as part:
+    with pytest.raises(KeyboardInterrupt), written_whole(path) as part:
         part.write_text("ne")
         raise KeyboardInterrupt
     assert path.read_text() == "old"

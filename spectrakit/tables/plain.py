@@ -10,7 +10,6 @@ import io
 import os
 import re
 import zlib
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import compress
@@ -23,80 +22,38 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from spectrakit.spectra import AXIS_UNITS, SpectralDataset, axis_gaps, one_of, provenance_line
+from spectrakit.spectra import AXIS_UNITS, SpectralDataset, one_of, provenance_line
+from spectrakit.tables.checks import (
+    CHANNEL_NAME,
+    HEADER_ROWS,
+    PLACES_KEPT,
+    axis_problems,
+    cell_problem,
+    column_problem,
+    doubled_names,
+    missing_channels,
+    property_problems,
+    range_problems,
+    sample_problems,
+    scale_problems,
+    split_unit,
+    unit_suffix,
+)
 
 SIGNALS = ("counts", "reflectance", "percent-reflectance", "absorbance")
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 
-# Ending of a property's name: unit as printed, smallest and largest value that soils plausibly have.
-UNITS = {
-    "ph": ("pH", 2.5, 11.5),
-    "wt_pct": ("wt %", 0, 100),
-    "pct": ("%", 0, 100),
-    "ppm": ("ppm", 0, 1e6),
-    "g_kg": ("g/kg", 0, 1000),
-    "mg_kg": ("mg/kg", 0, 1e6),
-    "cmol_kg": ("cmol/kg", 0, 1000),
-    "ms_m": ("mS/m", 0, 1e5),
-    "ds_m": ("dS/m", 0, 1e3),
-    "g_cm3": ("g/cm3", 0, 5),
-}
 NUMERIC_SAMPLE_COLUMNS = ("replicate", "depth_cm", "latitude", "longitude", "seed")
 SAMPLE_COLUMNS = (
     *("sample_id", "group", "lab", "laboratory", "site", "range", "region", "country", "date", "instrument", "origin"),
     *NUMERIC_SAMPLE_COLUMNS,
 )
 
-_CHANNEL_NAME = re.compile(r"\d+\.?\d*([eE]\+?\d+)?")
-_MISSING = pa.array(["", "nan", "na", "n/a", "null", "none"])
-_HEADER_ROWS = 1
-_PLACES_KEPT = 5
-_FULL_SCALE = 65_535  # of a 16-bit detector
-_NEAR_FULL_SCALE = 64_000  # where the mean over shots of a line that is clipped in most of them comes to lie
+MISSING = ("", "nan", "na", "n/a", "null", "none")
 
 
 class TableError(ValueError):
     """A file that cannot be used as a spectral table; the message is one line for its owner."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One kind of problem in a table, with the first places where it stands.
-
-    severity : 'error' (the table cannot be used) or 'warning'
-    places : up to five (row, column); row is the line in the file, the header being line 1, column a name;
-        either is None where the problem concerns a whole column or row
-    count : number of places in all
-    """
-
-    severity: str
-    message: str
-    remedy: str
-    places: tuple = ()
-    count: int = 0
-
-    @property
-    def row(self):
-        """Row of the first place, or None."""
-        return self.places[0][0] if self.places else None
-
-    @property
-    def column(self):
-        """Column of the first place, or None."""
-        return self.places[0][1] if self.places else None
-
-    def where(self):
-        """The places in words: 'row 3, column 421.09; row 7, column 588.9; and 12 more'."""
-        words = []
-        for row, column in self.places:
-            parts = [f"row {row}"] * (row is not None) + [f"column {column}"] * (column is not None)
-            words.append(", ".join(parts))
-        further = self.count - len(self.places)
-        return "; ".join(words + [f"and {further:,} more"] * (further > 0))
-
-    def __str__(self):
-        where = f" ({self.where()})" if self.places else ""
-        return f"{self.message}{where}. {self.remedy}."
 
 
 @dataclass(frozen=True)
@@ -161,18 +118,14 @@ def check_table(path, axis_unit, signal):
     return _examine(path, axis_unit, signal)[0]
 
 
-def read_table(path, axis_unit, signal, percent=None):
+def read_table(path, axis_unit, signal):
     """A plain spectral table (CSV, CSV.gz or Parquet) as a `SpectralDataset`.
 
     axis_unit, signal : as in `check_table`
-    percent : True says the same as signal 'percent-reflectance'
     A descending axis is turned round, percent become fractions. A column `origin` (and `seed`), which
     `write_table` adds to simulated spectra, becomes the provenance.
     Raises TableError, in one line, for a table in which `check_table` finds an error.
     """
-    if percent:
-        one_of("signal in percent", signal, ("reflectance", "percent-reflectance"))
-        signal = "percent-reflectance"
     report, dataset = _examine(path, axis_unit, signal)
     if report.errors:
         further = len(report.errors) - 2
@@ -211,14 +164,6 @@ def written_whole(path):
         part.unlink(missing_ok=True)
 
 
-def split_unit(name):
-    """Property and unit in a column name: 'ca_ppm' gives ('ca', 'ppm'), 'ca' gives ('ca', None)."""
-    suffix = _unit_suffix(name)
-    if suffix is None:
-        return name, None
-    return name.removesuffix(suffix).rstrip("_") or name, UNITS[suffix][0]
-
-
 # --- writing --------------------------------------------------------------------------------------------
 
 
@@ -231,7 +176,7 @@ def _arrow_table(dataset):
     leading = [samples[["sample_id"]], dataset.properties, samples.drop(columns="sample_id")]
     frame = pd.concat(leading, axis=1)
     for name in frame:
-        if _CHANNEL_NAME.fullmatch(str(name)):
+        if CHANNEL_NAME.fullmatch(str(name)):
             raise TableError(f"column {name}: a number names a channel; give the property or sample column a name")
     names = [*frame.columns, *(np.format_float_positional(value, trim="-") for value in dataset.axis)]
     channels = np.ascontiguousarray(dataset.spectra.T)
@@ -296,8 +241,8 @@ def _text(path, compressed):
     return data
 
 
-def _parse_csv(path, data):
-    first_line = data.split(b"\n", 1)[0].decode()
+def header_names(path, first_line):
+    """The column names in the first line of a CSV table; TableError where commas do not separate them."""
     try:
         names = [name.strip() for name in next(csv.reader([first_line]))]
     except csv.Error as error:
@@ -305,6 +250,11 @@ def _parse_csv(path, data):
     if len(names) == 1 and (other := re.search("[;\t]", first_line)):
         kind = "semicolons" if other.group() == ";" else "tabs"
         raise TableError(f"{path}: row 1 is separated by {kind}; save the table with commas and decimal points")
+    return names
+
+
+def _parse_csv(path, data):
+    names = header_names(path, data.split(b"\n", 1)[0].decode())
     if b"\n" not in data:
         raise TableError(f"{path}: a header in row 1 but no sample below it")
     ragged = []
@@ -318,14 +268,14 @@ def _parse_csv(path, data):
     table = pyarrow.csv.read_csv(
         io.BytesIO(data),
         pyarrow.csv.ReadOptions(
-            use_threads=False, column_names=positions, skip_rows=_HEADER_ROWS, block_size=len(data) + 1
+            use_threads=False, column_names=positions, skip_rows=HEADER_ROWS, block_size=len(data) + 1
         ),
         pyarrow.csv.ParseOptions(invalid_row_handler=note_ragged, ignore_empty_lines=False, newlines_in_values=True),
         pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(positions, pa.string())),
     )
     if ragged:
-        rows = "; ".join(f"row {row.number} has {row.actual_columns}" for row in ragged[:_PLACES_KEPT])
-        more = f"; and {len(ragged) - _PLACES_KEPT} more rows" if len(ragged) > _PLACES_KEPT else ""
+        rows = "; ".join(f"row {row.number} has {row.actual_columns}" for row in ragged[:PLACES_KEPT])
+        more = f"; and {len(ragged) - PLACES_KEPT} more rows" if len(ragged) > PLACES_KEPT else ""
         raise TableError(
             f"{path}: the header has {len(names)} cells but {rows}{more}; give every row one cell a column"
         )
@@ -336,7 +286,7 @@ def _check_header(path, names, n_samples):
     if not n_samples:
         raise TableError(f"{path}: a header in row 1 but no sample below it")
     if "sample_id" not in names:
-        channels = [float(name) for name in names if _CHANNEL_NAME.fullmatch(name)]
+        channels = [float(name) for name in names if CHANNEL_NAME.fullmatch(name)]
         steps = np.sign(np.diff(channels))
         if len(steps) and abs(steps.sum()) < len(steps):
             raise TableError(
@@ -344,7 +294,7 @@ def _check_header(path, names, n_samples):
                 "name the columns sample_id, properties with unit, channels in nm or 1/cm"
             )
         raise TableError(f"{path}: row 1 names no column sample_id; add one with a name for every sample")
-    if not any(_CHANNEL_NAME.fullmatch(name) for name in names):
+    if not any(CHANNEL_NAME.fullmatch(name) for name in names):
         raise TableError(
             f"{path}: no channel; name each channel column by its bare wavelength or wavenumber, "
             f"for example 421.09 (the last column is {names[-1]!r})"
@@ -360,25 +310,25 @@ def _examine(path, axis_unit, signal):
     one_of("signal", signal, SIGNALS)
     path = Path(path)
     names, columns = _read_cells(path)
-    is_channel = [bool(_CHANNEL_NAME.fullmatch(name)) for name in names]
+    is_channel = [bool(CHANNEL_NAME.fullmatch(name)) for name in names]
     channel_names = list(compress(names, is_channel))
     channels = list(compress(columns, is_channel))
     others = {name: column for name, column, no in zip(names, columns, is_channel, strict=True) if not no}
     axis = np.array([float(name) for name in channel_names])
 
-    problems = list(_doubled_names(names))
+    problems = list(doubled_names(names))
     values, unreadable, channel_problems = _numbers(channels, channel_names)
     properties, samples, column_problems = _sort_columns(others)
     provenance = _provenance(path, samples)
-    problems += _axis_problems(axis, channel_names, axis_unit)
+    problems += axis_problems(axis, channel_names, axis_unit)
     problems += channel_problems
-    problems += _missing_channels(np.isnan(values) & ~unreadable, channel_names)
-    problems += _scale_problems(values, signal) or _range_problems(
+    problems += missing_channels(np.isnan(values) & ~unreadable, channel_names)
+    problems += scale_problems(values, signal) or range_problems(
         np.where(np.isfinite(values), values, np.nan), channel_names, signal
     )
-    problems += _sample_problems(samples, values)
+    problems += sample_problems(samples, values)
     problems += column_problems
-    problems += _property_problems(properties)
+    problems += property_problems(properties)
     problems.sort(key=lambda problem: problem.severity)  # errors first, else in order
 
     report = TableReport(
@@ -415,7 +365,7 @@ def _numbers(columns, names):
         unreadable, text = np.zeros(values.shape, dtype=bool), None
     else:
         text = pc.utf8_trim_whitespace(pa.concat_arrays([column.cast(pa.string()) for column in columns]))
-        text = pc.if_else(pc.is_in(pc.utf8_lower(text), _MISSING), None, text)
+        text = pc.if_else(pc.is_in(pc.utf8_lower(text), pa.array(MISSING)), None, text)
         # One cast for all cells; cell by cell only where that fails.
         try:
             flat = text.cast(pa.float64()).to_numpy(zero_copy_only=False)
@@ -427,14 +377,14 @@ def _numbers(columns, names):
     if unreadable.any():
         row, column = np.argwhere(unreadable)[0]
         first = text[int(column) * len(values) + int(row)].as_py()
-        problems += _cell_problem(
+        problems += cell_problem(
             "error",
             unreadable,
             names,
             f"not a number: {first!r}",
             "Give a number with a decimal point, or leave the cell empty where nothing was measured",
         )
-    problems += _cell_problem(
+    problems += cell_problem(
         "error",
         np.isinf(values),
         names,
@@ -456,7 +406,7 @@ def _sort_columns(cells):
             samples[name] = _sample_column(name, column)
             continue
         values, _, wrong = _numbers([column], [name])
-        if _unit_suffix(name):
+        if unit_suffix(name):
             problems += wrong
             properties[name] = values[:, 0]
         elif wrong or np.isnan(values).all():
@@ -465,10 +415,10 @@ def _sort_columns(cells):
         else:
             unitless.append(name)
             properties[name] = values[:, 0]
-    problems += _column_problem(
+    problems += column_problem(
         unitless, "property without a unit", "Rename it with its unit, for example na_ppm or clay_pct"
     )
-    problems += _column_problem(
+    problems += column_problem(
         unknown,
         "neither channel nor known property: kept as text of the sample",
         "Nothing to do if it is meant so",
@@ -496,11 +446,6 @@ def _provenance(path, samples):
     return provenance
 
 
-def _unit_suffix(name):
-    fitting = [unit for unit in UNITS if name == unit or name.endswith(f"_{unit}")]
-    return max(fitting, key=len, default=None)
-
-
 def _property_summary(name, values):
     return PropertySummary(name, split_unit(name)[1], int(values.notna().sum()), *_extremes(values.to_numpy()))
 
@@ -508,196 +453,3 @@ def _property_summary(name, values):
 def _extremes(values):
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if finite.size else (np.nan, np.nan)
-
-
-# --- the checks -----------------------------------------------------------------------------------------
-
-
-def _cell_problem(severity, mask, names, message, remedy):
-    """At most one problem for all cells of a mask (n_rows, n_columns); the message may name the counts."""
-    if not mask.any():
-        return []
-    first = np.argwhere(mask)[:_PLACES_KEPT]
-    places = tuple((int(row) + 1 + _HEADER_ROWS, names[column]) for row, column in first)
-    counts = {"cells": f"{mask.sum():,}", "samples": f"{mask.any(axis=1).sum():,} of {len(mask):,} samples"}
-    for key, value in counts.items():
-        message = message.replace("{" + key + "}", value)
-    return [Problem(severity, message, remedy, places, int(mask.sum()))]
-
-
-def _row_problem(severity, rows, message, remedy):
-    """At most one problem for all rows, given by position."""
-    places = tuple((int(row) + 1 + _HEADER_ROWS, None) for row in rows[:_PLACES_KEPT])
-    return [Problem(severity, message, remedy, places, len(rows))] if places else []
-
-
-def _column_problem(names, message, remedy, severity="warning"):
-    """At most one problem for all columns, given by name."""
-    places = tuple((None, name) for name in names[:_PLACES_KEPT])
-    return [Problem(severity, message, remedy, places, len(names))] if places else []
-
-
-def _doubled_names(names):
-    counts = Counter(name for name in names if not _CHANNEL_NAME.fullmatch(name))
-    doubled = [name for name, count in counts.items() if count > 1]
-    return _column_problem(doubled, "column stands twice", "Delete or rename one of the two", "error")
-
-
-def _axis_problems(axis, names, axis_unit):
-    steps = np.diff(axis)
-    direction = -1 if (steps < 0).sum() > (steps > 0).sum() else 1
-    values, counts = np.unique(axis, return_counts=True)
-    twice = set(values[counts > 1])
-    doubled = [name for name, value in zip(names, axis, strict=True) if value in twice]
-    misplaced = [names[i + 1] for i in np.flatnonzero(steps * direction < 0)]
-    problems = _column_problem(doubled, "channel stands twice", "Delete or rename one of the two", "error")
-    problems += _column_problem(
-        misplaced, "axis is not monotonic: channel out of order", "Sort the channel columns", "error"
-    )
-    if not problems:
-        problems += _gap_problem(np.sort(axis), axis_unit)
-    low, high = axis.min(), axis.max()
-    declared = {"nm": (100, 25_000), "cm-1": (100, 60_000)}[axis_unit]
-    other = {"nm": "cm-1", "cm-1": "nm"}[axis_unit]
-    # Soil spectra in nm end near 2500, those in 1/cm reach from a few hundred to several thousand.
-    looks_like_other = (low < 1500 and high > 3000) if axis_unit == "nm" else (low < 500 and high <= 2600)
-    if low < declared[0] or high > declared[1] or looks_like_other:
-        likeness = f", it looks like {other}" if looks_like_other else ""
-        message = f"axis from {low:g} to {high:g} is unusual in {axis_unit}{likeness}"
-        problems.append(Problem("warning", message, "Check the axis unit that you gave"))
-    return problems
-
-
-def _gap_problem(axis, axis_unit):
-    gaps = axis_gaps(axis)
-    words = ", ".join(f"{low:g} to {high:g}" for low, high in gaps[:_PLACES_KEPT])
-    message = f"axis has {len(gaps)} {'gap' if len(gaps) == 1 else 'gaps'} without channels: {words} {axis_unit}"
-    remedy = "Cut windows on either side of a gap: channels beside it are no neighbours"
-    return [Problem("warning", message, remedy)] if len(gaps) else []
-
-
-def _missing_channels(missing, names):
-    empty = missing.all(axis=1)
-    problems = _row_problem("error", np.flatnonzero(empty), "sample without a spectrum", "Delete the row")
-    return problems + _cell_problem(
-        "warning",
-        missing & ~empty[:, None],
-        names,
-        "{cells} channel cells in {samples} are empty or NaN, read as not measured",
-        "Leave out these channels or samples before fitting a model",
-    )
-
-
-def _scale_problems(values, signal):
-    """Values on another scale than declared, which makes every other statement on their range void."""
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return []
-    middle, high = np.median(finite), finite.max()
-    found = {
-        "reflectance": (
-            middle > 1.5,
-            "fractions declared, but most values are over 1.5: they look like percent",
-        ),
-        "percent-reflectance": (
-            high <= 1.5,
-            f"percent declared, but no value is over {high:.3g}: they look like fractions",
-        ),
-        "absorbance": (
-            middle > 6,
-            "absorbance declared, but most values are over 6: they look like percent reflectance",
-        ),
-    }
-    wrong, message = found.get(signal, (False, ""))
-    remedy = "Declare the signal as " + ("reflectance" if signal == "percent-reflectance" else "percent-reflectance")
-    return [Problem("error", message, remedy)] if wrong else []
-
-
-def _range_problems(values, names, signal):
-    if signal == "counts":
-        negative = _cell_problem(
-            "warning",
-            values < 0,
-            names,
-            "{cells} negative counts in {samples}",
-            "Expected where a background was subtracted; do not take logarithms or square roots of them",
-        )
-        return negative + _saturation_problem(values, names)
-    low, high, unit = {
-        "reflectance": (0, 1, ""),
-        "percent-reflectance": (0, 100, " %"),
-        "absorbance": (0, 6, ""),
-    }[signal]
-    remedy = "Check the white reference of these samples, or leave out the channels"
-    below = _cell_problem("warning", values < low, names, f"{signal} below 0 in {{cells}} cells, {{samples}}", remedy)
-    return below + _cell_problem(
-        "warning", values > high, names, f"{signal} over {high}{unit} in {{cells}} cells, {{samples}}", remedy
-    )
-
-
-def _saturation_problem(values, names):
-    saturated, level = _saturated(values)
-    if not saturated.any():
-        return []
-    per_channel = saturated.sum(axis=0)
-    most = np.argsort(-per_channel, kind="stable")[: min(_PLACES_KEPT, (per_channel > 0).sum())]
-    where = ", ".join(f"{names[i]} ({per_channel[i]:,} samples)" for i in most)
-    n_channels = (per_channel > 0).sum()
-    return _cell_problem(
-        "warning",
-        saturated,
-        names,
-        f"saturated counts, {level}, in {{samples}} and {n_channels:,} channels, most often {where}",
-        "Do not calibrate on these lines: they no longer grow with the content",
-    )
-
-
-def _saturated(values):
-    """Which counts are clipped, and how one tells: near 16-bit full scale, or a flat top at the maximum."""
-    top = np.nanmax(values, initial=0)
-    if _NEAR_FULL_SCALE <= top <= _FULL_SCALE:
-        return values >= _NEAR_FULL_SCALE, f"at or over {_NEAR_FULL_SCALE:,} of {_FULL_SCALE:,}"
-    at_top = np.zeros((values.shape[0], values.shape[1] + 4), dtype=bool)
-    at_top[:, 2:-2] = (values == top) & (top > 0)
-    # A channel belongs to a flat top when it is one of three neighbours that all stand at the maximum.
-    runs = at_top[:, :-2] & at_top[:, 1:-1] & at_top[:, 2:]
-    return runs[:, :-2] | runs[:, 1:-1] | runs[:, 2:], f"flat tops at the largest value {top:g}"
-
-
-def _sample_problems(samples, values):
-    missing = np.flatnonzero(samples["sample_id"].isna())
-    problems = _row_problem("error", missing, "sample_id is missing", "Give every sample a name")
-    key = samples[["sample_id"] + ["replicate"] * ("replicate" in samples)]
-    doubled = np.flatnonzero(key.duplicated(keep=False) & samples["sample_id"].notna())
-    if doubled.size:
-        first = samples["sample_id"].iloc[doubled[0]]
-        remedy = "Rename one, or number repeated measurements of a sample in a column replicate"
-        problems += _row_problem("error", doubled, f"sample_id is doubled: {first!r}", remedy)
-    spectra = pd.Series([row.tobytes() for row in values])
-    same = np.flatnonzero(spectra.duplicated(keep=False) & np.isfinite(values).any(axis=1))
-    return problems + _row_problem(
-        "warning",
-        same,
-        "the same spectrum stands under more than one sample",
-        "Keep one, or put them in one group: copies leak across a split",
-    )
-
-
-def _property_problems(properties):
-    problems = []
-    for name in properties:
-        suffix = _unit_suffix(name)
-        if suffix is None:
-            continue
-        unit, low, high = UNITS[suffix]
-        values = properties[[name]].to_numpy()
-        odd = (values < low) | (values > high)
-        finite = values[odd]
-        problems += _cell_problem(
-            "warning",
-            odd,
-            [name],
-            f"{name} of {finite[0]:g} is outside {low:g} to {high:g} {unit}" if odd.any() else "",
-            "Check it against the source",
-        )
-    return problems

@@ -1,0 +1,210 @@
+"""What is the published 1D-ResNet, which of its details does the paper leave open, and how are its weights kept?"""
+
+import json
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from spectrakit.tables import written_whole
+
+
+@dataclass(frozen=True)
+class ResNetConfig:
+    """The network: values of the paper's text, then what the text leaves open.
+
+    Published: `n_channels` of log-transformed reflectance; average pooling of `pool` channels; a convolution of
+    `n_filters` kernels of size `kernel_size`, stride 1, leaky ReLU of `negative_slope`, batch normalisation; max
+    pooling of 2; `n_blocks` residual blocks with ReLU and skip connections; a convolution of `n_last` filters;
+    flattening; dense layers of `hidden` units with leaky ReLU; an output with ReLU where `relu_output`; a penalty of
+    `l2` times the sum of squares of all kernels, without biases and batch normalisation.
+
+    Open, and decided once:
+    padding : every convolution keeps the length ('same'), as a skip connection needs
+    block : convolution, ReLU, convolution, skip, ReLU; all of `kernel_size` and `n_filters`, no batch normalisation
+    last convolution : `kernel_size` as the others, followed by the same leaky ReLU
+    initial weights : Glorot uniform kernels and biases of zero, the defaults of the paper's software; but the output's
+        bias starts at the mean of the training targets, because a single ReLU that starts below zero for every
+        sample never learns
+    batch normalisation : epsilon 0.001, that software's default; but its running mean and variance follow with
+        momentum 0.9 a step, not 0.99, which on 98 samples lags behind for a hundred epochs and spoils what early
+        stopping sees
+
+    `n_outputs` above 1 predicts several properties at once; scaled targets, which may be negative, need
+    `relu_output=False`. Raises ValueError for a value out of range. Source: gejiu paper, section 2.2.1.
+    """
+
+    n_channels: int = 2100
+    pool: int = 10
+    n_filters: int = 48
+    kernel_size: int = 3
+    n_blocks: int = 2
+    n_last: int = 32
+    hidden: tuple[int, ...] = (16, 10)
+    negative_slope: float = 0.01
+    n_outputs: int = 1
+    relu_output: bool = True
+    l2: float = 0.0004
+
+    def __post_init__(self):
+        object.__setattr__(self, "hidden", tuple(self.hidden))  # a list where the configuration was read from a file
+        for name in ("pool", "n_filters", "kernel_size", "n_last", "n_outputs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+        if self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size is odd, so that a convolution can keep the length, not {self.kernel_size}")
+        if self.n_channels % self.pool or self.n_channels < 2 * self.pool:
+            raise ValueError(f"n_channels is a multiple of pool ({self.pool}), at least twice, not {self.n_channels}")
+
+    @property
+    def n_features(self):
+        """Numbers that the convolutions hand to the dense layers for each spectrum."""
+        return self.n_last * (self.n_channels // self.pool // 2)
+
+
+def convolution(n_in, n_out, kernel_size):
+    """A convolution along the last axis of maps (n, n_in, 1, length), which keeps the length.
+
+    One-dimensional in all but name: the axis of length 1 lets torch keep the filters of a channel side by side in
+    memory (channels last), which about halves the time of a training step.
+    """
+    return nn.Conv2d(n_in, n_out, (1, kernel_size), padding="same")
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions beside a skip connection: maps (n, n_filters, 1, length) in and out."""
+
+    def __init__(self, n_filters, kernel_size):
+        super().__init__()
+        self.first = convolution(n_filters, n_filters, kernel_size)
+        self.first_relu = nn.ReLU()
+        self.second = convolution(n_filters, n_filters, kernel_size)
+        self.second_relu = nn.ReLU()
+
+    def forward(self, identity):
+        """Maps of maps, both (n, n_filters, 1, length)."""
+        out = self.second(self.first_relu(self.first(identity)))
+        out = out + identity  # not in place: attribution methods look at both terms
+        return self.second_relu(out)
+
+
+class SpectralResNet(nn.Module):
+    """The published network: log-transformed reflectance (n, n_channels) in, properties (n, n_outputs) out.
+
+    `pool` : (n, n_channels) to (n, 1, 1, n_channels / pool), a method; without weights, so done once before training
+    `features` : pooled spectra to (n, n_features), what the paper freezes
+    `head` : features to (n, n_outputs), what the paper fine-tunes
+    `features_frozen` : set by `freeze_features`; keeps batch normalisation as it is in train mode too
+    Source: gejiu paper, section 2.2.1.
+    """
+
+    def __init__(self, config=ResNetConfig()):
+        super().__init__()
+        self.config = config
+        self.features_frozen = False
+        n_filters, kernel_size, slope = config.n_filters, config.kernel_size, config.negative_slope
+        self.average = nn.AvgPool2d((1, config.pool))
+        self.features = nn.Sequential(
+            convolution(1, n_filters, kernel_size),
+            nn.LeakyReLU(slope),
+            nn.BatchNorm2d(n_filters, eps=1e-3, momentum=0.1),
+            nn.MaxPool2d((1, 2)),
+            *(ResidualBlock(n_filters, kernel_size) for _ in range(config.n_blocks)),
+            convolution(n_filters, config.n_last, kernel_size),
+            nn.LeakyReLU(slope),
+            nn.Flatten(),
+        )
+        widths = (config.n_features, *config.hidden)
+        self.head = nn.Sequential()
+        for n_in, n_out in pairwise(widths):
+            self.head.extend([nn.Linear(n_in, n_out), nn.LeakyReLU(slope)])
+        self.head.append(nn.Linear(widths[-1], config.n_outputs))
+        if config.relu_output:
+            self.head.append(nn.ReLU())
+        for layer in self.weighted_layers():
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        self.features.to(memory_format=torch.channels_last)
+
+    def forward(self, X):
+        """Properties (n, n_outputs) of log-transformed reflectance X (n, n_channels)."""
+        return self.head(self.features(self.pool(X)))
+
+    def pool(self, X):
+        """Averages (n, 1, 1, n_channels / pool) of neighbouring channels of X (n, n_channels)."""
+        return self.average(X[:, None, None])
+
+    def train(self, mode=True):
+        """Switch to train mode, or to eval mode; frozen features stay in eval mode."""
+        super().train(mode)
+        if self.features_frozen:
+            self.features.eval()
+        return self
+
+    def weighted_layers(self):
+        """Convolutions and dense layers, in order: those whose kernels the paper penalises."""
+        return [layer for layer in self.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+
+    @property
+    def output_layer(self):
+        """The dense layer of `n_outputs` nodes."""
+        return self.weighted_layers()[-1]
+
+    def centre_output(self, y):
+        """Set the output's bias to the mean of training targets y, (n,) or (n, n_outputs)."""
+        with torch.no_grad():
+            self.output_layer.bias.copy_(torch.as_tensor(np.mean(y, axis=0)))
+
+
+def initial_network(config, random_state, y):
+    """A network with the initial weights of seed `random_state`, its output's bias at the mean of training targets y.
+
+    y : (n,) or (n, n_outputs), as the network will be trained on it. torch's own random state is left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(random_state)
+        network = SpectralResNet(config)
+    network.centre_output(y)
+    return network
+
+
+def freeze_features(network):
+    """Keep convolutions, residual blocks and batch normalisation (statistics too) as they are; returns the network."""
+    network.features.requires_grad_(False)
+    network.features_frozen = True
+    return network.train(network.training)
+
+
+def save_network(network, path, metadata):
+    """Write weights and metadata into one safetensors file, whole or not at all.
+
+    metadata : dict that JSON can hold, such as recipe, seed, scores, input transform, names and scaling of targets
+    """
+    header = {"config": json.dumps(asdict(network.config)), "metadata": json.dumps(metadata)}
+    with written_whole(path) as part:
+        save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, part, header)
+
+
+def load_network(path):
+    """The network of a file that `save_network` wrote, in eval mode, and its metadata.
+
+    Raises ValueError where the file is not one of these.
+    """
+    if not Path(path).is_file():
+        raise ValueError(f"{path}: there is no such file of weights")
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+        config = ResNetConfig(**json.loads(header["config"]))
+        network = SpectralResNet(config)
+        network.load_state_dict(state)
+        return network.eval(), json.loads(header["metadata"])
+    except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path}: not the weights of a 1D-ResNet as spectrakit writes them ({reason})") from error

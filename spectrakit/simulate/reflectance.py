@@ -1,0 +1,187 @@
+"""What light does a soil of known composition reflect between 350 and 2500 nm?
+
+Two-flux radiative transfer of an optically thick layer (Kubelka and Munk): each constituent absorbs in the bands of
+data/bands/visnir.csv, all of them scatter, and reflectance follows from the ratio of the two.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from spectrakit.resources import data_path
+
+CONSTITUENTS = (
+    *("quartz", "ferrous_silicate", "magnetite", "kaolinite", "smectite", "illite", "chlorite", "gibbsite"),
+    *("hematite", "goethite", "calcite", "gypsum", "organic_matter", "litter", "water"),
+)
+# Iron oxides coat other grains as particles of some ten nm. Gram for gram they absorb more than the coarse powders whose
+# reflectance fixed the coefficients, most of all below 600 nm, where light hardly enters a coarse grain (Torrent and
+# Barron 1993): factors for bands above and below that wavelength.
+PIGMENTS = ("hematite", "goethite")
+PIGMENT_EFFICIENCY, PIGMENT_EFFICIENCY_BLUE, BLUE_NM = 2.0, 4.0, 600.0
+REFERENCE_GRAIN_UM = 50.0
+REFERENCE_WAVELENGTH_NM = 1000.0
+_FWHM_PER_SIGMA = 2.3548200450309493
+_CHUNK = 1024
+
+
+@cache
+def band_table():
+    """Absorption bands: DataFrame with constituent, kind, centre_nm, width_nm, absorption, assignment, source.
+
+    kind : 'vibration' and 'electronic' are Gaussians in wavenumber, `width_nm` their full width at half maximum;
+        'edge' falls exponentially from its centre, `width_nm` the wavelength over which it falls to 1/e
+    absorption : at the centre, of the pure constituent, over the scattering coefficient of a powder of 50 um grains
+    """
+    bands = pd.read_csv(data_path("bands", "visnir.csv"))
+    return bands.assign(place=bands["constituent"].map(CONSTITUENTS.index))
+
+
+@cache
+def _profiles(wavelength):
+    """Bands on a wavelength axis, and how each answers to a shift of its centre and to the logarithm of its width.
+
+    wavelength : tuple of nm. Returns three float32 arrays (n_bands, n_channels): heights of 1, their derivatives by the
+    centre (1/nm) and by the logarithm of the width.
+    """
+    x = np.array(wavelength)
+    bands = band_table()
+    height, by_centre, by_width = (np.zeros((len(bands), len(x)), np.float32) for _ in range(3))
+    for i, band in enumerate(bands.itertuples()):
+        if band.kind == "edge":
+            height[i] = np.exp(-(x - band.centre_nm) / band.width_nm)
+            by_width[i] = height[i] * (x - band.centre_nm) / band.width_nm
+            continue
+        distance = (1e7 / x - 1e7 / band.centre_nm) / (band.width_nm * 1e7 / band.centre_nm**2 / _FWHM_PER_SIGMA)
+        height[i] = np.exp(-(distance**2) / 2)
+        by_width[i] = height[i] * distance**2
+        by_centre[i] = -height[i] * distance * _FWHM_PER_SIGMA / band.width_nm
+    return height, by_centre, by_width
+
+
+@dataclass(frozen=True)
+class Variation:
+    """How the constituents of each soil differ from those of the band table; all arrays have one row a soil.
+
+    strength : (n, n_bands) factor of each band; shift_nm : (n, n_bands) of its centre; log_width : (n, n_bands)
+    efficiency : (n, 2) factor of absorption of hematite and goethite, for the size of their particles
+    surface : (n,) share of light reflected at the grains' outer surfaces, before it meets any constituent
+    scattering_exponent : (n,) scattering falls with wavelength to this power
+    """
+
+    strength: np.ndarray
+    shift_nm: np.ndarray
+    log_width: np.ndarray
+    efficiency: np.ndarray
+    surface: np.ndarray
+    scattering_exponent: np.ndarray
+
+
+# Spread from soil to soil, by kind of band: sd of ln strength, of the centre (nm) and of ln width. Vibrations of clays
+# and carbonates move by a few nm with what substitutes in the lattice (Clark 1999), the iron bands by tens with
+# aluminium and grain size (Scheinost et al. 1998), the tail of humus with its age and make-up (Ladoni et al. 2010).
+SPREAD = {"vibration": (0.15, 1.5, 0.08), "electronic": (0.25, 8.0, 0.10), "edge": (0.25, 0.0, 0.15)}
+
+
+def no_variation(n_soils):
+    """The constituents as they stand in the table, for `n_soils` soils."""
+    n_bands = len(band_table())
+    zeros = np.zeros((n_soils, n_bands), np.float32)
+    return Variation(
+        strength=zeros + 1,
+        shift_nm=zeros,
+        log_width=zeros,
+        efficiency=np.ones((n_soils, len(PIGMENTS)), np.float32),
+        surface=np.full(n_soils, 0.015, np.float32),
+        scattering_exponent=np.full(n_soils, 0.3, np.float32),
+    )
+
+
+def draw_variation(n_soils, generator):
+    """Constituents that differ from soil to soil: `Variation` for `n_soils` soils."""
+    bands = band_table()
+    spread = np.array([SPREAD[kind] for kind in bands["kind"]], np.float32).T
+
+    def normal(*shape):
+        return generator.standard_normal(shape, dtype=np.float32)
+
+    # Half of the variance of a constituent's strengths is shared by all its bands.
+    shared = normal(n_soils, len(CONSTITUENTS))[:, bands["place"]]
+    strength = np.exp(spread[0] * (shared + normal(n_soils, len(bands))) / np.sqrt(2))
+    return Variation(
+        strength=strength,
+        shift_nm=spread[1] * normal(n_soils, len(bands)),
+        log_width=spread[2] * normal(n_soils, len(bands)),
+        efficiency=np.exp(0.35 * normal(n_soils, len(PIGMENTS))),
+        surface=0.015 * np.exp(0.4 * normal(n_soils)),
+        scattering_exponent=np.abs(0.3 + 0.2 * normal(n_soils)),
+    )
+
+
+def kubelka_munk(ratio):
+    """Reflectance of a thick layer from its absorption over scattering, K / S >= 0; the shape of `ratio`.
+
+    Source: Kubelka and Munk 1931.
+    """
+    ratio = np.asarray(ratio)
+    return 1 + ratio - np.sqrt(ratio * (ratio + 2))
+
+
+def kubelka_munk_ratio(reflectance):
+    """K / S of a thick layer from its reflectance, above 0 to 1; the inverse of `kubelka_munk`."""
+    reflectance = np.asarray(reflectance)
+    return (1 - reflectance) ** 2 / (2 * reflectance)
+
+
+def scattering(grain_um, exponent, wavelength):
+    """Scattering coefficient over that of 50 um grains at 1000 nm: (n, n_channels).
+
+    Finer grains have more surfaces to scatter at; the power of -0.5 is that of path lengths in sieved powders.
+    grain_um : (n,) effective diameter; exponent : (n,) fall with wavelength; wavelength : (n_channels,) nm
+    Source: Clark and Roush 1984 for the dependence on grain size.
+    """
+    size = np.sqrt(REFERENCE_GRAIN_UM / np.asarray(grain_um, np.float32))
+    colour = np.log(REFERENCE_WAVELENGTH_NM / np.asarray(wavelength)).astype(np.float32)
+    return size[:, None] * np.exp(np.asarray(exponent, np.float32)[:, None] * colour)
+
+
+def soil_reflectance(composition, grain_um, wavelength, variation=None):
+    """Reflectance of soils, float32 (n, n_channels), 0 to 1.
+
+    composition : (n, 15) mass fractions in the order of CONSTITUENTS; water counts on top of the dry mass
+    grain_um : (n,) effective grain diameter, um
+    wavelength : (n_channels,) nm
+    variation : Variation, None for constituents as in the table
+    Raises ValueError for a composition of another width or with a negative fraction.
+    """
+    composition = np.asarray(composition, np.float32)
+    if composition.ndim != 2 or composition.shape[1] != len(CONSTITUENTS) or (composition < 0).any():
+        raise ValueError(f"composition {composition.shape}: give fractions of 0 and more, (n, {len(CONSTITUENTS)})")
+    variation = variation or no_variation(len(composition))
+    height, by_centre, by_width = _profiles(tuple(wavelength))
+    strengths = _band_strengths(composition, variation)
+    reflectance = np.empty((len(composition), height.shape[1]), np.float32)
+    for start in range(0, len(composition), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        own = strengths[rows]
+        ratio = own @ height + (own * variation.shift_nm[rows]) @ by_centre + (own * variation.log_width[rows]) @ by_width
+        # The first-order change of a narrow band's flank may undershoot where little else absorbs.
+        np.maximum(ratio, 1e-4, out=ratio)
+        ratio /= scattering(grain_um[rows], variation.scattering_exponent[rows], wavelength)
+        surface = variation.surface[rows, None]
+        reflectance[rows] = surface + (1 - surface) * kubelka_munk(ratio)
+    return reflectance
+
+
+def _band_strengths(composition, variation):
+    """Absorption at the centre of every band of every soil, (n, n_bands)."""
+    bands = band_table()
+    strengths = composition[:, bands["place"]] * bands["absorption"].to_numpy(np.float32) * variation.strength
+    blue = (bands["centre_nm"] < BLUE_NM).to_numpy()
+    for column, pigment in enumerate(PIGMENTS):
+        own = (bands["constituent"] == pigment).to_numpy()
+        factor = np.where(blue[own], PIGMENT_EFFICIENCY_BLUE, PIGMENT_EFFICIENCY).astype(np.float32)
+        strengths[:, own] *= factor * variation.efficiency[:, column, None]
+    return strengths

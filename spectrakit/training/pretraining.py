@@ -1,0 +1,202 @@
+"""How is the 1D-ResNet fitted, by the paper's recipe or by a much faster one?"""
+
+import time
+import zlib
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from torch.nn.functional import mse_loss
+
+from spectrakit.tables import written_whole
+
+SECONDS_PER_CHECKPOINT = 60
+ROWS_PER_PREDICTION = 256
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is fitted: Adam on the mean squared error plus the network's L2 penalty.
+
+    learning_rate : constant, or the highest of the cycle where `one_cycle`
+    one_cycle : the rate rises from a 25th of `learning_rate` over the first 30 % of all steps and falls to nothing
+    patience : epochs without a better validation error after which the fit stops
+    validation_share : part of the training rows that is set aside to watch, when no rows are given for it
+    bfloat16 : convolutions and dense layers compute with 8 bits of precision; weights and their sums keep 24
+
+    Raises ValueError for a value out of range.
+    """
+
+    name: str
+    learning_rate: float
+    batch_size: int
+    max_epochs: int
+    patience: int
+    one_cycle: bool = False
+    bfloat16: bool = False
+    validation_share: float = 0.1
+
+    def __post_init__(self):
+        for name in ("batch_size", "max_epochs", "patience"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+        if not 0 < self.validation_share < 1:
+            raise ValueError(f"validation_share is a share between 0 and 1, not {self.validation_share}")
+
+
+PAPER = Recipe("paper", learning_rate=0.001, batch_size=32, max_epochs=2000, patience=120)
+"""The recipe of the gejiu paper, section 2.2.1. Open there: the batch size (32 is the default of the paper's software),
+the rows that early stopping watches (here a tenth of the training side), and the weights that are kept (here those of
+the best epoch)."""
+
+ONE_CYCLE = Recipe(
+    "one cycle", learning_rate=0.001, batch_size=64, max_epochs=30, patience=30, one_cycle=True, bfloat16=True
+)
+"""The fast recipe for the same network, penalty and watched rows; batches, rate and epochs were chosen on watched rows
+of simulated spectra. bfloat16 takes a third off the time of a step on a processor with instructions for it; elsewhere
+use `replace(ONE_CYCLE, bfloat16=False)`."""
+
+
+def _tensors(network, X, y):
+    """What the trained layers get and should give: inputs, and targets (n, n_outputs)."""
+    y = torch.as_tensor(np.asarray(y), dtype=torch.float32)
+    targets = y.unsqueeze(1) if y.ndim == 1 else y
+    X = torch.as_tensor(np.asarray(X), dtype=torch.float32)
+    if X.shape != (len(targets), network.config.n_channels) or targets.shape[1] != network.config.n_outputs:
+        wanted = f"(n, {network.config.n_channels}) and (n, {network.config.n_outputs})"
+        raise ValueError(f"spectra {tuple(X.shape)} and targets {tuple(y.shape)}: the network takes {wanted}")
+    if not (torch.isfinite(X).all() and torch.isfinite(targets).all()):
+        raise ValueError("spectra and targets must be finite: a value is missing, or the logarithm of 0 was taken")
+    with torch.no_grad():
+        # What learns nothing is computed once: the pooling, and the features too where they are frozen.
+        pooled = torch.cat([network.pool(rows) for rows in X.split(ROWS_PER_PREDICTION)])
+        if not network.features_frozen:
+            return pooled, targets
+        network.eval()
+        return torch.cat([network.features(rows) for rows in pooled.split(ROWS_PER_PREDICTION)]), targets
+
+
+def _optimiser(network, recipe, n_steps):
+    """Adam over what is not frozen, and the schedule of its rate; the L2 penalty enters as its gradient, 2 l2 w."""
+    learned = {parameter for parameter in network.parameters() if parameter.requires_grad}
+    kernels = {layer.weight for layer in network.weighted_layers()} & learned
+    groups = [
+        {"params": [p for p in network.parameters() if p in kernels], "weight_decay": 2 * network.config.l2},
+        {"params": [p for p in network.parameters() if p in learned - kernels]},
+    ]
+    optimiser = torch.optim.Adam(groups, lr=recipe.learning_rate, fused=True)
+    if recipe.one_cycle:
+        return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, n_steps)
+    return optimiser, torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1)
+
+
+class _Fit:
+    """The state of a fit, from epoch to epoch, as a checkpoint keeps it."""
+
+    def __init__(self, network, recipe, random_state, training, validation):
+        self.network, self.recipe, self.random_state = network, recipe, random_state
+        self.training, self.validation = training, validation
+        self.layers = network.head if network.features_frozen else nn.Sequential(network.features, network.head)
+        n_steps = -(-len(training[0]) // recipe.batch_size) * recipe.max_epochs
+        self.optimiser, self.schedule = _optimiser(network, recipe, n_steps)
+        self.best, self.history = network.state_dict(), []
+        parts = [*training, *validation, *network.state_dict().values()]
+        sums = [zlib.crc32(part.contiguous().numpy()) for part in parts]
+        self.fingerprint = repr((astuple(recipe), random_state, sums))
+
+    def outputs(self, inputs):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
+            return self.layers(inputs).float()
+
+    def epoch(self):
+        """One pass over the training rows, in an order that depends on the seed and the number of the epoch alone."""
+        start = time.process_time()
+        inputs, targets = self.training
+        order = np.random.default_rng((self.random_state, len(self.history))).permutation(len(inputs))
+        self.network.train()
+        loss_sum = 0.0
+        for rows in torch.as_tensor(order).split(self.recipe.batch_size):
+            self.optimiser.zero_grad()
+            loss = mse_loss(self.outputs(inputs[rows]), targets[rows])
+            loss.backward()
+            self.optimiser.step()
+            self.schedule.step()
+            loss_sum += loss.item() * len(rows)
+        self.network.eval()
+        with torch.no_grad():
+            watched = torch.cat([self.outputs(rows) for rows in self.validation[0].split(ROWS_PER_PREDICTION)])
+        error = mse_loss(watched, self.validation[1]).item()
+        if error < min((row[1] for row in self.history), default=np.inf):
+            self.best = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+        self.history.append((loss_sum / len(inputs), error, time.process_time() - start))
+
+    @property
+    def finished(self):
+        """Whether the last epoch is done, or patience is at its end."""
+        best = min(range(len(self.history)), key=lambda epoch: self.history[epoch][1], default=0)
+        n_epochs = len(self.history)
+        return n_epochs >= self.recipe.max_epochs or n_epochs - 1 - best >= self.recipe.patience
+
+    def save(self, path):
+        kept = {name: getattr(self, name) for name in ("fingerprint", "best", "history")}
+        for name in ("network", "optimiser", "schedule"):
+            kept[name] = getattr(self, name).state_dict()
+        with written_whole(path) as part:
+            torch.save(kept, part)
+
+    def load(self, path):
+        kept = torch.load(path, weights_only=True)
+        if kept["fingerprint"] != self.fingerprint:
+            raise ValueError(f"{path}: belongs to a fit with other data, recipe or seed; remove it or name another")
+        self.best, self.history = kept["best"], kept["history"]
+        for name in ("network", "optimiser", "schedule"):
+            getattr(self, name).load_state_dict(kept[name])
+
+
+def fit_network(network, X, y, recipe, random_state, *, validation=None, progress=None, checkpoint=None):
+    """Fit `network` in place and leave it in eval mode with the weights of its best epoch.
+
+    X : log-transformed reflectance (n, n_channels); y : targets (n,) or (n, n_outputs), as the network shall give them
+    random_state : seed of the validation rows and of the order of rows in each epoch
+    validation : X and y of rows to watch; None sets `recipe.validation_share` of the rows aside
+    progress : called after each epoch with the number of epochs done and the recipe's `max_epochs`
+    checkpoint : path that keeps the state about once a minute, so that the same call resumes a fit that was stopped;
+        removed at the end
+
+    Where the features are frozen, they are computed once and only the head is trained on them.
+    Returns a DataFrame, one row an epoch: training_mse (as trained), validation_mse, processor_seconds (all threads).
+    Raises ValueError for arrays that do not fit the network, and for a checkpoint of another fit.
+    """
+    inputs, targets = _tensors(network, X, y)
+    if validation is None:
+        order = torch.as_tensor(np.random.default_rng(random_state).permutation(len(inputs)))
+        n_watched = max(1, round(recipe.validation_share * len(inputs)))
+        watched, rows = order[:n_watched], order[n_watched:]
+        fit = _Fit(network, recipe, random_state, (inputs[rows], targets[rows]), (inputs[watched], targets[watched]))
+    else:
+        fit = _Fit(network, recipe, random_state, (inputs, targets), _tensors(network, *validation))
+    if checkpoint is not None and Path(checkpoint).exists():
+        fit.load(checkpoint)
+    saved = time.monotonic()
+    while not fit.finished:
+        fit.epoch()
+        if checkpoint is not None and time.monotonic() - saved >= SECONDS_PER_CHECKPOINT:
+            fit.save(checkpoint)
+            saved = time.monotonic()
+        if progress is not None:
+            progress(len(fit.history), recipe.max_epochs)
+    network.load_state_dict(fit.best)
+    if checkpoint is not None:
+        Path(checkpoint).unlink(missing_ok=True)
+    return pd.DataFrame(fit.history, columns=["training_mse", "validation_mse", "processor_seconds"])
+
+
+def predict(network, X):
+    """Properties (n, n_outputs), float64, of log-transformed reflectance X (n, n_channels)."""
+    X = torch.as_tensor(np.asarray(X), dtype=torch.float32)
+    with torch.no_grad():
+        network.eval()
+        return torch.cat([network(rows) for rows in X.split(ROWS_PER_PREDICTION)]).double().numpy()

@@ -1,0 +1,148 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import Ridge
+
+from spectrakit import cli
+from spectrakit.models import baselines
+from spectrakit.spectra import SpectralDataset
+from spectrakit.tables import write_table
+
+STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that are left"]
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Quick competitors in place of the command's own; what of them was made, and from which number on it stops."""
+    made = {"names": [], "stop_at": None}
+
+    def maker(name, model):
+        def make(random_state):
+            if len(made["names"]) == made["stop_at"]:
+                raise KeyboardInterrupt
+            made["names"].append((name, random_state))
+            return model
+
+        return make
+
+    makers = {"mean": maker("mean", DummyRegressor()), "pls": maker("pls", Ridge(1e-3))}
+    monkeypatch.setattr(baselines, "transfer_baselines", lambda: makers)
+    return made
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return command
+
+
+def soils(start=400, n_samples=24):
+    random = np.random.default_rng(0)
+    axis = np.arange(start, 2500.0, 10)
+    axis = np.append(axis, 2499.0) if axis[-1] < 2499 else axis
+    depth = random.uniform(0, 1, n_samples)
+    spectra = 0.4 - 0.2 * depth[:, None] * np.exp(-0.5 * ((axis - 1400) / 60) ** 2)
+    properties = {"ph": 5 + 3 * depth, "clay_pct": 20.0, "soc_pct": np.nan, "n_pct": 0.1 + depth}
+    properties["n_pct"][1:10] = np.nan
+    return SpectralDataset(
+        spectra,
+        axis,
+        "nm",
+        "reflectance",
+        pd.DataFrame(properties, index=range(n_samples)),
+        pd.DataFrame({"sample_id": [f"s{i}" for i in range(n_samples)]}),
+        {"origin": "measured", "source": "a test"},
+    )
+
+
+@pytest.fixture
+def table(tmp_path):
+    write_table(soils(), tmp_path / "soils.csv")
+    return "soils.csv"
+
+
+def test_a_table_a_plot_and_records(run, made, table, tmp_path):
+    code, out, err = run("transfer", table, "--target", "ph", "--rounds", 2, "-o", "result.json")
+    assert (code, err) == (0, [])
+    assert out[0] == "ph: mean ± SD over 2 rounds"
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out if line.startswith("│")]
+    records = json.loads((tmp_path / "result.json").read_text())
+    assert [tuple(record) for record in records] == [("model", "round", "r2", "rmse", "rpd", "n_train", "n_test")] * 4
+    assert [(r["model"], r["round"], r["n_train"], r["n_test"]) for r in records] == [
+        ("mean", 0, 18, 6),
+        ("pls", 0, 18, 6),
+        ("mean", 1, 18, 6),
+        ("pls", 1, 18, 6),
+    ]
+    assert [row[0] for row in cells] == ["mean", "pls"]
+    mean, deviation = np.mean([r["r2"] for r in records[1::2]]), np.std([r["r2"] for r in records[1::2]], ddof=1)
+    assert cells[1][1] == f"{mean:.3g} ± {deviation:.2g}" and mean > 0.99
+    assert out[-2:] == [
+        "measured, file soils.csv; 18 samples to train on, 6 to test; seed 0",
+        "result.json: 4 records",
+    ]
+    assert "R2 of each round (·) and their mean (|)" in out
+
+
+def test_a_stopped_run_goes_on_where_it_was(run, made, table, tmp_path):
+    arguments = ("transfer", table, "--target", "ph", "--rounds", 2, "-o", "result.json")
+    made["stop_at"] = 3
+    assert run(*arguments) == (130, [], STOPPED)
+    assert not (tmp_path / "result.json").exists()
+    made["stop_at"] = None
+    assert run(*arguments)[0] == 0
+    assert made["names"] == [("mean", 0), ("pls", 0), ("mean", 1), ("pls", 1)]
+
+
+def test_options_reach_the_rounds(run, made, table, tmp_path):
+    arguments = ("--rounds", 1, "--train-size", 12, "--seed", 5, "--signal", "reflectance", "--axis", "nm")
+    code, out, _ = run("transfer", table, "--target", "ph", *arguments)
+    assert code == 0 and made["names"] == [("mean", 5), ("pls", 5)]
+    assert out[-1] == "measured, file soils.csv; 12 samples to train on, 6 to test; seed 5"
+    assert [path.name for path in tmp_path.glob("*.json")] == []
+
+
+def test_percent_a_missing_end_and_missing_targets_are_told(run, made, tmp_path):
+    dataset = soils(start=420, n_samples=30)
+    frame = pd.DataFrame(dataset.spectra * 100, columns=[f"{nm:g}" for nm in dataset.axis])
+    frame = pd.concat([dataset.samples, dataset.properties, frame], axis=1)
+    frame.to_csv(tmp_path / "percent.csv", index=False)
+    arguments = ("--signal", "percent-reflectance", "--rounds", 1)
+    code, out, err = run("transfer", "percent.csv", "--target", "n_pct", *arguments)
+    assert (code, err) == (0, [])
+    assert out[:2] == [
+        "note: 9 of 30 samples left out: n_pct is not measured",
+        "note: 400-419 nm not measured: log reflectance is continued there in a straight line",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("gone.csv", "--target", "ph"), "gone.csv: no such file"),
+        (
+            ("soils.csv", "--target", "sand_pct"),
+            "no property 'sand_pct' in the table; numeric properties: ph, clay_pct, soc_pct, n_pct",
+        ),
+        (("soils.csv", "--target", "soc_pct"), "soc_pct is not measured in any sample"),
+        (("soils.csv", "--target", "clay_pct"), "clay_pct is 20 in every sample: there is nothing to predict"),
+        (("soils.csv", "--target", "n_pct"), "n_pct is measured in 15 samples: at least 20 are needed"),
+        (("late.csv", "--target", "ph"), "the spectra span 460 to 2499 nm: the network needs 400 to 2499 nm"),
+        (("soils.csv", "--target", "ph", "--signal", "counts"), "counts are no reflectance"),
+        (("soils.csv", "--target", "ph", "--signal", "percent-reflectance"), "soils.csv: percent declared"),
+        (("soils.csv", "--target", "ph", "--rounds", "0"), "Invalid value for '--rounds'"),
+        (("soils.csv", "--target", "ph", "--train-size", "9"), "Invalid value for '--train-size'"),
+        (("soils.csv", "--target", "ph", "-o", "gone/result.json"), "gone/result.json: there is no folder gone"),
+        (("soils.csv",), "Missing option '--target'"),
+    ],
+)
+def test_what_a_user_can_mend_gives_one_line_and_code_2(run, made, table, tmp_path, arguments, message):
+    write_table(soils(start=460), tmp_path / "late.csv")
+    code, out, err = run("transfer", *arguments)
+    assert (code, out, len(err)) == (2, [], 1)
+    assert err[0].startswith(f"spectrakit: {message}")
+    assert made["names"] == [] and not (tmp_path / cli.RUNS).exists()
