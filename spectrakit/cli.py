@@ -58,14 +58,32 @@ def simulate_libs(
 ):
     """Simulate the LIBS experiment, 24 soils under 100 laser shots each, and write it as a spectral table."""
     from spectrakit.simulate import libs
-    from spectrakit.tables import write_table
 
-    _refuse_unwritable(output)
-    with _progress_bar("simulating spectra") as progress:
-        dataset = libs.simulate_libs(replicates, survey, seed, progress)
-    write_table(dataset, output)
-    size = f"{dataset.n_samples:,} rows of {dataset.n_channels:,} channels"
-    print(f"{output}: {size}; {dataset.provenance_line()}")
+    _write_simulated(output, lambda progress: libs.simulate_libs(replicates, survey, seed, progress))
+
+
+@simulate.command("lucas")
+def simulate_lucas(
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .csv, .csv.gz or .parquet.")],
+    samples: Annotated[int, typer.Option("--samples", "-n", min=1, help="Soils; fewer are the first of more.")] = 19036,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same soils.")] = 0,
+):
+    """Simulate European topsoils under the spectrometer of LUCAS, with pH distributed as published."""
+    from spectrakit.simulate import lucas
+
+    _write_simulated(output, lambda progress: lucas.simulate_lucas(samples, seed, progress))
+
+
+@simulate.command("gejiu")
+def simulate_gejiu(
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .csv, .csv.gz or .parquet.")],
+    samples: Annotated[int, typer.Option("--samples", "-n", min=1, help="Soils on the sampling map.")] = 130,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same soils.")] = 0,
+):
+    """Simulate the soils of the Gejiu mining area and their lead, on the published sampling design."""
+    from spectrakit.simulate import gejiu
+
+    _write_simulated(output, lambda progress: gejiu.simulate_gejiu(samples, seed))
 
 
 @app.command()
@@ -193,6 +211,18 @@ def main(args=None):
     if fault:
         print(f"spectrakit: {' '.join(fault.split())}", file=sys.stderr)
     sys.exit(code)
+
+
+def _write_simulated(path, simulation):
+    """Write what `simulation`, a function of a progress callback, returns, and say in one line what it is."""
+    from spectrakit.tables import write_table
+
+    _refuse_unwritable(path)
+    with _progress_bar("simulating spectra") as progress:
+        dataset = simulation(progress)
+    write_table(dataset, path)
+    size = f"{dataset.n_samples:,} rows of {dataset.n_channels:,} channels"
+    print(f"{path}: {size}; {dataset.provenance_line()}")
 
 
 def _refuse_unwritable(path):

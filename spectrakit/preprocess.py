@@ -1,8 +1,11 @@
 """What is done to spectra before a model sees them, and what of it is learned from the training side?"""
 
 import numpy as np
+from chemotools.scatter import StandardNormalVariate
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from spectrakit.spectra import one_of
 
 
 def normalise_area(X):
@@ -22,6 +25,19 @@ def normalise_maximum(X):
     """
     X = np.asarray(X, float)
     return X / _positive(X.max(1, keepdims=True), "maximum")
+
+
+def network_input(reflectance, transform):
+    """What the 1D-ResNet sees of reflectance (n, n_channels), each > 0: float32 of the same shape. Nothing is fitted.
+
+    transform : 'log', the natural logarithm as in the gejiu paper (section 2.2.1), or 'snv', the standard normal
+        variate of it, which takes out how bright and how contrasted a sample is. Raises ValueError for another name.
+    """
+    one_of("transform", transform, ("log", "snv"))
+    logarithm = np.log(np.asarray(reflectance, float))
+    if transform == "snv":
+        logarithm = StandardNormalVariate().fit_transform(logarithm)
+    return logarithm.astype(np.float32)
 
 
 def _positive(divisor, name):

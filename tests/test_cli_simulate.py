@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from spectrakit import tables
-from spectrakit.simulate import libs
+from spectrakit.simulate import gejiu, libs, lucas
 from spectrakit.tables import read_table
 
 
@@ -107,3 +107,52 @@ def test_a_failed_write_leaves_the_old_file_as_it_was(command, tmp_path, monkeyp
     assert (code, err) == (2, ["spectrakit: no space left on device"])
     assert path.read_text() == "what was there"
     assert [item.name for item in tmp_path.iterdir()] == [path.name]
+
+
+# --- soils ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "simulation", "ending"),
+    [("lucas", lucas.simulate_lucas, "parquet"), ("gejiu", gejiu.simulate_gejiu, "csv.gz")],
+)
+def test_soils_are_written_and_read_back_the_same(command, tmp_path, name, simulation, ending):
+    path = tmp_path / f"soils.{ending}"
+    code, out, err = command("simulate", name, "-n", "12", "--seed", "4", "-o", path)
+    assert (code, err, len(out)) == (0, [], 1)
+    assert out[0].startswith(f"{path}: 12 rows of 2,100 channels; simulated, seed 4, spectrakit simulate {name}")
+    expected, found = simulation(12, 4), read_table(path, "nm", "reflectance")
+    assert np.array_equal(found.spectra, expected.spectra)
+    pd.testing.assert_frame_equal(found.properties, expected.properties)
+    pd.testing.assert_frame_equal(found.samples, expected.samples, check_dtype=False)
+    assert (found.provenance["origin"], found.provenance["seed"]) == ("simulated", 4)
+
+
+@pytest.mark.parametrize("name", ["lucas", "gejiu"])
+def test_check_finds_soils_usable_without_a_warning(command, tmp_path, name):
+    command("simulate", name, "-n", "40", "-o", tmp_path / "soils.csv")
+    code, out, err = command("check", tmp_path / "soils.csv", "--axis", "nm", "--signal", "reflectance")
+    assert (code, err, out[-1]) == (0, [], "usable: 0 errors, 0 warnings")
+
+
+@pytest.mark.parametrize(("name", "expected"), [("lucas", 19036), ("gejiu", 130)])
+def test_by_default_there_are_as_many_soils_as_in_the_study(command, tmp_path, monkeypatch, name, expected):
+    module, real = {"lucas": lucas, "gejiu": gejiu}[name], {}
+
+    def few(n_samples, *rest, **options):
+        real["n"] = n_samples
+        return original(3, *rest, **options)
+
+    original = getattr(module, f"simulate_{name}")
+    monkeypatch.setattr(module, f"simulate_{name}", few)
+    assert command("simulate", name, "-o", tmp_path / "soils.csv")[0] == 0
+    assert real["n"] == expected
+
+
+@pytest.mark.parametrize("name", ["lucas", "gejiu"])
+@pytest.mark.parametrize("options", [("-n", "0"), ("--seed", "-1"), ("-n", "x")])
+def test_wrong_options_for_soils_give_code_2(command, tmp_path, name, options):
+    code, _, err = command("simulate", name, *options, "-o", tmp_path / "soils.csv")
+    assert code == 2
+    assert "Traceback" not in "\n".join(err)
+    assert list(tmp_path.iterdir()) == []

@@ -158,7 +158,9 @@ def known_bands(constituents=None):
         return bands
     unknown = set(constituents) - set(bands["constituent"])
     if unknown:
-        raise ValueError(f"no bands of {', '.join(sorted(unknown))}; there are {', '.join(bands['constituent'].unique())}")
+        raise ValueError(
+            f"no bands of {', '.join(sorted(unknown))}; there are {', '.join(bands['constituent'].unique())}"
+        )
     return bands[bands["constituent"].isin(constituents)]
 
 

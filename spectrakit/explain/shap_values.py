@@ -4,7 +4,6 @@ from copy import deepcopy
 
 import numpy as np
 import pandas as pd
-import shap
 import torch
 from scipy.signal import find_peaks
 from torch import nn
@@ -36,6 +35,7 @@ def shap_values(network, background, explained, output=0, n_samples=200, random_
     background : (n_background, n_channels), what a prediction is compared with, as the network takes it
     explained : (n_explained, n_channels)
     output : which of the network's outputs
+    n_samples : random points a spectrum, 200 by the library's default; more of them close `additivity_gap`
     progress : called with the number of spectra done and of all, after every 50
     Returns float64 (n_explained, n_channels), in the unit of the output. The same `random_state`, an integer, gives
     the same values; numpy's own random state is left as it was.

@@ -21,7 +21,7 @@ def ph_table():
 
 
 def published_ph(model_ph):
-    """pH with the published distribution, from the pH of the pedological model; the shape of `model_ph`.
+    """Return pH with the published distribution for pH of the pedological model; the shape of `model_ph`.
 
     One fixed, ascending, piecewise linear map for all soils, no ranking: the pH of a soil does not depend on the others
     that are drawn. It is the smoothest map with which the population has the published mean, median, standard

@@ -166,7 +166,9 @@ def soil_reflectance(composition, grain_um, wavelength, variation=None):
     for start in range(0, len(composition), _CHUNK):
         rows = slice(start, start + _CHUNK)
         own = strengths[rows]
-        ratio = own @ height + (own * variation.shift_nm[rows]) @ by_centre + (own * variation.log_width[rows]) @ by_width
+        ratio = (
+            own @ height + (own * variation.shift_nm[rows]) @ by_centre + (own * variation.log_width[rows]) @ by_width
+        )
         # The first-order change of a narrow band's flank may undershoot where little else absorbs.
         np.maximum(ratio, 1e-4, out=ratio)
         ratio /= scattering(grain_um[rows], variation.scattering_exponent[rows], wavelength)

@@ -63,7 +63,7 @@ class Region:
 EUROPE = Region(
     "Europe",
     temperature_c=(11.0, 4.0),
-    humidity=(1.2, 0.42),
+    humidity=(1.3, 0.42),
     age=(0.0, 0.5),
     parents={
         **{"limestone": 0.10, "marl": 0.12, "loess": 0.14, "sand": 0.13, "sandstone": 0.09, "granite": 0.17},
@@ -161,7 +161,7 @@ def _clay_minerals(factors, generator):
             -5.5 + 2.0 * weathering,
         ]
     )
-    shares = softmax(scores + 0.7 * generator.standard_normal(scores.shape), axis=1)
+    shares = softmax(scores + 0.5 * generator.standard_normal(scores.shape), axis=1)
     return pd.DataFrame(shares, columns=["kaolinite", "smectite", "illite", "chlorite", "gibbsite"])
 
 
@@ -169,9 +169,9 @@ def _carbonate(factors, generator):
     """Carbonate left in the topsoil, share of the fine earth: (n,). Leaching takes it where water passes through."""
     n = len(factors)
     stock = factors["carbonate"] * np.exp(0.6 * generator.standard_normal(n))
-    kept = expit(1.1 - 2.6 * factors["humidity"] - 0.8 * factors["weathering"] + 1.6 * generator.standard_normal(n))
     # Leaching does not thin carbonate evenly: a topsoil keeps most of it or loses nearly all.
-    return np.minimum(stock * kept**2, 0.85).to_numpy()
+    kept = expit(2.5 * (1.1 - 2.6 * factors["humidity"] - 0.8 * factors["weathering"] + generator.standard_normal(n)))
+    return np.minimum(stock * kept, 0.85).to_numpy()
 
 
 def _organic_carbon(factors, texture, generator):
@@ -259,7 +259,7 @@ def _ph(factors, composition, carbon, generator):
     n = len(factors)
     carbonate = 100 * composition["calcite"]
     supply = -0.9 + 0.8 * factors["bases"] - 1.2 * factors["humidity"] - 0.45 * factors["weathering"]
-    supply += _LAND_USE[factors["use"], 1] - 8 * np.minimum(carbon, 0.15) + 0.7 * generator.standard_normal(n)
+    supply += _LAND_USE[factors["use"], 1] - 8 * np.minimum(carbon, 0.15) + 0.4 * generator.standard_normal(n)
     acid = 3.9 + 3.3 * expit(supply)
     buffered = 7.75 + 0.12 * np.log(np.maximum(carbonate, 0.1)) + 0.15 * generator.standard_normal(n)
     sodic = np.where(generator.random(n) < expit(-5.0 - 3.0 * factors["humidity"]), generator.gamma(2.0, 0.35, n), 0.0)

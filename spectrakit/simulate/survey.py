@@ -11,12 +11,13 @@ from spectrakit.spectra import SpectralDataset
 _BLOCK = 512
 
 
-def scan(soils, spectrometer, generator):
+def scan(soils, spectrometer, generator, variation=None):
     """Reflectance of soils as a spectrometer gives it, each with constituents of its own: float32 (n, n_channels).
 
     soils : Soils; spectrometer : ReflectanceSpectrometer; generator : numpy Generator
+    variation : Variation of the constituents, None to draw one
     """
-    variation = draw_variation(len(soils), generator)
+    variation = variation or draw_variation(len(soils), generator)
     reflectance = soil_reflectance(soils.composition, soils.grain_um, spectrometer.wavelength, variation)
     return spectrometer.measure(reflectance, generator)
 

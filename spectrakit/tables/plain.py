@@ -43,9 +43,10 @@ from spectrakit.tables.checks import (
 SIGNALS = ("counts", "reflectance", "percent-reflectance", "absorbance")
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 
-NUMERIC_SAMPLE_COLUMNS = ("replicate", "depth_cm", "latitude", "longitude", "seed")
+NUMERIC_SAMPLE_COLUMNS = ("replicate", "depth_cm", "latitude", "longitude", "easting_km", "northing_km", "seed")
 SAMPLE_COLUMNS = (
-    *("sample_id", "group", "lab", "laboratory", "site", "range", "region", "country", "date", "instrument", "origin"),
+    *("sample_id", "group", "lab", "laboratory", "site", "range", "region", "area", "country", "date", "instrument"),
+    "origin",
     *NUMERIC_SAMPLE_COLUMNS,
 )
 

@@ -53,7 +53,7 @@ the rows that early stopping watches (here a tenth of the training side), and th
 the best epoch)."""
 
 ONE_CYCLE = Recipe(
-    "one cycle", learning_rate=0.001, batch_size=64, max_epochs=30, patience=30, one_cycle=True, bfloat16=True
+    "one cycle", learning_rate=0.001, batch_size=64, max_epochs=20, patience=20, one_cycle=True, bfloat16=True
 )
 """The fast recipe for the same network, penalty and watched rows; batches, rate and epochs were chosen on watched rows
 of simulated spectra. bfloat16 takes a third off the time of a step on a processor with instructions for it; elsewhere

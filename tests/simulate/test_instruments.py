@@ -1,9 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import erf
 
 from spectrakit.simulate import libs
-from spectrakit.simulate.instruments import EchelleSpectrometer, IntensifiedCamera
+from spectrakit.simulate.instruments import (
+    ASD_FIELDSPEC_3,
+    FOSS_XDS,
+    Detector,
+    EchelleSpectrometer,
+    IntensifiedCamera,
+)
 from spectrakit.simulate.plasma import wavelength_grid
 
 CAMERA = IntensifiedCamera(counts_per_photoelectron=8.0, excess_noise=1.8, dark_offset=600.0, readout_noise=9.0)
@@ -103,3 +111,97 @@ def test_exposures_repeat_with_their_generator():
     first, again, other = (CAMERA.expose(light, np.random.default_rng(seed)) for seed in (6, 6, 7))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+# --- reflectance spectrometers -------------------------------------------------------------------------------
+
+
+def repeated(level, instrument, n=3000, seed=1):
+    """Many measurements of one flat reflectance, (n, n_channels)."""
+    flat = np.full((n, len(instrument.wavelength)), level, np.float32)
+    return instrument.measure(flat, np.random.default_rng(seed))
+
+
+def narrow_band(axis, centre, fwhm):
+    return 0.5 * (1 - 0.4 * np.exp(-4 * np.log(2) * ((axis - centre) / fwhm) ** 2))[None]
+
+
+@pytest.mark.parametrize("instrument", [FOSS_XDS, ASD_FIELDSPEC_3], ids=lambda instrument: instrument.name)
+def test_both_instruments_have_the_channels_of_the_study(instrument):
+    np.testing.assert_array_equal(instrument.wavelength, np.arange(400, 2500))
+
+
+@pytest.mark.parametrize(("instrument", "expected"), [(FOSS_XDS, {1100}), (ASD_FIELDSPEC_3, {1000, 1830})])
+def test_steps_stand_where_detectors_meet(instrument, expected):
+    axis, found = instrument.wavelength, repeated(0.5, instrument)
+    # The scatter of steps between neighbours, against what noise alone leaves.
+    steps = np.diff(found, axis=1).std(axis=0)
+    usual = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(steps, 10, mode="edge"), 21), axis=1)
+    above = {int(axis[1:][i]) for i in np.flatnonzero(steps > 1.6 * usual)}
+    assert above == expected
+
+
+def test_the_size_of_the_splice_steps():
+    axis, found = ASD_FIELDSPEC_3.wavelength, repeated(0.5, ASD_FIELDSPEC_3, n=8000)
+    means = [found[:, (axis > low) & (axis < low + 60)].mean(axis=1) for low in (935, 1000, 1765, 1830)]
+    at_1000, at_1830 = means[1] / means[0] - 1, means[3] / means[2] - 1
+    # One detector's gain against the first, which has none; then two independent gains against each other.
+    assert at_1000.std() == pytest.approx(0.006, rel=0.05)
+    assert at_1830.std() == pytest.approx(0.006 * np.sqrt(2), rel=0.05)
+
+
+def test_the_error_of_the_white_reference_is_common_to_all_channels():
+    found = repeated(0.5, ASD_FIELDSPEC_3)
+    assert (found[:, :500].mean(axis=1) / 0.5).std() == pytest.approx(0.01, rel=0.06)
+    assert np.corrcoef(found[:, 100], found[:, 500])[0, 1] > 0.98
+
+
+@pytest.mark.parametrize(
+    ("instrument", "wavelength", "expected"),
+    [(FOSS_XDS, 750, 3e-4 / 2), (FOSS_XDS, 1700, 1.5e-4 / 2), (ASD_FIELDSPEC_3, 1400, 3e-4 / np.sqrt(5))],
+)
+def test_noise_of_the_mean_of_several_scans(instrument, wavelength, expected):
+    found = repeated(0.5, instrument)
+    at = int(wavelength - 400)
+    # Differences between neighbours leave out what channels have in common.
+    noise = np.diff(found[:, at : at + 40], axis=1).std() / np.sqrt(2)
+    assert noise == pytest.approx(expected, rel=0.03)
+
+
+def test_noise_grows_towards_the_ends():
+    found = np.diff(repeated(0.5, ASD_FIELDSPEC_3), axis=1).std(axis=0)
+    assert found[-5:].mean() > 3 * found[1700:1800].mean()
+    assert found[:5].mean() > 1.3 * found[300:400].mean()
+    detector = Detector(400, 1000, 3.0, 1e-3, edge="low", edge_noise=4.0)
+    np.testing.assert_allclose(
+        detector.noise_at(np.array([400.0, 440.0, 900.0])), [4e-3, 1e-3 * (1 + 3 / np.e), 1e-3], rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("instrument", "centre", "bandwidth"),
+    [(FOSS_XDS, 1414, 8.75), (ASD_FIELDSPEC_3, 700, 3.0), (ASD_FIELDSPEC_3, 2207, 10.0)],
+)
+def test_a_narrow_band_is_blurred_to_the_bandwidth(instrument, centre, bandwidth):
+    quiet = replace(
+        instrument,
+        reference_spread=0.0,
+        detectors=tuple(replace(detector, noise=0.0, gain_spread=0.0) for detector in instrument.detectors),
+    )
+    axis = quiet.wavelength
+    found = quiet.measure(narrow_band(axis, centre, 6.0), np.random.default_rng(0))[0].astype(float)
+    depth = 0.5 - found
+    # Gaussians add their widths in squares; the area of the band stays.
+    assert full_width_at_half_maximum(axis, depth) == pytest.approx(np.hypot(6.0, bandwidth), rel=0.02)
+    assert depth.sum() == pytest.approx((0.5 - narrow_band(axis, centre, 6.0)).sum(), rel=1e-3)
+    assert axis[depth.argmax()] == centre
+
+
+def test_a_measurement_repeats_with_its_generator_and_leaves_its_input():
+    flat = np.full((3, 2100), 0.3, np.float32)
+    first, again, other = (ASD_FIELDSPEC_3.measure(flat, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert (flat == np.float32(0.3)).all()
+    assert first.dtype == np.float32
+    assert (repeated(0.0, ASD_FIELDSPEC_3, n=5) > 0).all()

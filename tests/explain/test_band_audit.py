@@ -1,0 +1,204 @@
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+
+from spectrakit.explain import band_audit
+from spectrakit.explain.shap_values import mean_absolute, peaks, shap_values
+from spectrakit.models.resnet import ResNetConfig, initial_network
+from spectrakit.simulate.reflectance import CONSTITUENTS, draw_variation, soil_reflectance
+from spectrakit.training.pretraining import Recipe, fit_network, predict
+
+WAVELENGTH = np.arange(2000.0, 2400)
+SMALL = ResNetConfig(n_channels=400, n_filters=8, n_last=4, hidden=(8,))
+RECIPE = Recipe("short", learning_rate=0.01, batch_size=32, max_epochs=25, patience=25, one_cycle=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def soils():
+    """Log reflectance of 400 soils of four constituents around the Al-OH band, and their kaolinite, per cent."""
+    rng = np.random.default_rng(0)
+    composition = np.zeros((400, len(CONSTITUENTS)))
+    present = [CONSTITUENTS.index(name) for name in ("quartz", "kaolinite", "calcite", "organic_matter")]
+    composition[:, present] = rng.dirichlet([4, 2, 2, 0.5], 400)
+    X = np.log(soil_reflectance(composition, rng.uniform(30, 120, 400), WAVELENGTH, draw_variation(400, rng)))
+    return X, 100 * composition[:, CONSTITUENTS.index("kaolinite")]
+
+
+@pytest.fixture(scope="module")
+def trained(soils):
+    """A network that has learned kaolinite."""
+    X, y = soils
+    network = initial_network(SMALL, 0, y)
+    fit_network(network, X[:300], y[:300], RECIPE, 0)
+    assert np.corrcoef(predict(network, X[300:])[:, 0], y[300:])[0, 1] > 0.6
+    return network
+
+
+@pytest.fixture(scope="module")
+def attributions(trained, soils):
+    return shap_values(trained, soils[0][:100], soils[0][300:360], n_samples=50)
+
+
+def test_the_gradient_is_the_same_for_every_channel_of_a_window(trained, soils):
+    gradient = band_audit.input_gradient(trained, soils[0][:20]).reshape(20, 40, 10)
+    assert np.ptp(gradient, axis=2).max() == 0
+    assert np.ptp(gradient, axis=1).min() > 0
+
+
+def test_a_window_of_one_background_spectrum_differs_by_distance_alone(trained, soils):
+    X = soils[0].astype(np.float32)
+    values = shap_values(trained, X[:1], X[300:303], n_samples=20) / (X[300:303] - X[0])
+    windows = values.reshape(3, 40, 10)
+    np.testing.assert_allclose(windows, np.repeat(windows[..., :1], 10, axis=2), rtol=1e-4)
+
+
+def test_peaks_lie_on_the_edges_of_windows(attributions):
+    profile = mean_absolute(attributions)
+    named = peaks(profile, WAVELENGTH, n_peaks=8)["wavelength_nm"]
+    assert band_audit.edge_count(band_audit.place_in_window(named, WAVELENGTH, 10), 10).n_edge == 8
+    windows = band_audit.edge_count(band_audit.highest_place(profile, 10), 10)
+    assert windows.n_peaks == 40 and windows.n_edge == pytest.approx(36, abs=2) and windows.p_value < 1e-18
+    assert band_audit.straight_share(attributions, 10) == pytest.approx(0.989, abs=0.005)
+
+
+def test_an_untrained_network_has_its_peaks_there_too(soils):
+    X, y = soils
+    values = shap_values(initial_network(SMALL, 3, y), X[:100], X[300:360], n_samples=50)
+    count = band_audit.edge_count(band_audit.highest_place(mean_absolute(values), 10), 10)
+    assert count.n_edge == pytest.approx(36, abs=2)
+
+
+def test_straight_spectra_have_no_peak_inside_a_window(trained):
+    rng = np.random.default_rng(0)
+    slopes, levels = rng.normal(0, 0.05, (2, 60, 40, 1))
+    X = (levels + slopes * np.arange(-4.5, 5)).reshape(60, 400) - 1
+    values = shap_values(trained, X[:40], X[40:], n_samples=30)
+    assert band_audit.straight_share(values, 10) == pytest.approx(1, abs=1e-6)
+    profile = mean_absolute(values)
+    assert set(band_audit.highest_place(profile, 10)) == {0, 9}
+    named = peaks(profile, WAVELENGTH, separation_nm=0)["wavelength_nm"]
+    assert set(band_audit.place_in_window(named, WAVELENGTH, 10)) == {0, 9}
+
+
+def test_channels_may_be_mirrored_in_every_window_and_the_network_sees_no_difference(trained, soils, attributions):
+    mirrored = soils[0].reshape(-1, 40, 10)[..., ::-1].reshape(-1, 400)
+    np.testing.assert_allclose(predict(trained, mirrored), predict(trained, soils[0]), atol=1e-4)
+    values = shap_values(trained, mirrored[:100], mirrored[300:360], n_samples=50)
+    np.testing.assert_allclose(mean_absolute(values, 10), mean_absolute(attributions, 10), rtol=0.02, atol=1e-3)
+    # What moved, by up to 9 nm, is the channel that a reader would name.
+    highest, moved = (band_audit.highest_place(mean_absolute(v), 10) for v in (attributions, values))
+    assert np.mean(moved == 9 - highest) > 0.9
+
+
+def test_places_and_edges_by_hand():
+    places = band_audit.place_in_window([2000, 2009, 2015, 2399], WAVELENGTH, 10)
+    assert places.tolist() == [0, 9, 5, 9]
+    with pytest.raises(ValueError, match=r"2000\.5 nm is no channel"):
+        band_audit.place_in_window([2000, 2000.5], WAVELENGTH, 10)
+    assert band_audit.edge_count(places, 10) == (3, 4, 0.75, 0.2, pytest.approx(4 * 0.2**3 * 0.8 + 0.2**4))
+    assert band_audit.highest_place([1, 3, 2, 9, 8, 7], 3).tolist() == [1, 0]
+
+
+def test_the_papers_wavelengths():
+    of_ph = [629, 689, 729, 1560, 1650, 1680, 1750, 1789]
+    of_lead = [610, 659, 717, 759, 919, 959, 1610, 1639, 1670]
+    count = band_audit.edge_count(band_audit.place_in_window(of_ph + of_lead, np.arange(400, 2500), 10), 10)
+    assert (count.n_edge, count.n_peaks) == (16, 17)
+    assert count.p_value == pytest.approx(9.04e-11, rel=1e-3)
+
+
+def test_curved_values_are_no_straight_line():
+    bowl = np.tile((np.arange(10) - 4.5) ** 2, (3, 4))
+    assert band_audit.straight_share(bowl, 10) == pytest.approx(0, abs=1e-12)
+    assert band_audit.straight_share(bowl + 10 * np.tile(np.arange(10), (3, 4)), 10) > 0.9
+
+
+def test_spread_is_over_all_pairs():
+    spread = band_audit.input_spread([[0.0, 1], [2, 1]], [[1.0, 3], [5, 1]])
+    assert spread.tolist() == [(1 + 1 + 5 + 3) / 4, (2 + 2 + 0 + 0) / 4]
+
+
+def test_agreement_is_spearmans_and_chance_is_shifts():
+    rng = np.random.default_rng(0)
+    smooth = np.abs(np.fft.irfft(rng.normal(size=(2, 6)), 100))
+    table = band_audit.pairwise_agreement([smooth[0], smooth[0] ** 2, smooth[1]])
+    assert table[["first", "second"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 2]]
+    assert table["spearman"][0] == pytest.approx(1) and table["p_value"][0] == 0.01
+    expected = [spearmanr(smooth[0], np.roll(smooth[1], shift)).statistic for shift in range(100)]
+    assert table["spearman"][1] == pytest.approx(expected[0])
+    assert table["p_value"][1] == pytest.approx(np.mean(np.array(expected) >= expected[0] - 1e-12))
+
+
+def test_parts_drawn_anew(trained):
+    before = {name: tensor.clone() for name, tensor in trained.state_dict().items()}
+    for part, kept in (("dense layers", "features"), ("convolutions", "head"), ("all", None)):
+        copy = band_audit.randomised_part(trained, part, 1)
+        for name, tensor in copy.state_dict().items():
+            if name.endswith("weight") and "features.2." not in name:
+                assert torch.equal(tensor, before[name]) == (kept is not None and name.startswith(kept)), name
+        assert isinstance(copy.head[-1], torch.nn.Linear)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in trained.state_dict().items())
+    assert isinstance(trained.head[-1], torch.nn.ReLU)
+
+
+def test_randomised_networks_lose_the_profile(trained, soils, attributions):
+    background, explained = soils[0][:100], soils[0][300:360]
+    seen = []
+    table = band_audit.randomisation_test(
+        trained,
+        background,
+        explained[:20],
+        attributions,
+        n_randomisations=2,
+        n_samples=20,
+        progress=lambda *done: seen.append(done),
+    )
+    assert seen[-1] == (6, 6) and table["part"].tolist() == [part for part in band_audit.PARTS for _ in range(2)]
+    # A network of the same weights, explained from other random points, keeps its profile; a randomised one does not.
+    again = shap_values(trained, background, explained, n_samples=50, random_state=1)
+    same = band_audit.pairwise_agreement([mean_absolute(attributions), mean_absolute(again)])
+    assert same["spearman"][0] > 0.99
+    assert table["by_channel"].abs().max() < 0.5
+    assert table["by_channel"].mean() == pytest.approx(0.09, abs=0.04)
+    np.testing.assert_allclose(table["by_window"], table["by_channel"], atol=0.02)
+
+
+def test_known_bands_have_centres_in_the_spectrum():
+    bands = band_audit.known_bands(["hematite", "calcite"])
+    assert bands["centre_nm"].tolist() == [445, 530, 650, 880, 1755, 1876, 1995, 2160, 2295, 2341, 2535]
+    assert len(band_audit.known_bands()) == 108
+    with pytest.raises(ValueError, match="no bands of rust; there are hematite, "):
+        band_audit.known_bands(["rust", "water"])
+
+
+def test_mass_near_bands_against_shifted_bands():
+    bands = band_audit.known_bands(["hematite", "goethite"])
+    wavelength = np.arange(400.0, 1000)
+    peak = np.exp(-(((wavelength[:, None] - [445, 530, 650, 880]) / 5) ** 2)).sum(axis=1)
+    near = band_audit.band_mass(peak, wavelength, band_audit.known_bands(["hematite"]), half_width_nm=10)
+    assert near.expected == pytest.approx(4 * 21 / 600)
+    assert near.share == pytest.approx(0.997, abs=0.002) and near.p_value == pytest.approx(1 / 600)
+    off = band_audit.band_mass(np.roll(peak, 40), wavelength, band_audit.known_bands(["hematite"]), half_width_nm=10)
+    assert off.share < 0.01 and off.p_value > 0.5
+    # By its own width, 44 nm, the band at 530 nm reaches 22 nm to either side.
+    own = band_audit.band_mass(peak, wavelength, bands[bands["centre_nm"] == 530])
+    assert own.expected == pytest.approx(45 / 600) and own.share == pytest.approx(0.25, abs=0.01)
+
+
+def test_what_a_network_for_kaolinite_looks_at(attributions):
+    profile = mean_absolute(attributions)
+    # The Al-OH band at 2207 nm and the lattice bands beyond 2350 nm, up to a window beside their centres.
+    assert peaks(profile, WAVELENGTH, 2)["wavelength_nm"].sort_values().tolist() == pytest.approx([2199, 2389], abs=10)
+    mass = band_audit.band_mass(profile, WAVELENGTH, band_audit.known_bands(["kaolinite"]), 10)
+    # More than the channels' share, and still no more than one table in eight has that is shifted.
+    assert mass.expected == pytest.approx(105 / 400)
+    assert mass.share == pytest.approx(0.375, abs=0.02) and mass.p_value == pytest.approx(0.125, abs=0.05)
