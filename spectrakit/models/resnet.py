@@ -108,6 +108,8 @@ class SpectralResNet(nn.Module):
         self.config = config
         self.features_frozen = False
         n_filters, kernel_size, slope = config.n_filters, config.kernel_size, config.negative_slope
+        # Zero in the paper's network; what is learned on spectra of one origin and used on others starts from their mean.
+        self.register_buffer("input_mean", torch.zeros(config.n_channels))
         self.average = nn.AvgPool2d((1, config.pool))
         self.features = nn.Sequential(
             convolution(1, n_filters, kernel_size),
@@ -136,8 +138,8 @@ class SpectralResNet(nn.Module):
         return self.head(self.features(self.pool(X)))
 
     def pool(self, X):
-        """Averages (n, 1, 1, n_channels / pool) of neighbouring channels of X (n, n_channels)."""
-        return self.average(X[:, None, None])
+        """Averages (n, 1, 1, n_channels / pool) of neighbouring channels of X (n, n_channels), less `input_mean`."""
+        return self.average((X - self.input_mean)[:, None, None])
 
     def train(self, mode=True):
         """Switch to train mode, or to eval mode; frozen features stay in eval mode."""
@@ -155,6 +157,10 @@ class SpectralResNet(nn.Module):
         """The dense layer of `n_outputs` nodes."""
         return self.weighted_layers()[-1]
 
+    def centre_input(self, X):
+        """Subtract the mean of training inputs X (n, n_channels) from whatever the network sees from now on."""
+        self.input_mean.copy_(torch.as_tensor(np.mean(X, axis=0)))
+
     def centre_output(self, y):
         """Set the output's bias to the mean of training targets y, (n,) or (n, n_outputs)."""
         with torch.no_grad():
@@ -171,6 +177,14 @@ def initial_network(config, random_state, y):
         network = SpectralResNet(config)
     network.centre_output(y)
     return network
+
+
+def network_features(network, X):
+    """What the convolutions make of inputs X (n, n_channels), before the dense layers: float32 (n, n_features)."""
+    network.eval()
+    with torch.no_grad():
+        parts = [network.features(network.pool(rows)) for rows in torch.as_tensor(X, dtype=torch.float32).split(256)]
+    return torch.cat(parts).numpy()
 
 
 def freeze_features(network):

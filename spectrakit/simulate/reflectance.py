@@ -82,7 +82,7 @@ class Variation:
 # Spread from soil to soil, by kind of band: sd of ln strength, of the centre (nm) and of ln width. Vibrations of clays
 # and carbonates move by a few nm with what substitutes in the lattice (Clark 1999), the iron bands by tens with
 # aluminium and grain size (Scheinost et al. 1998), the tail of humus with its age and make-up (Ladoni et al. 2010).
-SPREAD = {"vibration": (0.15, 1.5, 0.08), "electronic": (0.25, 8.0, 0.10), "edge": (0.25, 0.0, 0.15)}
+SPREAD = {"vibration": (0.15, 0.8, 0.05), "electronic": (0.25, 8.0, 0.10), "edge": (0.25, 0.0, 0.15)}
 
 
 def no_variation(n_soils):
@@ -107,9 +107,9 @@ def draw_variation(n_soils, generator):
     def normal(*shape):
         return generator.standard_normal(shape, dtype=np.float32)
 
-    # Half of the variance of a constituent's strengths is shared by all its bands.
+    # Most of the variance of a constituent's strengths is shared by all its bands.
     shared = normal(n_soils, len(CONSTITUENTS))[:, bands["place"]]
-    strength = np.exp(spread[0] * (shared + normal(n_soils, len(bands))) / np.sqrt(2))
+    strength = np.exp(spread[0] * (np.sqrt(0.8) * shared + np.sqrt(0.2) * normal(n_soils, len(bands))))
     return Variation(
         strength=strength,
         shift_nm=spread[1] * normal(n_soils, len(bands)),

@@ -21,20 +21,20 @@ PARENTS = pd.DataFrame.from_dict(
         "limestone": (0.38, 0.25, 0.30, 0.08, 1.0, 0.2, 0.0),
         "marl": (0.33, 0.25, 0.28, 0.045, 1.2, 0.5, 0.0),
         "loess": (0.20, 0.15, 0.08, 0.05, 0.3, 0.4, 0.2),
-        "sand": (0.07, 0.85, 0.005, 0.08, -1.0, 0.1, 0.1),
-        "sandstone": (0.14, 0.70, 0.005, 0.10, -0.7, 0.2, 0.1),
+        "sand": (0.07, 0.85, 0.0005, 0.08, -1.0, 0.1, 0.1),
+        "sandstone": (0.14, 0.70, 0.0005, 0.10, -0.7, 0.2, 0.1),
         "granite": (0.16, 0.65, 0.000, 0.08, -0.5, 0.4, 0.3),
-        "schist": (0.27, 0.40, 0.005, 0.09, -0.2, 1.5, 0.5),
-        "mafic": (0.36, 0.35, 0.005, 0.18, 0.7, 0.8, 1.5),
+        "schist": (0.27, 0.40, 0.0005, 0.09, -0.2, 1.5, 0.5),
+        "mafic": (0.36, 0.35, 0.0005, 0.18, 0.7, 0.8, 1.5),
         "alluvium": (0.28, 0.35, 0.06, 0.06, 0.4, 0.6, 0.3),
-        "peat": (0.10, 0.50, 0.01, 0.06, -0.4, 0.2, 0.1),
+        "peat": (0.10, 0.50, 0.0005, 0.06, -0.4, 0.2, 0.1),
     },
     orient="index",
     columns=["clay", "sand", "carbonate", "iron", "bases", "chlorite", "ferrous"],
 )
 LAND_USES = ("cropland", "grassland", "woodland")
 # By land use: shift of ln organic carbon, of base saturation (liming, litter acids), share of litter in organic matter.
-_LAND_USE = np.array([(-0.25, 0.6, 0.05), (0.25, 0.1, 0.10), (0.55, -0.9, 0.20)])
+_LAND_USE = np.array([(-0.35, 0.6, 0.05), (0.30, 0.1, 0.10), (0.70, -0.9, 0.20)])
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ class Region:
 EUROPE = Region(
     "Europe",
     temperature_c=(11.0, 4.0),
-    humidity=(1.3, 0.42),
+    humidity=(1.1, 0.42),
     age=(0.0, 0.5),
     parents={
-        **{"limestone": 0.10, "marl": 0.12, "loess": 0.14, "sand": 0.13, "sandstone": 0.09, "granite": 0.17},
+        **{"limestone": 0.12, "marl": 0.14, "loess": 0.14, "sand": 0.12, "sandstone": 0.09, "granite": 0.15},
         **{"schist": 0.11, "mafic": 0.03, "alluvium": 0.08, "peat": 0.03},
     },
     land_uses=(0.45, 0.27, 0.28),
@@ -161,7 +161,7 @@ def _clay_minerals(factors, generator):
             -5.5 + 2.0 * weathering,
         ]
     )
-    shares = softmax(scores + 0.5 * generator.standard_normal(scores.shape), axis=1)
+    shares = softmax(scores + 0.35 * generator.standard_normal(scores.shape), axis=1)
     return pd.DataFrame(shares, columns=["kaolinite", "smectite", "illite", "chlorite", "gibbsite"])
 
 
@@ -170,7 +170,7 @@ def _carbonate(factors, generator):
     n = len(factors)
     stock = factors["carbonate"] * np.exp(0.6 * generator.standard_normal(n))
     # Leaching does not thin carbonate evenly: a topsoil keeps most of it or loses nearly all.
-    kept = expit(2.5 * (1.1 - 2.6 * factors["humidity"] - 0.8 * factors["weathering"] + generator.standard_normal(n)))
+    kept = expit(4.0 * (1.1 - 2.6 * factors["humidity"] - 0.8 * factors["weathering"] + generator.standard_normal(n)))
     return np.minimum(stock * kept, 0.85).to_numpy()
 
 
@@ -180,10 +180,10 @@ def _organic_carbon(factors, texture, generator):
     log_carbon = (
         np.log(0.015)
         - 0.03 * (factors["temperature"] - 11)
-        + 0.45 * factors["humidity"]
+        + 0.7 * factors["humidity"]
         + 1.2 * (texture["clay"] - 0.25)
         + _LAND_USE[factors["use"], 0]
-        + 0.5 * generator.standard_normal(n)
+        + 0.4 * generator.standard_normal(n)
     )
     peat = np.log(0.12) + 0.6 * generator.standard_normal(n)
     carbon = np.exp(np.where(factors["parent"] == "peat", np.maximum(peat, log_carbon), log_carbon))
@@ -258,11 +258,11 @@ def _ph(factors, composition, carbon, generator):
     """pH in water: (n,). Carbonate buffers it at 7.5 to 8.5; without it base saturation and organic acids decide."""
     n = len(factors)
     carbonate = 100 * composition["calcite"]
-    supply = -0.9 + 0.8 * factors["bases"] - 1.2 * factors["humidity"] - 0.45 * factors["weathering"]
-    supply += _LAND_USE[factors["use"], 1] - 8 * np.minimum(carbon, 0.15) + 0.4 * generator.standard_normal(n)
+    supply = -0.2 + 1.0 * factors["bases"] - 1.6 * factors["humidity"] - 0.6 * factors["weathering"]
+    supply += _LAND_USE[factors["use"], 1] - 12 * np.minimum(carbon, 0.15) + 0.3 * generator.standard_normal(n)
     acid = 3.9 + 3.3 * expit(supply)
     buffered = 7.75 + 0.12 * np.log(np.maximum(carbonate, 0.1)) + 0.15 * generator.standard_normal(n)
-    sodic = np.where(generator.random(n) < expit(-5.0 - 3.0 * factors["humidity"]), generator.gamma(2.0, 0.35, n), 0.0)
+    sodic = np.where(generator.random(n) < expit(-5.0 - 3.0 * factors["humidity"]), np.minimum(generator.gamma(2.0, 0.35, n), 2.0), 0.0)
     share = 1 - np.exp(-carbonate / 0.5)
     return share * buffered + (1 - share) * acid + sodic + 0.12 * generator.standard_normal(n)
 

@@ -1,84 +1,197 @@
 """How does a network that has learned from many soils learn from a few others?"""
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.decomposition import PCA
 from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import nn
+from torch.nn.functional import leaky_relu
 
-from spectrakit.models.resnet import ResNetConfig, SpectralResNet, freeze_features
+from spectrakit.models.resnet import ResNetConfig, SpectralResNet, network_features
 from spectrakit.preprocess import network_input
 from spectrakit.training.pretraining import Recipe, fit_network, predict
 
-FINE_TUNING = Recipe("fine tuning", learning_rate=0.001, batch_size=32, max_epochs=150, patience=40)
-"""How a network is fitted to some hundred samples; the learning rate is the paper's."""
+FROM_SCRATCH = Recipe("from scratch", learning_rate=0.001, batch_size=32, max_epochs=80, patience=20)
+"""How a network without pretraining is fitted to some hundred samples: the paper's optimiser and rate, fewer epochs."""
 
 
-class NetworkRegressor(RegressorMixin, BaseEstimator):
-    """The 1D-ResNet on measured reflectance: fine-tuned where it is given pretrained, else trained from scratch.
+@dataclass(frozen=True)
+class HeadRecipe:
+    """How dense layers are fitted to the features of frozen convolutions: AdamW on all rows at once.
 
-    The training rows are dealt into `n_folds`. One network is fitted on all folds but one and stopped early by that
-    one; a prediction is the mean of theirs. What each network makes of the fold that it was not fitted on tells, on
-    the training rows alone, how far predictions have to be drawn towards the mean of the training targets.
-
-    pretrained : SpectralResNet whose convolutions are taken over and frozen, batch normalisation too; None for a
-        network of the same shape with weights of its own, all of them trained
-    hidden : units of the new dense layers; wider than in pretraining, where they had to tell a few numbers only
-    transform : what the network sees of reflectance, see `preprocess.network_input`
-    random_state : an int is the seed of folds, weights and batches
-
-    After fit: `networks_` (list), `shrinkage_` (0 to 1), `target_mean_` and `target_sd_` in the unit of y.
+    learning_rate : the highest, at the first step; it falls to nothing along half a cosine
+    every : steps between two looks at the rows held out
     """
 
-    def __init__(
-        self,
-        pretrained=None,
-        hidden=(256, 64),
-        transform="snv",
-        recipe=FINE_TUNING,
-        n_folds=5,
-        random_state=None,
-    ):
-        self.pretrained = pretrained
-        self.hidden = hidden
-        self.transform = transform
-        self.recipe = recipe
-        self.n_folds = n_folds
-        self.random_state = random_state
+    learning_rate: float = 0.003
+    weight_decay: float = 0.3
+    steps: int = 400
+    every: int = 10
+
+
+class StackedHeads(nn.Module):
+    """Dense layers of several networks at once: features (n, n_features) to targets (n_networks, n)."""
+
+    def __init__(self, n_networks, n_features, hidden, scale, negative_slope=0.01):
+        super().__init__()
+        self.negative_slope = negative_slope
+        widths = (n_features, *hidden, 1)
+        # Random kernels keep the size of what they multiply; features are all of one scale, not each of its own.
+        sizes = (scale * np.sqrt(n_features), *np.sqrt(hidden))
+        self.kernels = nn.ParameterList(
+            torch.randn(n_networks, a, b) / size for a, b, size in zip(widths, widths[1:], sizes, strict=False)
+        )
+        self.biases = nn.ParameterList(torch.zeros(n_networks, 1, width) for width in widths[1:])
+
+    def forward(self, features):
+        """Targets (n_networks, n) of features (n, n_features)."""
+        values = features.expand(len(self.kernels[0]), *features.shape)
+        for place, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
+            values = torch.baddbmm(bias, values, kernel)
+            if place < len(self.kernels) - 1:
+                values = leaky_relu(values, self.negative_slope)
+        return values.squeeze(2)
+
+
+def fit_heads(features, y, training, hidden, recipe, random_state):
+    """Fit one head a split, all at once, and stop them where the rows that they had not seen fit best.
+
+    features : (n, n_features) float32; y : (n,) targets of mean 0; training : (n_splits, n) bool; every row is left
+    out by one split
+    Returns (StackedHeads, predictions (n,) of each row by the head that had not seen it).
+    """
+    X, y = torch.as_tensor(features), torch.as_tensor(y, dtype=torch.float32)
+    own = torch.as_tensor(training, dtype=torch.float32)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(random_state)
+        heads = StackedHeads(len(own), X.shape[1], hidden, float(X.std()))
+    optimiser = torch.optim.AdamW(heads.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.steps)
+    least, best, unseen = np.inf, None, None
+    for step in range(1, recipe.steps + 1):
+        optimiser.zero_grad()
+        loss = ((own * (heads(X) - y) ** 2).sum(1) / own.sum(1)).sum()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if step % recipe.every == 0:
+            with torch.no_grad():
+                held_out = ((1 - own) * heads(X)).sum(0)
+            error = float(((held_out - y) ** 2).mean())
+            if error < least:
+                least, unseen = error, held_out
+                best = {name: value.clone() for name, value in heads.state_dict().items()}
+    heads.load_state_dict(best)
+    return heads, unseen.numpy().astype(float)
+
+
+class _NetworkRegressor(RegressorMixin, BaseEstimator):
+    """What both regressors share: inputs, scaled targets, folds, and the pull towards the mean.
+
+    The training rows are dealt into `n_folds`; one network is fitted on all folds but one, which tells when to stop,
+    and a prediction is the mean of theirs. What each network makes of the fold that it had not seen tells, on training
+    rows alone, how far predictions are to be drawn towards the mean: `shrinkage_`, 0 (the mean) to 1 (as they are).
+    """
 
     def fit(self, X, y):
         """Fit on reflectance X (n, 2100) and targets y (n,)."""
         X, y = validate_data(self, X, y, y_numeric=True)
         seed = int(self.random_state or 0)
         self.target_mean_, self.target_sd_ = float(np.mean(y)), float(np.std(y)) or 1.0
-        scaled = (y - self.target_mean_) / self.target_sd_
-        inputs = network_input(X, self.transform)
-        self.networks_, unseen = [], np.zeros(len(y))
         folds = KFold(min(self.n_folds, len(y)), shuffle=True, random_state=seed)
-        for place, (training, held_out) in enumerate(folds.split(inputs)):
-            network = self._start(seed * self.n_folds + place)
-            watched = inputs[held_out], scaled[held_out]
-            fit_network(network, inputs[training], scaled[training], self.recipe, seed, validation=watched)
-            unseen[held_out] = predict(network, inputs[held_out])[:, 0]
-            self.networks_.append(network)
-        self.shrinkage_ = float(np.clip(unseen @ scaled / (unseen @ unseen + 1e-12), 0, 1))
+        training = np.ones((folds.n_splits, len(y)), bool)
+        for own, (_, held_out) in zip(training, folds.split(X), strict=True):
+            own[held_out] = False
+        scaled = (y - self.target_mean_) / self.target_sd_
+        unseen = self._fit_folds(network_input(X, self.transform), scaled, training, seed)
+        self.shrinkage_ = _shrinkage(unseen, scaled)
         return self
 
     def predict(self, X):
         """Targets (n,), in the unit of y."""
         check_is_fitted(self)
         inputs = network_input(validate_data(self, X, reset=False), self.transform)
-        scaled = np.mean([predict(network, inputs)[:, 0] for network in self.networks_], axis=0)
-        return self.target_mean_ + self.target_sd_ * self.shrinkage_ * scaled
+        return self.target_mean_ + self.target_sd_ * self.shrinkage_ * self._predict_folds(inputs)
 
-    def _start(self, seed):
-        config = self.pretrained.config if self.pretrained is not None else ResNetConfig()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = SpectralResNet(replace(config, hidden=self.hidden, n_outputs=1, relu_output=False))
-        if self.pretrained is None:
-            return network
-        network.features.load_state_dict(self.pretrained.features.state_dict())
-        return freeze_features(network)
+
+def _shrinkage(unseen, y):
+    """Slope of targets y (n,) over predictions `unseen` (n,) through the origin, less one standard error, 0 to 1.
+
+    The standard error makes up for having stopped where just these predictions were best; where they say nothing, it
+    leaves the mean.
+    """
+    power = unseen @ unseen + 1e-12
+    slope = unseen @ y / power
+    error = np.sqrt(np.sum((y - slope * unseen) ** 2) / (len(y) - 1) / power)
+    return float(np.clip(slope - error, 0, 1))
+
+
+class FineTunedNetwork(_NetworkRegressor):
+    """A pretrained 1D-ResNet fitted to other soils: convolutions frozen, batch normalisation too, dense layers new.
+
+    network : SpectralResNet; transform : what it sees of reflectance, see `preprocess.network_input`
+    hidden : units of the new dense layers, wider than in pretraining, where they had only to tell a few numbers
+    random_state : an int is the seed of folds and weights
+
+    The dense layers see the features' scores on the principal axes of the training rows, all of them: for a dense layer
+    these hold what the features hold, in fewer numbers. After fit: `components_` (PCA), `heads_`, `shrinkage_`,
+    `target_mean_` and `target_sd_` in the unit of y.
+    """
+
+    def __init__(self, network, transform="snv", hidden=(256, 64), recipe=None, n_folds=5, random_state=None):
+        self.network = network
+        self.transform = transform
+        self.hidden = hidden
+        self.recipe = recipe
+        self.n_folds = n_folds
+        self.random_state = random_state
+
+    def _fit_folds(self, inputs, scaled, training, seed):
+        features = network_features(self.network, inputs)
+        self.components_ = PCA(svd_solver="full").fit(features)
+        scores = self.components_.transform(features)[:, :-1]
+        self.heads_, unseen = fit_heads(
+            scores.astype(np.float32), scaled, training, self.hidden, self.recipe or HeadRecipe(), seed
+        )
+        return unseen
+
+    def _predict_folds(self, inputs):
+        scores = self.components_.transform(network_features(self.network, inputs))[:, :-1]
+        with torch.no_grad():
+            return self.heads_(torch.as_tensor(scores, dtype=torch.float32)).mean(0).numpy().astype(float)
+
+
+class ScratchNetwork(_NetworkRegressor):
+    """The same network with weights of its own, all of them fitted to the training rows: what pretraining is judged by.
+
+    Parameters and folds as for `FineTunedNetwork`. After fit: `networks_` (list), `shrinkage_`, `target_mean_`,
+    `target_sd_`.
+    """
+
+    def __init__(self, transform="snv", hidden=(256, 64), recipe=FROM_SCRATCH, n_folds=5, random_state=None):
+        self.transform = transform
+        self.hidden = hidden
+        self.recipe = recipe
+        self.n_folds = n_folds
+        self.random_state = random_state
+
+    def _fit_folds(self, inputs, scaled, training, seed):
+        self.networks_, unseen = [], np.zeros(len(scaled))
+        config = ResNetConfig(hidden=self.hidden, relu_output=False)
+        for place, own in enumerate(training):
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed * len(training) + place)
+                network = SpectralResNet(config)
+            network.centre_input(inputs[own])
+            watched = inputs[~own], scaled[~own]
+            fit_network(network, inputs[own], scaled[own], self.recipe, seed, validation=watched)
+            unseen[~own] = predict(network, inputs[~own])[:, 0]
+            self.networks_.append(network)
+        return unseen
+
+    def _predict_folds(self, inputs):
+        return np.mean([predict(network, inputs)[:, 0] for network in self.networks_], axis=0)
