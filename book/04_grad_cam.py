@@ -532,4 +532,4 @@ print(f"measured tables: {len(sets)}; without contents in ppm, so not explained:
 # element depends on how the spectra were normalised, and a good prediction does not prove it. Of the lines that the paper names, many are not in the atomic tables or are too faint to be
 # seen, and lines are so dense that any bright place lies beside one. A map is a place to start asking. What
 # it suggests has to be tested: against chance, against erased weights, against other networks, and by taking the
-# channel away. The [ledger](05_ledger_libs) sets everything that this study reports beside what we found.
+# channel away. The [ledger](08_ledger_libs) sets everything that this study reports beside what we found.

@@ -24,8 +24,11 @@ app.add_typer(simulate, name="simulate")
 
 AxisUnit = Literal["nm", "cm-1"]
 Signal = Literal["counts", "reflectance", "percent-reflectance", "absorbance"]
-Study = Literal["libs"]
+Study = Literal["libs", "gejiu"]
 Profile = Literal["quick", "paper"]
+# Studies by the module that runs and records them, and those of them that take measured spectra with --data.
+RECORDS = {"libs": "libs_record", "gejiu": "gejiu_record"}
+WITH_DATA = ("gejiu",)
 # Where runs keep their finished tasks, below the folder that the command is given in.
 RUNS = Path(".spectrakit/runs")
 
@@ -91,31 +94,37 @@ def replicate(
     study: Annotated[Study, typer.Argument(help="Which study.")],
     profile: Annotated[Profile, typer.Option(help="quick: a look; paper: the counts of the study.")] = "quick",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")] = 0,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="gejiu only: measured spectra, in FOLDER/lucas and FOLDER/gejiu."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also write the record here, as JSON for `ledger --results`.")
     ] = None,
 ):
-    """Run a study from simulated spectra to its results; a run that was stopped goes on where it was."""
+    """Run a study from spectra, simulated where no data are given, to its results; a stopped run goes on."""
     import json
+    from importlib import import_module
 
     import torch
 
     from spectrakit.ledger import as_table, ledger_frame, load_published
-    from spectrakit.studies import libs_record
     from spectrakit.tables import written_whole
 
     if output is not None:
         _refuse_no_place(output)
+    measured = {} if data is None else {"data": _measured_folder(study, data)}
+    module = import_module(f"spectrakit.studies.{RECORDS[study]}")
     # The networks are small: a second thread would wait for the first more than it works.
     torch.set_num_threads(1)
     published = load_published(study)
     words = f"{study}, {profile} profile"
     with _resumable(), _progress_bar(words) as progress:
-        outcomes = libs_record.replicate(
-            profile, seed, RUNS / study, progress=lambda task, share: progress(share, 1, f"{words}: {task}")
+        outcomes = module.replicate(
+            profile, seed, RUNS / study, progress=lambda task, share: progress(share, 1, f"{words}: {task}"), **measured
         )
-    record = libs_record.record(outcomes, published, profile, seed)
-    Console().print(as_table(libs_record.score_frame(outcomes), f"{study}: scores by task and model"))
+    record = module.record(outcomes, published, profile, seed)
+    Console().print(as_table(module.score_frame(outcomes), f"{study}: scores by task and model"))
     verdicts = ledger_frame(study, record["results"])["verdict"].value_counts()
     print("beside the paper: " + ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
     if output is not None:
@@ -145,8 +154,7 @@ def transfer(
     import torch
 
     from spectrakit.ledger import as_table
-    from spectrakit.models.baselines import transfer_baselines
-    from spectrakit.studies.transfer import prepare, r2_plot, run_rounds, score_frame, with_target
+    from spectrakit.studies.transfer import prepare, r2_plot, run_rounds, score_frame, transfer_models, with_target
     from spectrakit.tables import read_table, written_whole
 
     if output is not None:
@@ -162,7 +170,7 @@ def transfer(
         records = run_rounds(
             dataset,
             target,
-            transfer_baselines(),
+            transfer_models(),
             rounds,
             train_size,
             seed,
@@ -232,6 +240,15 @@ def _refuse_unwritable(path):
     if not path.name.lower().endswith(ENDINGS):
         raise ValueError(f"{path}: unknown kind of file; its name should end in {', '.join(ENDINGS)}")
     _refuse_no_place(path)
+
+
+def _measured_folder(study, data):
+    """The folder of measured spectra; ValueError where the study takes none, or where there is no such folder."""
+    if study not in WITH_DATA:
+        raise ValueError(f"--data: {study} takes no measured spectra here, only {', '.join(WITH_DATA)} does")
+    if not data.is_dir():
+        raise ValueError(f"{data}: there is no such folder of measured spectra")
+    return data
 
 
 def _refuse_no_place(path):

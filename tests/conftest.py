@@ -46,3 +46,27 @@ def tiny_study():
         patch.setattr(libs, "baselines", weak_baselines)
         patch.setattr(libs_record, "OpenChoices", lambda: choices)
         yield choices
+
+
+@pytest.fixture(scope="module")
+def tiny_gejiu():
+    """The Gejiu study cut down to seconds, under the name of its quick profile: 120 source soils, two epochs."""
+    from dataclasses import replace
+
+    from spectrakit.studies import gejiu
+
+    quick = gejiu.PROFILES["quick"]
+    tiny = replace(
+        quick,
+        n_source=120,
+        source_recipe=replace(quick.source_recipe, max_epochs=2),
+        long_recipes=(replace(quick.source_recipe, name="paper", max_epochs=3),),
+        target_recipe=replace(quick.target_recipe, max_epochs=3),
+        n_explained=8,
+        n_points=3,
+        n_compared=40,
+        train_sizes=(20, 98),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(gejiu.PROFILES, "quick", tiny)
+        yield tiny

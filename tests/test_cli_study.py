@@ -130,7 +130,15 @@ def test_a_failed_write_leaves_the_old_record_as_it_was(run, record, tmp_path, m
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("lips",), ("libs", "--profile", "full"), ("libs", "--seed", "-1"), ("libs", "--seed", "x")],
+    [
+        (),
+        ("lips",),
+        ("libs", "--profile", "full"),
+        ("libs", "--seed", "-1"),
+        ("libs", "--seed", "x"),
+        ("libs", "--data", "."),
+        ("gejiu", "--data", "gone"),
+    ],
 )
 def test_wrong_options_give_code_2(run, nothing_started, arguments):
     code, _, err = run("replicate", *arguments)
@@ -174,3 +182,32 @@ def test_an_unknown_study_gives_code_2(run):
     code, _, err = run("ledger", "lips")
     assert code == 2
     assert err and "Traceback" not in "\n".join(err)
+
+
+def test_replicate_and_ledger_serve_the_gejiu_study(tiny_gejiu, place, monkeypatch, command):
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, err = command("replicate", "gejiu", "-o", "gejiu.json")
+    assert (code, err) == (0, [])
+    assert "gejiu: scores by task and model" in out[0]
+    assert sum(line.split("│")[1].strip() == "Pb, log" for line in out if line.startswith("│")) == 5
+    results = ledger.load_results("gejiu", place / "gejiu.json")["results"]
+    verdicts = ledger.ledger_frame("gejiu", results)["verdict"].value_counts()
+    assert out[-2] == "beside the paper: " + ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+    assert out[-1] == f"gejiu.json: {len(results)} results of the quick profile, seed 0"
+
+    code, out, err = command("ledger", "gejiu", "--results", "gejiu.json")
+    assert (code, err) == (0, [])
+    (row,) = [line for line in out if line.startswith("│ r2.pls_pb ")]
+    assert ledger._ours_text({"kind": "result"}, results["r2.pls_pb"]) in row
+    assert "gejiu: inside the paper" in "\n".join(out)
+
+
+def test_measured_spectra_that_are_not_there_give_one_line(tiny_gejiu, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = command("replicate", "gejiu", "--data", tmp_path)
+    assert (code, out, len(err)) == (2, [], 1)
+    assert str(tmp_path / "lucas") in err[0]
+    code, out, err = command("replicate", "libs", "--data", tmp_path)
+    assert (code, out) == (2, [])
+    assert err == ["spectrakit: --data: libs takes no measured spectra here, only gejiu does"]

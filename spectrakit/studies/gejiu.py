@@ -2,10 +2,10 @@
 
 The paper leaves open what this module decides:
 
-rows that early stopping watches : a tenth of the training side in the source domain (`training.pretraining`), a fifth in
-    the target domain, where a tenth would be ten soils
-pretreatment of PLS and SVM : as in `models.baselines.transfer_baselines`, with which the share of lead that no spectrum
-    can know was calibrated (`data/calibrate_visnir.py`)
+rows that early stopping watches : a tenth of the training side in the source domain (`training.pretraining`), a fifth
+    in the target domain, where a tenth would be ten soils
+pretreatment of PLS and SVM : as in `models.baselines.transfer_baselines`, with which the share of lead that no
+    spectrum can know was calibrated (`data/calibrate_visnir.py`)
 dense layers of ResNet-pH-Pb : start from those of the pH network; only the output's bias is moved first, so that the
     predictions of the training side start from the mean of their targets
 """
@@ -59,6 +59,7 @@ class Profile:
     n_source : soils of the source domain, where they are simulated
     source_recipe : of the pH network in every round; long_recipes : of further pH networks in the first round only
     n_explained : soils for SHAP in the source domain, as many for the background; `n_points` a soil in its values
+    n_randomisations : of the weights of each part of the first round's networks, for the test of their SHAP values
     n_compared, n_properties : for the comparison of source properties, soils and how many properties beside pH
     n_experiment_rounds : rounds of the experiments; train_sizes : soils to fine-tune on, the largest being all
     """
@@ -71,6 +72,7 @@ class Profile:
     target_recipe: Recipe
     n_explained: int
     n_points: int
+    n_randomisations: int
     n_compared: int
     n_properties: int
     n_experiment_rounds: int
@@ -82,14 +84,15 @@ PROFILES = {
     for profile in (
         Profile(
             name="quick",
-            n_source=1500,
+            n_source=1200,
             n_rounds=2,
             # bfloat16 is slow on processors without instructions for it, and a quick run should be quick on any.
             source_recipe=replace(ONE_CYCLE, bfloat16=False),
             long_recipes=(),
-            target_recipe=replace(TARGET_DOMAIN, max_epochs=200, patience=40),
+            target_recipe=replace(TARGET_DOMAIN, max_epochs=100, patience=30),
             n_explained=50,
-            n_points=50,
+            n_points=25,
+            n_randomisations=1,
             n_compared=600,
             n_properties=1,
             n_experiment_rounds=1,
@@ -104,6 +107,7 @@ PROFILES = {
             target_recipe=TARGET_DOMAIN,
             n_explained=1000,
             n_points=100,
+            n_randomisations=3,
             n_compared=6000,
             n_properties=99,
             n_experiment_rounds=5,
@@ -279,13 +283,10 @@ def watched_rows(n, recipe, random_state):
     return order[n_watched:], order[:n_watched]
 
 
-def fit_target(network, X, y, recipe, random_state, watched=None):
-    """Fit a network to a training side X (n, 2100), y (n,), a fifth of which is watched; returns its history.
-
-    watched : X and y to watch in place of that fifth, which is then left out all the same
-    """
-    fitted, held = watched_rows(len(y), recipe, random_state)
-    return fit_network(network, X[fitted], y[fitted], recipe, random_state, validation=watched or (X[held], y[held]))
+def fit_target(network, X, y, recipe, random_state):
+    """Fit a network to a training side X (n, 2100), y (n,), of which the recipe's share is watched."""
+    fitted, watched = watched_rows(len(y), recipe, random_state)
+    fit_network(network, X[fitted], y[fitted], recipe, random_state, validation=(X[watched], y[watched]))
 
 
 class FittedScale:

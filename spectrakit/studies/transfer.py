@@ -7,8 +7,11 @@ import pandas as pd
 
 from spectrakit.evaluation.metrics import r2, rmse, rpd
 from spectrakit.evaluation.splits import random_rounds
+from spectrakit.models.baselines import transfer_baselines
+from spectrakit.models.resnet import load_network
 from spectrakit.resources import data_path
 from spectrakit.studies.finished import FinishedParts, run_key
+from spectrakit.training.transfer import FineTunedNetwork, ScratchNetwork
 
 # What the network takes: 2,100 channels. Source: gejiu paper, section 2.1.
 AXIS_NM = np.arange(400.0, 2500.0)
@@ -98,6 +101,15 @@ def _continued(axis, reflectance, edge, missing):
     logarithm = np.log(reflectance)
     slope = np.polyfit(axis, logarithm.T, 1)[0]
     return np.exp(logarithm[:, [edge]] + slope[:, None] * (missing - axis[edge]))
+
+
+def transfer_models():
+    """The five models of a round, in order: name to a function of random_state that makes a regressor of reflectance."""
+    network, kept = load_network(data_path("models", "resnet_soils.safetensors"))
+    return transfer_baselines() | {
+        "scratch": lambda random_state=None: ScratchNetwork(kept["transform"], random_state=random_state),
+        "pretrained": lambda random_state=None: FineTunedNetwork(network, kept["transform"], random_state=random_state),
+    }
 
 
 def with_target(dataset, target):

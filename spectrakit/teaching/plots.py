@@ -1,6 +1,6 @@
-"""How are spectra, predictions and explanations of the LIBS study drawn, so that every figure of the book looks alike?
+"""How are spectra, predictions and explanations drawn, so that every figure of the book looks alike?
 
-Each function returns the Figure. Contents are in ppm, wavelengths in nm. `outcomes` are the study's Outcomes
+Each function returns the Figure. Wavelengths are in nm. In figures of the LIBS study contents are in ppm, `outcomes` are the study's Outcomes
 (`spectrakit.studies.libs`), one a task; grids of tasks have one row an element and one column a range, as published.
 """
 
@@ -9,7 +9,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.patches import Ellipse, FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 
-from spectrakit.evaluation.metrics import percentage_error
+from spectrakit.evaluation.metrics import percentage_error, r2, rmse, rpd
 from spectrakit.preprocess import normalise_maximum
 from spectrakit.simulate.plasma import BOLTZMANN_EV
 from spectrakit.studies.libs_audit import scaled_to_peak
@@ -329,4 +329,95 @@ def boltzmann_plot(upper_energy_eV, log_ratio, labels=()):
         axes.annotate(text, (energy, ratio), xytext=(5, 5), textcoords="offset points", fontsize=9)
     axes.set(xlabel="Energy of the upper level (eV)", ylabel="ln(I λ / g A)")
     axes.legend()
+    return figure
+
+
+# --- from pH to lead -------------------------------------------------------------------------------------
+
+
+def constituent_spectra(wavelength, reflectance, bands):
+    """Reflectance of pure constituents, one axes each in two columns, with a few bands named.
+
+    reflectance : {name: (n_channels,)}; bands : {name: [(nm, label), ...]}
+    """
+    n_rows = -(-len(reflectance) // 2)
+    figure, grid = plt.subplots(n_rows, 2, figsize=(WIDTH, 1.95 * n_rows), sharex=True, squeeze=False)
+    for axes, (name, values) in zip(grid.flat, reflectance.items(), strict=False):
+        axes.plot(wavelength, values, color=BLUE)
+        axes.set(xlim=(wavelength[0], wavelength[-1]), ylim=(0, 1.02), yticks=[0, 0.5, 1], ylabel=name)
+        draw_lines(axes, bands[name])
+    for axes in grid[-1]:
+        axes.set_xlabel("Wavelength (nm)")
+    return figure
+
+
+def domain_spectra(wavelength, domains):
+    """Median reflectance of each domain over wavelength, and the range that holds nine soils of ten.
+
+    domains : {name: reflectance (n, n_channels)}
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.4))
+    for (name, spectra), colour, style in zip(domains.items(), (BLUE, ORANGE, GREEN), ("-", "--", ":"), strict=False):
+        low, middle, high = np.quantile(spectra, [0.05, 0.5, 0.95], axis=0)
+        axes.fill_between(wavelength, low, high, color=colour, alpha=0.18, linewidth=0)
+        axes.plot(wavelength, middle, color=colour, linestyle=style, label=name)
+    axes.set(xlabel="Wavelength (nm)", ylabel="Reflectance", xlim=(wavelength[0], wavelength[-1]))
+    axes.legend()
+    return figure
+
+
+def resnet_diagram():
+    """The 1D-ResNet from spectrum to pH: the counterpart of figure 2 of the gejiu paper, sizes as its text gives them."""
+    figure, axes = _blank_axes(74, 33)
+    upper = [("log reflectance\n2100", GREY), ("average pooling\n10\n210", GREEN)]
+    upper += [("convolution\n48 filters of 3\nleaky ReLU", BLUE), ("batch\nnormalisation", BLUE)]
+    upper += [("max pooling\n2\n105", GREEN)]
+    lower = [("residual\nblock 1", ORANGE), ("residual\nblock 2", ORANGE), ("convolution\n32 filters of 3", BLUE)]
+    lower += [("flatten\n3360", GREY), ("dense\n16, 10, 1\npH", PINK)]
+    for row, y in ((upper, 22), (lower, 3)):
+        for i, (text, colour) in enumerate(row):
+            _box(axes, 0.5 + 14.9 * i, y, 13, 8.5, text, colour)
+            if i:
+                _arrow(axes, (14.9 * i - 1.4, y + 4.25), (14.9 * i + 0.5, y + 4.25))
+    axes.plot([66.6, 66.6, 7, 7], [22, 18, 18, 16], color=GREY, linewidth=1)
+    _arrow(axes, (7, 16.5), (7, 11.5))
+    for x in (7, 21.9):  # each skip connection leads past both convolutions of its block
+        _arrow(axes, (x - 5.5, 11.5), (x + 5.5, 11.5), ORANGE, connectionstyle="arc3,rad=-0.45")
+    axes.text(29, 14.2, "skip connections", fontsize=9, color=GREY, va="center")
+    return figure
+
+
+def learning_curves(histories):
+    """RMSE of trained and of watched soils over the epochs, one axes a recipe; the epoch that is kept is marked.
+
+    histories : {title: DataFrame of training_mse and validation_mse, as `fit_network` returns it}
+    """
+    figure, grid = plt.subplots(1, len(histories), figsize=(WIDTH, 3.2), sharey=True, squeeze=False)
+    for axes, (title, history) in zip(grid[0], histories.items(), strict=True):
+        epoch = np.arange(1, len(history) + 1)
+        watched = np.sqrt(history["validation_mse"].to_numpy())
+        axes.plot(epoch, np.sqrt(history["training_mse"]), color=BLUE, label="trained")
+        axes.plot(epoch, watched, color=ORANGE, linestyle="--", label="watched")
+        axes.plot(epoch[watched.argmin()], watched.min(), "o", color=ORANGE, label="weights kept")
+        axes.set(title=title, xlabel="Epoch")
+    grid[0, 0].set_ylabel("RMSE")
+    grid[0, 0].legend()
+    return figure
+
+
+def predicted_vs_measured(panels, name):
+    """Predicted over measured values of test soils, one axes each, scores in the title: figures 3, 4, 5 and 8 there.
+
+    panels : {title: (measured, predicted)}; name : of the property, with unit
+    """
+    figure, grid = plt.subplots(1, len(panels), figsize=(WIDTH, 3.9), sharex=True, sharey=True, squeeze=False)
+    for axes, (title, (measured, predicted)) in zip(grid[0], panels.items(), strict=True):
+        # Many points turn pale, so that one sees where they crowd.
+        alpha = min(1, 12 / np.sqrt(len(measured)))
+        axes.scatter(measured, predicted, s=12, color=BLUE, alpha=alpha, linewidth=0)
+        axes.axline((np.mean(measured),) * 2, slope=1, color=GREY, linestyle="--", linewidth=1)
+        found = f"R² {r2(measured, predicted):.2f}, RMSE {rmse(measured, predicted):.2f}, RPD {rpd(measured, predicted):.2f}"
+        axes.set_title(f"{title}\n{found}", fontsize=10)
+        axes.set(xlabel=f"Measured {name}", aspect="equal")
+    grid[0, 0].set_ylabel(f"Predicted {name}")
     return figure

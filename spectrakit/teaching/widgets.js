@@ -1,4 +1,5 @@
-// Draws the combination of precomputed values that the controls choose; nothing is computed here but places on a page.
+// Draws the combination of precomputed values that the controls choose. Nothing is computed here but places on a page and,
+// where values were too many to precompute, the reflectance of a mixed soil.
 
 const HEIGHT = 180; // of the field between the axes, px; drawn at the page's own size, so that labels keep theirs
 const STRIP = 16;
@@ -31,9 +32,26 @@ function unpack(text) {
 
 // The row of a series for the chosen indices; a length of 1 means that the control has no effect on it.
 function pick(series, indices) {
+  if (series.mixture) return mixed(series, indices);
   const n = series.shape[series.shape.length - 1];
   const row = indices.reduce((place, index, k) => place * series.shape[k] + (series.shape[k] === 1 ? 0 : index), 0);
   return series.values.subarray(row * n, (row + 1) * n);
+}
+
+// Reflectance of the soil that the controls mix, after Kubelka and Munk: `soil_reflectance` of the simulator for a soil of
+// nine constituents. Rows of values: quartz, the dry constituents, water, scattering.
+function mixed({ values, shape, mixture }, indices) {
+  const chosen = mixture.amounts.map((amounts, k) => amounts[indices[k]]);
+  const [water, grain] = chosen.splice(-2);
+  const named = chosen.reduce((sum, amount) => sum + amount, 0);
+  const shares = [Math.max(1 - named, 0), ...chosen.map((amount) => amount / Math.max(named, 1)), water];
+  const size = Math.sqrt(mixture.grain / grain);
+  const n = shape[1];
+  return Float32Array.from({ length: n }, (_, i) => {
+    const absorption = shares.reduce((sum, share, k) => sum + share * values[k * n + i], 0);
+    const ratio = Math.max(absorption, 1e-4) / (size * values[shares.length * n + i]);
+    return mixture.surface + (1 - mixture.surface) * (1 + ratio - Math.sqrt(ratio * (ratio + 2)));
+  });
 }
 
 function extent(values, fallback = [0, 1]) {

@@ -1,7 +1,7 @@
 """How does a page without a kernel answer 'what if'? All answers are computed beforehand; the page picks and draws.
 
 `Explorer` is the one widget of the book: controls on top, panels below. Python computes what every combination of
-the controls gives; `widgets.js` looks up the chosen one and draws it.
+the controls gives; `widgets.js` looks up the chosen one and draws it. Only a mixed soil is computed in the page.
 """
 
 import base64
@@ -64,7 +64,8 @@ class Panel:
     """One pair of axes.
 
     x : (n,) finite; x_label, y_label : with unit
-    series : one Series or several; markers : (x, short label) of vertical reference lines
+    series : one Series or several, or a `soil_mixer.Mixture`, which the page computes
+    markers : (x, short label) of vertical reference lines
     y_range : 'shared' fits the axis to all combinations, 'each' to the one shown, (low, high) sets it
     """
 
@@ -96,6 +97,8 @@ class Panel:
         }
 
     def _series(self, series, shape):
+        if not isinstance(series, Series):
+            return series.specification(shape)
         values = np.asarray(series.values, "<f4")
         if series.kind not in KINDS:
             raise ValueError(f"series '{series.label}': kind '{series.kind}' is none of {', '.join(KINDS)}")
@@ -113,8 +116,10 @@ class Panel:
             raise ValueError(f"panel '{self.title}': y_range '{self.y_range}' is neither 'shared', 'each' nor a pair")
         if not isinstance(self.y_range, str):
             return [float(limit) for limit in self.y_range]
+        if self.y_range == "each":
+            return None
         curves = [series for series in self.series if series.kind != "strip"]
-        if self.y_range == "each" or not curves:
+        if not curves:
             return None
         values = [np.ravel(series.values) for series in curves]
         if any(series.kind == "area" for series in curves):

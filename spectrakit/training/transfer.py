@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.decomposition import PCA
-from sklearn.model_selection import KFold
+from sklearn.model_selection import RepeatedKFold
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 from torch.nn.functional import leaky_relu
@@ -61,15 +61,17 @@ def fit_heads(features, y, training, hidden, recipe, random_state):
     """Fit one head a split, all at once, and stop them where the rows that they had not seen fit best.
 
     features : (n, n_features) float32; y : (n,) targets of mean 0; training : (n_splits, n) bool; every row is left
-    out by one split
-    Returns (StackedHeads, predictions (n,) of each row by the head that had not seen it).
+    out by a split or more
+    Returns (StackedHeads, predictions (n,) of each row by the heads that had not seen it).
     """
     X, y = torch.as_tensor(features), torch.as_tensor(y, dtype=torch.float32)
     own = torch.as_tensor(training, dtype=torch.float32)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)
         heads = StackedHeads(len(own), X.shape[1], hidden, float(X.std()))
-    optimiser = torch.optim.AdamW(heads.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    optimiser = torch.optim.AdamW(
+        heads.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.steps)
     least, best, unseen = np.inf, None, None
     for step in range(1, recipe.steps + 1):
@@ -80,7 +82,7 @@ def fit_heads(features, y, training, hidden, recipe, random_state):
         schedule.step()
         if step % recipe.every == 0:
             with torch.no_grad():
-                held_out = ((1 - own) * heads(X)).sum(0)
+                held_out = ((1 - own) * heads(X)).sum(0) / (1 - own).sum(0)
             error = float(((held_out - y) ** 2).mean())
             if error < least:
                 least, unseen = error, held_out
@@ -89,12 +91,22 @@ def fit_heads(features, y, training, hidden, recipe, random_state):
     return heads, unseen.numpy().astype(float)
 
 
+def repeated_test_rows(n_rows, n_folds, n_repeats, random_state):
+    """Which rows each split of a repeated cross-validation leaves out: (n_folds * n_repeats, n_rows) bool."""
+    folds = RepeatedKFold(n_splits=n_folds, n_repeats=n_repeats, random_state=random_state)
+    left_out = np.zeros((n_folds * n_repeats, n_rows), bool)
+    for own, (_, rows) in zip(left_out, folds.split(left_out.T), strict=True):
+        own[rows] = True
+    return left_out
+
+
 class _NetworkRegressor(RegressorMixin, BaseEstimator):
     """What both regressors share: inputs, scaled targets, folds, and the pull towards the mean.
 
-    The training rows are dealt into `n_folds`; one network is fitted on all folds but one, which tells when to stop,
-    and a prediction is the mean of theirs. What each network makes of the fold that it had not seen tells, on training
-    rows alone, how far predictions are to be drawn towards the mean: `shrinkage_`, 0 (the mean) to 1 (as they are).
+    The training rows are dealt into `n_folds`, `n_repeats` times over; one network is fitted on all folds but one,
+    which tells when to stop, and a prediction is the mean of theirs. What each network makes of the fold that it had
+    not seen tells, on training rows alone, how far predictions are to be drawn towards the mean: `shrinkage_`, 0 (the
+    mean) to 1 (as they are).
     """
 
     def fit(self, X, y):
@@ -102,10 +114,7 @@ class _NetworkRegressor(RegressorMixin, BaseEstimator):
         X, y = validate_data(self, X, y, y_numeric=True)
         seed = int(self.random_state or 0)
         self.target_mean_, self.target_sd_ = float(np.mean(y)), float(np.std(y)) or 1.0
-        folds = KFold(min(self.n_folds, len(y)), shuffle=True, random_state=seed)
-        training = np.ones((folds.n_splits, len(y)), bool)
-        for own, (_, held_out) in zip(training, folds.split(X), strict=True):
-            own[held_out] = False
+        training = ~repeated_test_rows(len(y), min(self.n_folds, len(y)), self.n_repeats, seed)
         scaled = (y - self.target_mean_) / self.target_sd_
         unseen = self._fit_folds(network_input(X, self.transform), scaled, training, seed)
         self.shrinkage_ = _shrinkage(unseen, scaled)
@@ -119,15 +128,15 @@ class _NetworkRegressor(RegressorMixin, BaseEstimator):
 
 
 def _shrinkage(unseen, y):
-    """Slope of targets y (n,) over predictions `unseen` (n,) through the origin, less one standard error, 0 to 1.
+    """Slope of targets y (n,) over predictions `unseen` (n,) through the origin, 0 to 1, less what chance adds to it.
 
-    The standard error makes up for having stopped where just these predictions were best; where they say nothing, it
-    leaves the mean.
+    The slope is shrunk by its own variance over its square (James and Stein 1961): hardly where predictions are good,
+    to nothing where they say no more than the mean.
     """
     power = unseen @ unseen + 1e-12
     slope = unseen @ y / power
     error = np.sqrt(np.sum((y - slope * unseen) ** 2) / (len(y) - 1) / power)
-    return float(np.clip(slope - error, 0, 1))
+    return float(np.clip(slope - error**2 / max(slope, 1e-12), 0, 1))
 
 
 class FineTunedNetwork(_NetworkRegressor):
@@ -142,12 +151,15 @@ class FineTunedNetwork(_NetworkRegressor):
     `target_mean_` and `target_sd_` in the unit of y.
     """
 
-    def __init__(self, network, transform="snv", hidden=(256, 64), recipe=None, n_folds=5, random_state=None):
+    def __init__(
+        self, network, transform="snv", hidden=(256, 64), recipe=None, n_folds=5, n_repeats=3, random_state=None
+    ):
         self.network = network
         self.transform = transform
         self.hidden = hidden
         self.recipe = recipe
         self.n_folds = n_folds
+        self.n_repeats = n_repeats
         self.random_state = random_state
 
     def _fit_folds(self, inputs, scaled, training, seed):
@@ -168,15 +180,19 @@ class FineTunedNetwork(_NetworkRegressor):
 class ScratchNetwork(_NetworkRegressor):
     """The same network with weights of its own, all of them fitted to the training rows: what pretraining is judged by.
 
-    Parameters and folds as for `FineTunedNetwork`. After fit: `networks_` (list), `shrinkage_`, `target_mean_`,
+    Parameters and folds as for `FineTunedNetwork`, but dealt once: a whole network is some fifty times the work of new
+    dense layers. After fit: `networks_` (list), `shrinkage_`, `target_mean_`,
     `target_sd_`.
     """
 
-    def __init__(self, transform="snv", hidden=(256, 64), recipe=FROM_SCRATCH, n_folds=5, random_state=None):
+    def __init__(
+        self, transform="snv", hidden=(256, 64), recipe=FROM_SCRATCH, n_folds=5, n_repeats=1, random_state=None
+    ):
         self.transform = transform
         self.hidden = hidden
         self.recipe = recipe
         self.n_folds = n_folds
+        self.n_repeats = n_repeats
         self.random_state = random_state
 
     def _fit_folds(self, inputs, scaled, training, seed):
@@ -189,9 +205,9 @@ class ScratchNetwork(_NetworkRegressor):
             network.centre_input(inputs[own])
             watched = inputs[~own], scaled[~own]
             fit_network(network, inputs[own], scaled[own], self.recipe, seed, validation=watched)
-            unseen[~own] = predict(network, inputs[~own])[:, 0]
+            unseen[~own] += predict(network, inputs[~own])[:, 0]
             self.networks_.append(network)
-        return unseen
+        return unseen / (~training).sum(0)
 
     def _predict_folds(self, inputs):
         return np.mean([predict(network, inputs)[:, 0] for network in self.networks_], axis=0)

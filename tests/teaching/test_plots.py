@@ -99,7 +99,7 @@ def test_data_flow_diagram_names_every_step():
     assert "CNN, RF, BPNN" in text[3]
 
 
-@pytest.mark.parametrize("diagram", [plots.setup_diagram, plots.data_flow_diagram])
+@pytest.mark.parametrize("diagram", [plots.setup_diagram, plots.data_flow_diagram, plots.resnet_diagram])
 def test_no_text_of_a_diagram_overlaps_another_or_leaves_it(diagram):
     figure = diagram()
     figure.canvas.draw()
@@ -193,3 +193,46 @@ def test_letters_and_width_suit_the_book():
         plots.data_flow_diagram(),
     ]
     assert all(figure.get_size_inches()[0] == plots.WIDTH for figure in figures)
+
+
+def test_constituent_spectra_name_their_bands():
+    wavelength = np.linspace(400, 2500, 50)
+    values = {"kaolinite": np.full(50, 0.8), "calcite": np.full(50, 0.9)}
+    figure = plots.constituent_spectra(wavelength, values, {"kaolinite": [(2207.0, "Al-OH 2207")], "calcite": []})
+    clay, calcite = figure.axes
+    assert (clay.get_ylabel(), calcite.get_ylabel()) == ("kaolinite", "calcite")
+    assert (annotations(clay), annotations(calcite)) == (["Al-OH 2207"], [])
+    assert calcite.lines[0].get_ydata()[0] == 0.9
+
+
+def test_domain_spectra_show_the_median_and_nine_soils_of_ten():
+    spectra = np.repeat(np.linspace(0, 1, 101)[:, None], 5, axis=1)
+    axes = plots.domain_spectra(np.arange(5), {"source": spectra, "target": spectra / 2}).axes[0]
+    assert [line.get_ydata()[0] for line in axes.lines] == [0.5, 0.25]
+    heights = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == pytest.approx((0.05, 0.95))
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["source", "target"]
+
+
+def test_resnet_diagram_holds_the_sizes_of_the_paper():
+    text = annotations(plots.resnet_diagram().axes[0])
+    assert text[1] == "average pooling\n10\n210" and text[2].startswith("convolution\n48 filters of 3")
+    assert text[8:10] == ["flatten\n3360", "dense\n16, 10, 1\npH"]
+
+
+def test_learning_curves_mark_the_epoch_that_is_kept():
+    history = pd.DataFrame({"training_mse": [4.0, 1.0, 0.25], "validation_mse": [4.0, 1.44, 2.25]})
+    figure = plots.learning_curves({"paper": history, "one cycle": history})
+    trained, watched, kept = figure.axes[1].lines
+    assert list(trained.get_ydata()) == [2.0, 1.0, 0.5] and list(watched.get_ydata()) == [2.0, 1.2, 1.5]
+    assert (kept.get_xdata()[0], kept.get_ydata()[0]) == (2, 1.2)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["paper", "one cycle"]
+
+
+def test_predicted_vs_measured_tells_the_scores():
+    measured = np.array([4.0, 5.0, 6.0, 7.0])
+    figure = plots.predicted_vs_measured({"network": (measured, measured + 0.5)}, "pH")
+    axes = figure.axes[0]
+    assert axes.get_title(loc="left") == "network\nR² 0.80, RMSE 0.50, RPD 2.58"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("Measured pH", "Predicted pH")
+    np.testing.assert_allclose(axes.collections[0].get_offsets()[:, 1], measured + 0.5)
