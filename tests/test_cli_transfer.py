@@ -7,8 +7,8 @@ from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge
 
 from spectrakit import cli
-from spectrakit.models import baselines
 from spectrakit.spectra import SpectralDataset
+from spectrakit.studies import transfer
 from spectrakit.tables import write_table
 
 STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that are left"]
@@ -29,7 +29,7 @@ def made(monkeypatch):
         return make
 
     makers = {"mean": maker("mean", DummyRegressor()), "pls": maker("pls", Ridge(1e-3))}
-    monkeypatch.setattr(baselines, "transfer_baselines", lambda: makers)
+    monkeypatch.setattr(transfer, "transfer_models", lambda: makers)
     return made
 
 
@@ -85,6 +85,16 @@ def test_a_table_a_plot_and_records(run, made, table, tmp_path):
         "measured, file soils.csv; 18 samples to train on, 6 to test; seed 0",
         "result.json: 4 records",
     ]
+    assert "R2 of each round (·) and their mean (|)" in out
+
+
+def test_the_five_models_of_the_command_run_on_a_table(run, table, tmp_path):
+    code, out, err = run("transfer", table, "--target", "ph", "--rounds", 1, "-o", "result.json")
+    assert (code, err) == (0, [])
+    scores = {record["model"]: record["r2"] for record in json.loads((tmp_path / "result.json").read_text())}
+    assert list(scores) == ["mean", "pls", "svm", "scratch", "pretrained"]
+    assert scores["mean"] < 0 and min(scores["pls"], scores["svm"]) > 0.9
+    assert scores["pretrained"] > max(scores["scratch"], 0.5)
     assert "R2 of each round (·) and their mean (|)" in out
 
 

@@ -3,7 +3,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from spectrakit.preprocess import SpectrumScaler, normalise_area, normalise_maximum
+from spectrakit.preprocess import SpectrumScaler, network_input, normalise_area, normalise_maximum
 
 SPECTRA = np.array([[1.0, 2.0, 6.0], [4.0, 4.0, 2.0]])
 
@@ -30,6 +30,29 @@ def test_the_energy_of_a_pulse_drops_out_spectrum_by_spectrum(normalise):
 def test_a_spectrum_without_signal_is_named(normalise, problem):
     with pytest.raises(ValueError, match=problem):
         normalise([[1, 2, 3], [0, -3, 0]])
+
+
+def test_the_network_sees_the_logarithm_of_reflectance():
+    reflectance = np.array([[0.1, 0.2, 0.4], [0.5, 0.5, 0.25]], np.float32)
+    seen = network_input(reflectance, "log")
+    assert seen.dtype == np.float32
+    np.testing.assert_allclose(seen[0], [-2.302585, -1.609438, -0.916291], rtol=1e-6)
+    assert reflectance[1].tolist() == [0.5, 0.5, 0.25]
+
+
+def test_or_its_standard_normal_variate_without_brightness_and_contrast():
+    reflectance = np.array([[0.1, 0.2, 0.4], [0.5, 0.5, 0.25]])
+    seen = network_input(reflectance, "snv")
+    assert seen.dtype == np.float32
+    # Steps of one factor: deviations -1, 0 and 1 from the mean, over the root of their mean square, 2/3.
+    np.testing.assert_allclose(seen[0], [-(1.5**0.5), 0, 1.5**0.5], atol=1e-6)
+    np.testing.assert_allclose(seen[1], [0.5**0.5, 0.5**0.5, -(2**0.5)], atol=1e-6)
+    np.testing.assert_allclose(network_input(0.3 * reflectance**2, "snv"), seen, atol=1e-6)
+
+
+def test_what_the_network_sees_goes_by_two_names():
+    with pytest.raises(ValueError, match="transform 'derivative': give one of log, snv"):
+        network_input([[0.1, 0.2]], "derivative")
 
 
 def test_the_scaler_has_a_mean_a_channel_and_one_deviation_for_all():

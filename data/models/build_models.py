@@ -1,7 +1,7 @@
 """How were the weights in this folder made?
 
-    python data/models/build_models.py soils    writes resnet_soils.safetensors: what `spectrakit transfer` fine-tunes
-    python data/models/build_models.py lucas    writes resnet_lucas_ph.safetensors: ResNet-pH of the whole simulated LUCAS
+    python data/models/build_models.py soils    writes resnet_soils.safetensors, which `spectrakit transfer` fine-tunes
+    python data/models/build_models.py lucas    writes resnet_lucas_ph.safetensors, ResNet-pH of the simulated LUCAS
 
 Each takes some minutes on one core and prints its scores, which the model card in README.md repeats. The same versions
 on the same kind of processor give the same weights.
@@ -26,7 +26,9 @@ from spectrakit.training.pretraining import ONE_CYCLE, Recipe, fit_network, pred
 
 FOLDER = Path(__file__).parent
 N_SOILS, SEED = 60_000, 5
-SOILS_RECIPE = Recipe("soils", learning_rate=0.003, batch_size=128, max_epochs=18, patience=18, one_cycle=True, bfloat16=True)
+SOILS_RECIPE = Recipe(
+    "soils", learning_rate=0.003, batch_size=128, max_epochs=18, patience=18, one_cycle=True, bfloat16=True
+)
 LOGARITHMIC = ("soc_pct", "clay_pct", "sand_pct", "caco3_pct", "cec_cmol_kg", "fe_oxides_pct")
 TRACES = ("ferrous_silicate", "magnetite", "kaolinite", "smectite", "illite", "chlorite", "hematite", "goethite")
 TRACES = (*TRACES, "litter", "water")
@@ -65,7 +67,7 @@ def build_soils():
 
 
 def build_lucas():
-    """pH from the simulated LUCAS by the fast recipe; scores on a quarter that it had not seen."""
+    """ResNet-pH of the simulated LUCAS by the fast recipe; scores on a quarter that it had not seen."""
     dataset = simulate_lucas()
     X, y = network_input(dataset.spectra, "log"), dataset.properties["ph"].to_numpy(np.float32)
     training, test = random_rounds(len(y), 1)[0]
@@ -83,8 +85,9 @@ def _fit(network, X, y, recipe):
 
 
 def _save(network, name, transform, recipe, targets, scores, scaling):
-    metadata = {"transform": transform, "recipe": vars(recipe), "targets": targets, "scores": scores, "scaling": scaling}
-    save_network(network, FOLDER / f"{name}.safetensors", metadata | {"origin": "simulated", "seed": SEED})
+    metadata = {"transform": transform, "recipe": vars(recipe), "origin": "simulated", "seed": SEED}
+    metadata |= {"targets": targets, "scores": scores, "scaling": scaling}
+    save_network(network, FOLDER / f"{name}.safetensors", metadata)
     print(name, scores)
 
 

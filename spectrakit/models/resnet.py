@@ -108,7 +108,7 @@ class SpectralResNet(nn.Module):
         self.config = config
         self.features_frozen = False
         n_filters, kernel_size, slope = config.n_filters, config.kernel_size, config.negative_slope
-        # Zero in the paper's network; what is learned on spectra of one origin and used on others starts from their mean.
+        # Zero in the paper's network; what learns from spectra of one origin and meets others starts from their mean.
         self.register_buffer("input_mean", torch.zeros(config.n_channels))
         self.average = nn.AvgPool2d((1, config.pool))
         self.features = nn.Sequential(

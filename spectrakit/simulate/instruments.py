@@ -157,8 +157,8 @@ FOSS_XDS = ReflectanceSpectrometer(
     ),
 )
 # Gejiu: three spectrometers behind one fibre bundle; their steps at 1000 and 1830 nm come from temperature and from the
-# three fields of view (Beal and Eamon 1996). Five measurements are averaged, 350-399 nm are cut off. Bandwidth and noise
-# equivalent reflectance: ASD FieldSpec 3 manual.
+# three fields of view (Beal and Eamon 1996). Five measurements are averaged, 350-399 nm are cut off. Bandwidth and
+# noise equivalent reflectance: ASD FieldSpec 3 manual.
 ASD_FIELDSPEC_3 = ReflectanceSpectrometer(
     name="ASD FieldSpec 3",
     low_nm=400,

@@ -16,9 +16,9 @@ CONSTITUENTS = (
     *("quartz", "ferrous_silicate", "magnetite", "kaolinite", "smectite", "illite", "chlorite", "gibbsite"),
     *("hematite", "goethite", "calcite", "gypsum", "organic_matter", "litter", "water"),
 )
-# Iron oxides coat other grains as particles of some ten nm. Gram for gram they absorb more than the coarse powders whose
-# reflectance fixed the coefficients, most of all below 600 nm, where light hardly enters a coarse grain (Torrent and
-# Barron 1993): factors for bands above and below that wavelength.
+# Iron oxides coat other grains as particles of some ten nm. Gram for gram they absorb more than the coarse powders
+# whose reflectance fixed the coefficients, most of all below 600 nm, where light hardly enters a coarse grain (Torrent
+# and Barron 1993): factors for bands above and below that wavelength.
 PIGMENTS = ("hematite", "goethite")
 PIGMENT_EFFICIENCY, PIGMENT_EFFICIENCY_BLUE, BLUE_NM = 2.0, 4.0, 600.0
 REFERENCE_GRAIN_UM = 50.0

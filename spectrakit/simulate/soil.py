@@ -255,14 +255,15 @@ def _properties(factors, texture, clays, composition, carbon, generator):
 
 
 def _ph(factors, composition, carbon, generator):
-    """pH in water: (n,). Carbonate buffers it at 7.5 to 8.5; without it base saturation and organic acids decide."""
+    """Return pH in water (n,): carbonate buffers it at 7.5 to 8.5, else base saturation and organic acids decide."""
     n = len(factors)
     carbonate = 100 * composition["calcite"]
     supply = -0.2 + 1.0 * factors["bases"] - 1.6 * factors["humidity"] - 0.6 * factors["weathering"]
     supply += _LAND_USE[factors["use"], 1] - 12 * np.minimum(carbon, 0.15) + 0.3 * generator.standard_normal(n)
     acid = 3.9 + 3.3 * expit(supply)
     buffered = 7.75 + 0.12 * np.log(np.maximum(carbonate, 0.1)) + 0.15 * generator.standard_normal(n)
-    sodic = np.where(generator.random(n) < expit(-5.0 - 3.0 * factors["humidity"]), np.minimum(generator.gamma(2.0, 0.35, n), 2.0), 0.0)
+    is_sodic = generator.random(n) < expit(-5.0 - 3.0 * factors["humidity"])
+    sodic = np.where(is_sodic, np.minimum(generator.gamma(2.0, 0.35, n), 2.0), 0.0)
     share = 1 - np.exp(-carbonate / 0.5)
     return share * buffered + (1 - share) * acid + sodic + 0.12 * generator.standard_normal(n)
 

@@ -267,6 +267,7 @@ def transferred(source, X, y, depth="dense"):
 def with_new_output(source, X, y, random_state):
     """A copy of a network of any targets with a new output of one node for y (n,), its features frozen."""
     network = initial_network(replace(source.config, n_outputs=1, relu_output=True), random_state, y)
+    network.input_mean.copy_(source.input_mean)
     network.features.load_state_dict(source.features.state_dict())
     # The dense layers in between start from the source's.
     for layer, learned in list(zip(network.head, source.head, strict=False))[: 2 * len(source.config.hidden)]:

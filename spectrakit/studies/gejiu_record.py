@@ -42,7 +42,7 @@ FOUR_MODELS = (*DIRECT, "resnet_ph_pb")
 N_HIGHEST = len(WINDOW_NM) // 10
 N_RESAMPLINGS = 2000
 # About how long a part takes in the paper profile, in minutes: for the progress alone.
-_MINUTES = {"soils": 0.5, "source": 1.5, "long": 15, "target": 0.6, "depths": 1.2, "stopping": 0.6, "property": 0.6}
+_MINUTES = {"soils": 0.3, "source": 1.2, "long": 18, "target": 0.25, "depths": 0.6, "stopping": 0.3, "property": 0.4}
 # Soils of the source domain whose predictions are recorded, for a figure.
 N_SHOWN = 500
 

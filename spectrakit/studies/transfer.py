@@ -104,7 +104,7 @@ def _continued(axis, reflectance, edge, missing):
 
 
 def transfer_models():
-    """The five models of a round, in order: name to a function of random_state that makes a regressor of reflectance."""
+    """The five models of a round, in order: name to a function of random_state, a regressor of reflectance."""
     network, kept = load_network(data_path("models", "resnet_soils.safetensors"))
     return transfer_baselines() | {
         "scratch": lambda random_state=None: ScratchNetwork(kept["transform"], random_state=random_state),

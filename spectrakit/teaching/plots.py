@@ -1,7 +1,7 @@
 """How are spectra, predictions and explanations drawn, so that every figure of the book looks alike?
 
-Each function returns the Figure. Wavelengths are in nm. In figures of the LIBS study contents are in ppm, `outcomes` are the study's Outcomes
-(`spectrakit.studies.libs`), one a task; grids of tasks have one row an element and one column a range, as published.
+Each function returns the Figure. Wavelengths are in nm. In figures of the LIBS study contents are in ppm and `outcomes`
+are Outcomes (`spectrakit.studies.libs`), one a task, and grids have one row an element and one column a range.
 """
 
 import matplotlib.pyplot as plt
@@ -367,23 +367,23 @@ def domain_spectra(wavelength, domains):
 
 
 def resnet_diagram():
-    """The 1D-ResNet from spectrum to pH: the counterpart of figure 2 of the gejiu paper, sizes as its text gives them."""
+    """The 1D-ResNet from spectrum to pH, with the sizes of the text: the counterpart of figure 2 of the gejiu paper."""
     figure, axes = _blank_axes(74, 33)
-    upper = [("log reflectance\n2100", GREY), ("average pooling\n10\n210", GREEN)]
+    upper = [("log reflectance\n2100", GREY), ("average pooling\nwindows of 10\n210", GREEN)]
     upper += [("convolution\n48 filters of 3\nleaky ReLU", BLUE), ("batch\nnormalisation", BLUE)]
-    upper += [("max pooling\n2\n105", GREEN)]
+    upper += [("max pooling\nwindows of 2\n105", GREEN)]
     lower = [("residual\nblock 1", ORANGE), ("residual\nblock 2", ORANGE), ("convolution\n32 filters of 3", BLUE)]
     lower += [("flatten\n3360", GREY), ("dense\n16, 10, 1\npH", PINK)]
-    for row, y in ((upper, 22), (lower, 3)):
+    for row, y in ((upper, 22), (lower, 6.5)):
         for i, (text, colour) in enumerate(row):
             _box(axes, 0.5 + 14.9 * i, y, 13, 8.5, text, colour)
             if i:
                 _arrow(axes, (14.9 * i - 1.4, y + 4.25), (14.9 * i + 0.5, y + 4.25))
-    axes.plot([66.6, 66.6, 7, 7], [22, 18, 18, 16], color=GREY, linewidth=1)
-    _arrow(axes, (7, 16.5), (7, 11.5))
+    axes.plot([66.6, 66.6, 7, 7], [22, 18.5, 18.5, 16.5], color=GREY, linewidth=1)
+    _arrow(axes, (7, 17), (7, 15))
     for x in (7, 21.9):  # each skip connection leads past both convolutions of its block
-        _arrow(axes, (x - 5.5, 11.5), (x + 5.5, 11.5), ORANGE, connectionstyle="arc3,rad=-0.45")
-    axes.text(29, 14.2, "skip connections", fontsize=9, color=GREY, va="center")
+        _arrow(axes, (x - 5.5, 6.5), (x + 5.5, 6.5), ORANGE, connectionstyle="arc3,rad=0.4")
+    axes.text(29, 4, "skip connections", fontsize=9, color=GREY, va="center")
     return figure
 
 
@@ -400,6 +400,7 @@ def learning_curves(histories):
         axes.plot(epoch, watched, color=ORANGE, linestyle="--", label="watched")
         axes.plot(epoch[watched.argmin()], watched.min(), "o", color=ORANGE, label="weights kept")
         axes.set(title=title, xlabel="Epoch")
+        axes.xaxis.set_major_locator(plt.MaxNLocator(integer=True))
     grid[0, 0].set_ylabel("RMSE")
     grid[0, 0].legend()
     return figure
@@ -416,7 +417,8 @@ def predicted_vs_measured(panels, name):
         alpha = min(1, 12 / np.sqrt(len(measured)))
         axes.scatter(measured, predicted, s=12, color=BLUE, alpha=alpha, linewidth=0)
         axes.axline((np.mean(measured),) * 2, slope=1, color=GREY, linestyle="--", linewidth=1)
-        found = f"R² {r2(measured, predicted):.2f}, RMSE {rmse(measured, predicted):.2f}, RPD {rpd(measured, predicted):.2f}"
+        scores = {"R²": r2, "RMSE": rmse, "RPD": rpd}
+        found = ", ".join(f"{label} {score(measured, predicted):.2f}" for label, score in scores.items())
         axes.set_title(f"{title}\n{found}", fontsize=10)
         axes.set(xlabel=f"Measured {name}", aspect="equal")
     grid[0, 0].set_ylabel(f"Predicted {name}")

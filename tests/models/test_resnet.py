@@ -10,6 +10,7 @@ from spectrakit.models.resnet import (
     freeze_features,
     initial_network,
     load_network,
+    network_features,
     save_network,
 )
 
@@ -100,6 +101,43 @@ def test_the_output_starts_at_the_mean_of_the_targets():
     assert network.output_layer.bias.tolist() == [6.0, -1.5]
     assert small_network().output_layer.bias.tolist() == [6.0]
     assert not isinstance(network.head[-1], nn.ReLU)
+
+
+def test_the_published_network_subtracts_nothing_from_its_input():
+    network = SpectralResNet()
+    assert network.input_mean.shape == (2100,) and not network.input_mean.any()
+    assert "input_mean" not in dict(network.named_parameters())
+
+
+def test_a_centred_network_sees_the_distance_from_the_training_mean():
+    network, X = small_network().eval(), np.random.default_rng(0).normal(2, 1, (6, 40)).astype(np.float32)
+    plain = network(torch.as_tensor(X - X.mean(0)))
+    network.centre_input(X)
+    assert network.input_mean.dtype == torch.float32
+    np.testing.assert_allclose(network.input_mean, X.mean(0), rtol=1e-6)
+    torch.testing.assert_close(network(torch.as_tensor(X)), plain)
+    pooled = network.pool(torch.as_tensor(X))
+    np.testing.assert_allclose(pooled[:, 0, 0], (X - X.mean(0)).reshape(6, 8, 5).mean(2), atol=1e-6)
+
+
+def test_the_mean_of_the_input_comes_back_from_a_file(tmp_path):
+    network = small_network()
+    network.centre_input(np.arange(80.0).reshape(2, 40))
+    save_network(network, tmp_path / "weights.safetensors", {})
+    back, _ = load_network(tmp_path / "weights.safetensors")
+    assert back.input_mean.tolist() == list(np.arange(20.0, 60))
+
+
+def test_features_of_many_spectra_are_those_of_each():
+    network = small_network().train()
+    X = np.random.default_rng(0).normal(size=(300, 40))
+    features = network_features(network, X)
+    assert features.shape == (300, network.config.n_features) and features.dtype == np.float32
+    alone = network.features(network.pool(torch.as_tensor(X[[270]], dtype=torch.float32)))
+    np.testing.assert_allclose(features[270], alone.detach().numpy()[0], atol=1e-6)
+    dense = network.head(torch.as_tensor(features))
+    torch.testing.assert_close(dense, network(torch.as_tensor(X, dtype=torch.float32)))
+    assert torch.equal(network.features[2].running_mean, torch.zeros(3))
 
 
 def test_frozen_features_keep_weights_and_statistics_in_train_mode():

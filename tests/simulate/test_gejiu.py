@@ -103,7 +103,7 @@ def test_lead_goes_with_what_holds_it_and_where_it_comes_from(many):
     ranks = many.properties.rank()
     assert ranks["pb_mg_kg"].corr(ranks["fe_oxides_pct"]) > 0.5
     for name in ("ph", "clay_pct"):
-        assert ranks["pb_mg_kg"].corr(ranks[name]) > 0.1
+        assert ranks["pb_mg_kg"].corr(ranks[name]) > 0.05
     places = sampling_map()
     for sources, area in ((places.mines, "mining road"), (places.smelters, "smelting grid")):
         own = (many.samples["area"] == area).to_numpy()

@@ -107,7 +107,7 @@ def test_tuning_changes_what_its_depth_names_and_nothing_else(ph_network, target
     gejiu.fit_target(network, X, y, profile.target_recipe, 0)
     changed = {name.rsplit(".", 1)[0] for name in set(before) - set(unchanged(before, network))}
     if tuned is None:  # batch normalisation too, its statistics included
-        tuned = {name.rsplit(".", 1)[0] for name in before}
+        tuned = {name.rsplit(".", 1)[0] for name in before if "." in name}
         assert "features.2.running_mean" not in unchanged(before, network)
     assert changed == tuned
 

@@ -3,13 +3,22 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge
 
 from spectrakit.models.baselines import transfer_baselines
 from spectrakit.spectra import SpectralDataset
 from spectrakit.studies import transfer
-from spectrakit.studies.transfer import AXIS_NM, prepare, r2_plot, run_rounds, score_frame, with_target
+from spectrakit.studies.transfer import (
+    AXIS_NM,
+    prepare,
+    r2_plot,
+    run_rounds,
+    score_frame,
+    transfer_models,
+    with_target,
+)
 from spectrakit.tables import read_table
 
 SCORES = ["r2", "rmse", "rpd"]
@@ -132,6 +141,22 @@ def test_missing_channels_and_dark_spectra_are_told():
     spectra[[0, 2], [5, 9]] = spectra[3, 7] = np.nan
     with pytest.raises(ValueError, match="no sample has all its channels"):
         prepare(dataset_of(spectra, axis))
+
+
+def test_the_five_models_in_order_each_with_the_seed_of_its_round():
+    makers = transfer_models()
+    assert list(makers) == ["mean", "pls", "svm", "scratch", "pretrained"]
+    for name, make in makers.items():
+        parameters = clone(make(7)).get_params()
+        seeds = [value for parameter, value in parameters.items() if parameter.endswith("random_state")]
+        assert set(seeds) == (set() if name == "mean" else {7})
+        assert make(7) is not make(7)
+
+
+def test_both_networks_differ_in_pretraining_alone():
+    scratch, pretrained = (transfer_models()[name](0) for name in ("scratch", "pretrained"))
+    assert scratch.transform == pretrained.transform == "snv" and scratch.hidden == pretrained.hidden
+    assert pretrained.network.config.n_outputs == 20 and not pretrained.network.training
 
 
 def test_samples_without_the_target_are_left_out_and_told(soils):

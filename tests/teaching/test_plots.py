@@ -216,7 +216,7 @@ def test_domain_spectra_show_the_median_and_nine_soils_of_ten():
 
 def test_resnet_diagram_holds_the_sizes_of_the_paper():
     text = annotations(plots.resnet_diagram().axes[0])
-    assert text[1] == "average pooling\n10\n210" and text[2].startswith("convolution\n48 filters of 3")
+    assert text[1] == "average pooling\nwindows of 10\n210" and text[2].startswith("convolution\n48 filters of 3")
     assert text[8:10] == ["flatten\n3360", "dense\n16, 10, 1\npH"]
 
 

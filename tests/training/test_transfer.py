@@ -1,0 +1,273 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from torch import nn
+
+from spectrakit.evaluation.metrics import r2
+from spectrakit.models.resnet import load_network, network_features
+from spectrakit.preprocess import network_input
+from spectrakit.resources import data_path
+from spectrakit.simulate.instruments import ASD_FIELDSPEC_3
+from spectrakit.simulate.soil import EUROPE
+from spectrakit.simulate.survey import survey
+from spectrakit.training import transfer
+from spectrakit.training.pretraining import Recipe, fit_network
+from spectrakit.training.transfer import (
+    FineTunedNetwork,
+    HeadRecipe,
+    ScratchNetwork,
+    StackedHeads,
+    _shrinkage,
+    fit_heads,
+    repeated_test_rows,
+)
+
+QUICK = HeadRecipe(learning_rate=0.01, steps=40, every=10)
+OVERFITTED = HeadRecipe(learning_rate=0.03, weight_decay=0.0, steps=100, every=5)
+TWO_EPOCHS = Recipe("two epochs", learning_rate=0.001, batch_size=16, max_epochs=2, patience=2)
+
+
+@pytest.fixture(scope="module")
+def pretrained():
+    return load_network(data_path("models", "resnet_soils.safetensors"))[0]
+
+
+@pytest.fixture(scope="module")
+def clay():
+    """Reflectance of 120 simulated soils of Europe, and their clay in per cent."""
+    soils = survey(120, EUROPE, ASD_FIELDSPEC_3, random_state=1)
+    return soils.spectra.astype(float), soils.properties["clay_pct"].to_numpy()
+
+
+@pytest.fixture(scope="module")
+def heads_problem():
+    """Features (40, 6), targets that some of them tell, and the training rows of six splits."""
+    random = np.random.default_rng(0)
+    features = random.normal(0, 3, (40, 6)).astype(np.float32)
+    y = features[:, 0] / 3 + random.normal(0, 0.7, 40)
+    return features, y - y.mean(), ~repeated_test_rows(40, 3, 2, 0)
+
+
+def quick(pretrained, **changes):
+    options = {"hidden": (16, 8), "recipe": QUICK, "n_folds": 3, "n_repeats": 1, "random_state": 0}
+    return FineTunedNetwork(pretrained, **options | changes)
+
+
+def test_each_repeat_leaves_every_row_out_once():
+    left_out = repeated_test_rows(11, 4, 3, random_state=5)
+    assert left_out.shape == (12, 11) and left_out.dtype == bool
+    repeats = left_out.reshape(3, 4, 11)
+    assert (repeats.sum(1) == 1).all()  # the folds of a repeat are disjoint, and together they are all rows
+    assert sorted(repeats[0].sum(1)) == [2, 3, 3, 3]
+    assert not np.array_equal(repeats[0], repeats[1])
+    np.testing.assert_array_equal(left_out, repeated_test_rows(11, 4, 3, random_state=5))
+
+
+def test_stacked_heads_are_as_many_networks_side_by_side():
+    torch.manual_seed(0)
+    heads, features = StackedHeads(3, 6, (5, 4), scale=2.0, negative_slope=0.1), torch.randn(7, 6)
+    for bias in heads.biases:
+        nn.init.normal_(bias)
+    outputs = heads(features)
+    assert outputs.shape == (3, 7)
+    for place in range(3):
+        alone = nn.Sequential(nn.Linear(6, 5), nn.LeakyReLU(0.1), nn.Linear(5, 4), nn.LeakyReLU(0.1), nn.Linear(4, 1))
+        for layer, kernel, bias in zip(alone[::2], heads.kernels, heads.biases, strict=True):
+            layer.weight.data, layer.bias.data = kernel[place].T, bias[place, 0]
+        torch.testing.assert_close(outputs[place], alone(features)[:, 0])
+
+
+def test_first_kernels_bring_features_of_any_scale_to_one():
+    torch.manual_seed(0)
+    heads = StackedHeads(1, 400, (300, 200), scale=50.0)
+    first = 50 * torch.randn(200, 400) @ heads.kernels[0][0]
+    assert first.std().item() == pytest.approx(1, abs=0.02)
+    assert (torch.randn(200, 300) @ heads.kernels[1][0]).std().item() == pytest.approx(1, abs=0.02)
+    assert all((bias == 0).all() for bias in heads.biases)
+
+
+def test_a_head_learns_nothing_from_the_rows_that_its_split_leaves_out(heads_problem):
+    features, y, training = heads_problem
+    whole = HeadRecipe(steps=30, every=30)  # one look, at the end: nothing to choose
+    heads, _ = fit_heads(features, y, training, (8,), whole, 0)
+    changed = y.copy()
+    changed[0] += 5
+    others, _ = fit_heads(features, changed, training, (8,), whole, 0)
+    for kernel, other in zip(heads.kernels, others.kernels, strict=True):
+        same = [torch.equal(a, b) for a, b in zip(kernel, other, strict=True)]
+        assert same == (~training[:, 0]).tolist()
+
+
+def test_unseen_predictions_come_from_the_heads_that_had_not_seen_the_row(heads_problem):
+    features, y, training = heads_problem
+    heads, unseen = fit_heads(features, y, training, (32,), OVERFITTED, 0)
+    with torch.no_grad():
+        outputs = heads(torch.as_tensor(features)).numpy()
+    expected = [outputs[~training[:, row], row].mean() for row in range(40)]
+    np.testing.assert_allclose(unseen, expected, atol=1e-6)
+    assert unseen.dtype == float and r2(y, unseen) > 0.2
+
+
+def test_heads_stop_where_unseen_rows_fit_best(heads_problem):
+    features, y, training = heads_problem
+
+    def error(every):
+        _, unseen = fit_heads(features, y, training, (32,), replace(OVERFITTED, every=every), 0)
+        return np.mean((unseen - y) ** 2)
+
+    assert error(every=5) < 0.9 * error(every=100)
+
+
+def test_heads_follow_the_seed_and_leave_torch_alone(heads_problem):
+    state = torch.get_rng_state()
+    first, again, other = (fit_heads(*heads_problem, (8,), QUICK, seed)[1] for seed in (3, 3, 4))
+    assert torch.equal(torch.get_rng_state(), state)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("unseen", "y", "expected"),
+    [
+        ([1, -1, 2, -2], [1, -1, 2, -2], 1),
+        ([2, -2, 4, -4], [1, -1, 2, -2], 0.5),
+        ([0.5, -0.5], [1, -1], 1),  # never further from the mean than predicted
+        ([1, -1, 1, -1], [2, 0, 0, -2], 2 / 3),  # slope 1, residual variance 4/3, over 4: 1 - 1/3
+        ([1, -1, 1, -1], [1, 1, -1, -1], 0),
+        ([1, -1, 1, -1], [-1, 1, -1, 1], 0),
+        ([0, 0, 0, 0], [1, -1, 1, -1], 0),
+    ],
+)
+def test_how_far_predictions_are_drawn_to_the_mean(unseen, y, expected):
+    assert _shrinkage(np.array(unseen, float), np.array(y, float)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_predictions_by_chance_are_drawn_to_the_mean_altogether():
+    random = np.random.default_rng(0)
+    values = [_shrinkage(*random.standard_normal((2, 60))) for _ in range(200)]
+    # Chance exceeds one standard error upwards in about a sixth of all cases, and then it is small.
+    assert np.mean(np.array(values) == 0) > 0.75 and max(values) < 0.35
+
+
+def test_a_fine_tuned_network_tells_clay_from_sixty_soils(pretrained, clay):
+    X, y = clay
+    model = FineTunedNetwork(pretrained, random_state=0).fit(X[:60], y[:60])
+    assert r2(y[60:], model.predict(X[60:])) == pytest.approx(0.3, abs=0.12)
+    assert 0.5 < model.shrinkage_ <= 1
+    assert (model.target_mean_, model.target_sd_) == pytest.approx((y[:60].mean(), y[:60].std()))
+
+
+def test_fine_tuning_leaves_the_given_network_as_it_was(pretrained, clay):
+    before = {name: tensor.clone() for name, tensor in pretrained.state_dict().items()}
+    model = quick(pretrained).fit(clay[0][:40], clay[1][:40])
+    model.predict(clay[0][40:45])
+    assert model.network is pretrained and not pretrained.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in pretrained.state_dict().items())
+
+
+def test_a_clone_with_the_same_seed_predicts_the_same(pretrained, clay):
+    X, y = clay
+    model = quick(pretrained).fit(X[:40], y[:40])
+    copy = clone(model)
+    assert not hasattr(copy, "heads_") and copy.network is not pretrained
+    expected = model.predict(X[40:60])
+    np.testing.assert_array_equal(copy.fit(X[:40], y[:40]).predict(X[40:60]), expected)
+    other = clone(model).set_params(random_state=1).fit(X[:40], y[:40])
+    assert not np.array_equal(other.predict(X[40:60]), expected)
+
+
+def test_predictions_follow_the_unit_and_the_origin_of_the_target(pretrained, clay):
+    X, y = clay
+    expected = quick(pretrained).fit(X[:40], y[:40]).predict(X[40:60])
+    grams = quick(pretrained).fit(X[:40], 8 * y[:40]).predict(X[40:60])
+    np.testing.assert_allclose(grams, 8 * expected, rtol=1e-6)
+    shifted = quick(pretrained).fit(X[:40], y[:40] + 100).predict(X[40:60])
+    np.testing.assert_allclose(shifted, expected + 100, atol=0.01)
+
+
+def test_how_bright_a_sample_was_does_not_count(pretrained, clay):
+    X, y = clay
+    model = quick(pretrained).fit(X[:40], y[:40])
+    np.testing.assert_allclose(model.predict(0.7 * X[40:60]), model.predict(X[40:60]), atol=0.01)
+
+
+def test_a_target_without_variation_is_predicted_as_it_is(pretrained, clay):
+    model = quick(pretrained).fit(clay[0][:20], np.full(20, 6.5))
+    assert model.shrinkage_ == 0
+    np.testing.assert_array_equal(model.predict(clay[0][20:23]), 6.5)
+
+
+def test_the_scores_on_the_training_rows_axes_hold_their_features(pretrained, clay):
+    X = clay[0][:25]
+    model = quick(pretrained).fit(X, clay[1][:25])
+    features = network_features(pretrained, network_input(X, "snv"))
+    scores = model.components_.transform(features)[:, :-1]
+    assert scores.shape == (25, 24) == (25, model.heads_.kernels[0].shape[1])
+    back = scores @ model.components_.components_[:-1] + features.mean(0)
+    np.testing.assert_allclose(back, features, atol=1e-4 * np.abs(features).max())
+
+
+def test_a_prediction_is_the_mean_of_the_heads_drawn_to_the_mean(pretrained, clay):
+    X, y = clay
+    model = quick(pretrained, n_folds=4, n_repeats=2).fit(X[:30], y[:30])
+    features = network_features(pretrained, network_input(X[30:40], "snv"))
+    with torch.no_grad():
+        outputs = model.heads_(torch.as_tensor(model.components_.transform(features)[:, :-1], dtype=torch.float32))
+    assert outputs.shape == (8, 10)
+    expected = y[:30].mean() + y[:30].std() * model.shrinkage_ * outputs.numpy().mean(0)
+    np.testing.assert_allclose(model.predict(X[30:40]), expected, rtol=1e-6)
+
+
+def test_fewer_rows_than_folds_are_each_left_out_alone(pretrained, clay):
+    model = quick(pretrained, n_folds=50).fit(clay[0][:12], clay[1][:12])
+    assert len(model.heads_.kernels[0]) == 12
+
+
+def test_a_network_from_scratch_has_weights_of_its_own_for_each_fold(clay):
+    X, y = clay
+    state = torch.get_rng_state()
+    model = ScratchNetwork(hidden=(4,), recipe=TWO_EPOCHS, n_folds=2, random_state=3).fit(X[:20], y[:20])
+    assert torch.equal(torch.get_rng_state(), state)
+    inputs, left_out = network_input(X, "snv"), repeated_test_rows(20, 2, 1, 3)
+    assert len(model.networks_) == 2
+    for network, held_out in zip(model.networks_, left_out, strict=True):
+        np.testing.assert_allclose(network.input_mean, inputs[:20][~held_out].mean(0), atol=1e-6)
+    first, second = (network.features[0].weight for network in model.networks_)
+    assert not torch.allclose(first, second, atol=0.02)  # not two epochs apart, but drawn anew
+    with torch.no_grad():
+        outputs = np.mean(
+            [network(torch.as_tensor(inputs[20:30]))[:, 0].numpy() for network in model.networks_], axis=0
+        )
+    expected = y[:20].mean() + y[:20].std() * model.shrinkage_ * outputs
+    np.testing.assert_allclose(model.predict(X[20:30]), expected, rtol=1e-5)
+
+
+def test_each_fold_watches_the_rows_that_a_network_from_scratch_does_not_learn(clay, monkeypatch):
+    X, y = clay[0][:20], clay[1][:20]
+    fits = []
+
+    def noted(network, inputs, scaled, *rest, validation):
+        fits.append((scaled, validation[1]))
+        assert len(inputs) == len(scaled)
+        return fit_network(network, inputs, scaled, *rest, validation=validation)
+
+    monkeypatch.setattr(transfer, "fit_network", noted)
+    ScratchNetwork(hidden=(4,), recipe=TWO_EPOCHS, n_folds=2, random_state=3).fit(X, y)
+    scaled = (y - y.mean()) / y.std()
+    for (learned, watched), left_out in zip(fits, repeated_test_rows(20, 2, 1, 3), strict=True):
+        np.testing.assert_array_equal(learned, scaled[~left_out])
+        np.testing.assert_array_equal(watched, scaled[left_out])
+
+
+def test_a_network_from_scratch_follows_its_seed(clay):
+    X, y = clay
+    model = ScratchNetwork(hidden=(4,), recipe=TWO_EPOCHS, n_folds=2, random_state=0).fit(X[:20], y[:20])
+    again = clone(model).fit(X[:20], y[:20])
+    for one, other in zip(model.networks_, again.networks_, strict=True):
+        assert torch.equal(one.features[0].weight, other.features[0].weight)
+    other = clone(model).set_params(random_state=1).fit(X[:20], y[:20])
+    assert not torch.equal(model.networks_[0].features[0].weight, other.networks_[0].features[0].weight)
+    np.testing.assert_array_equal(model.predict(X[20:25]), again.predict(X[20:25]))
