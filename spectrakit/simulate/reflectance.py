@@ -177,6 +177,15 @@ def soil_reflectance(composition, grain_um, wavelength, variation=None):
     return reflectance
 
 
+def absorption(composition, wavelength):
+    """Absorption over the scattering of 50 um grains at 1000 nm, of constituents as in the table: (n, n_channels).
+
+    composition, wavelength : as for `soil_reflectance`
+    """
+    composition = np.asarray(composition, np.float32)
+    return _band_strengths(composition, no_variation(len(composition))) @ _profiles(tuple(wavelength))[0]
+
+
 def _band_strengths(composition, variation):
     """Absorption at the centre of every band of every soil, (n, n_bands)."""
     bands = band_table()

@@ -21,7 +21,7 @@ from scipy.stats import spearmanr
 from sklearn.preprocessing import FunctionTransformer, PowerTransformer
 from torch import nn
 
-from spectrakit.evaluation.metrics import r2, rmse, rpd
+from spectrakit.evaluation.metrics import r2, rmse
 from spectrakit.evaluation.splits import random_rounds
 from spectrakit.explain.shap_values import additivity_gap, mean_absolute, peaks, shap_values
 from spectrakit.models.baselines import transfer_baselines
@@ -29,9 +29,10 @@ from spectrakit.models.resnet import ResNetConfig, freeze_features, initial_netw
 from spectrakit.preprocess import network_input
 from spectrakit.simulate.gejiu import simulate_gejiu
 from spectrakit.simulate.lucas import N_SAMPLES, simulate_lucas
-from spectrakit.studies.transfer import AXIS_NM, prepare, with_target
+from spectrakit.studies.transfer import prepare, scores, with_target
 from spectrakit.tables import read_gejiu, read_lucas
-from spectrakit.training.pretraining import ONE_CYCLE, PAPER, Recipe, fit_network, predict
+from spectrakit.tables.lucas import AXIS_NM
+from spectrakit.training.pretraining import ONE_CYCLE, PAPER, Recipe, fit_network, predict, watched_rows
 
 TARGET_DOMAIN = replace(PAPER, name="paper, target domain", validation_share=0.2)
 """The paper's recipe on some hundred soils; a fifth of the training side is watched."""
@@ -172,11 +173,6 @@ def target_domain(profile, random_state=0, data=None):
     return domain(dataset, "pb_mg_kg", profile.n_rounds, random_state, notes)
 
 
-def scores(y_true, y_pred):
-    """R2, RMSE and RPD. Source: gejiu paper, section 2.2.4."""
-    return {"r2": r2(y_true, y_pred), "rmse": rmse(y_true, y_pred), "rpd": rpd(y_true, y_pred)}
-
-
 # --- source domain --------------------------------------------------------------------------------------
 
 
@@ -259,9 +255,14 @@ def transferred(source, X, y, depth="dense"):
     Source: gejiu paper, section 2.2.2.
     """
     network = deepcopy(source)
+    _aim(network, X, y)
+    return DEPTHS[depth](network)
+
+
+def _aim(network, X, y):
+    """Move the output's bias so that predictions of X (n, 2100) have the mean of y (n,)."""
     with torch.no_grad():
         network.output_layer.bias += float(np.mean(y) - predict(network, X).mean())
-    return DEPTHS[depth](network)
 
 
 def with_new_output(source, X, y, random_state):
@@ -272,22 +273,13 @@ def with_new_output(source, X, y, random_state):
     # The dense layers in between start from the source's.
     for layer, learned in list(zip(network.head, source.head, strict=False))[: 2 * len(source.config.hidden)]:
         layer.load_state_dict(learned.state_dict())
-    with torch.no_grad():
-        network.output_layer.bias += float(np.mean(y) - predict(network, X).mean())
+    _aim(network, X, y)
     return freeze_features(network)
 
 
-def watched_rows(n, recipe, random_state):
-    """Positions (fitted, watched) of n training rows: early stopping sees `recipe.validation_share` of them."""
-    order = np.random.default_rng(random_state).permutation(n)
-    n_watched = max(1, round(recipe.validation_share * n))
-    return order[n_watched:], order[:n_watched]
-
-
-def fit_target(network, X, y, recipe, random_state):
-    """Fit a network to a training side X (n, 2100), y (n,), of which the recipe's share is watched."""
-    fitted, watched = watched_rows(len(y), recipe, random_state)
-    fit_network(network, X[fitted], y[fitted], recipe, random_state, validation=(X[watched], y[watched]))
+def lead_networks(source, X, y, random_state):
+    """ResNet-Pb and ResNet-pH-Pb before they are fitted to a training side X (n, 2100), y (n,): name to network."""
+    return {"resnet_pb": initial_network(ResNetConfig(), random_state, y), "resnet_ph_pb": transferred(source, X, y)}
 
 
 class FittedScale:
@@ -324,12 +316,9 @@ def target_round(source, soils, round_, scale, recipe, random_state):
         model = make(random_state).fit(reflectance[training], y[training])
         found[name if name == "mean" else f"{name}_pb"] = model.predict(reflectance)
         searched |= _search(name, model)
-    networks = {
-        "resnet_pb": initial_network(ResNetConfig(), random_state, y[training]),
-        "resnet_ph_pb": transferred(source, X[training], y[training]),
-    }
+    networks = lead_networks(source, X[training], y[training], random_state)
     for name, network in networks.items():
-        fit_target(network, X[training], y[training], recipe, random_state)
+        fit_network(network, X[training], y[training], recipe, random_state)
         found[name] = predict(network, X)[:, 0]
     logarithm = np.log(soils.target[test])
     records = [
@@ -378,7 +367,7 @@ def depth_round(source, soils, round_, train_sizes, recipe, random_state):
         predicted = {"none": np.polyval(np.polyfit(ph[rows], y[rows], 1), ph)}
         for depth in DEPTHS:
             network = transferred(source, X[rows], y[rows], depth)
-            fit_target(network, X[rows], y[rows], recipe, random_state)
+            fit_network(network, X[rows], y[rows], recipe, random_state)
             predicted[depth] = predict(network, X)[:, 0]
         for depth, values in predicted.items():
             records.append({"depth": depth, "n_train": n_train, "round": round_, "r2": r2(y[test], values[test])})
@@ -394,7 +383,7 @@ def stopping_round(source, soils, round_, recipe, random_state):
     training, test = soils.rounds[round_]
     X, y = soils.log_reflectance, np.log(soils.target)
     all_rows = np.arange(len(training))
-    fitted, held = watched_rows(len(training), recipe, random_state)
+    fitted, held = watched_rows(len(training), recipe.validation_share, random_state)
     choices = {
         "a fifth of the training side": (fitted, training[held]),
         "the test side": (fitted, test),
@@ -402,11 +391,7 @@ def stopping_round(source, soils, round_, recipe, random_state):
     }
     records = []
     for watched, (rows, seen) in choices.items():
-        networks = {
-            "resnet_pb": initial_network(ResNetConfig(), random_state, y[training]),
-            "resnet_ph_pb": transferred(source, X[training], y[training]),
-        }
-        for model, network in networks.items():
+        for model, network in lead_networks(source, X[training], y[training], random_state).items():
             rows_fitted = training[rows]
             fit_network(network, X[rows_fitted], y[rows_fitted], recipe, random_state, validation=(X[seen], y[seen]))
             score = r2(y[test], predict(network, X[test])[:, 0])
@@ -457,7 +442,7 @@ def property_transfer(name, names, source_soils, target_soils, profile, random_s
     for round_, (training, test) in enumerate(target_soils.rounds[: profile.n_experiment_rounds]):
         seed = random_state + round_
         tuned = with_new_output(network, X[training], y[training], seed)
-        fit_target(tuned, X[training], y[training], profile.target_recipe, seed)
+        fit_network(tuned, X[training], y[training], profile.target_recipe, seed)
         score = r2(y[test], predict(tuned, X[test])[:, 0])
         records.append({"source": name, "source_r2": source_r2, "spearman": spearman, "round": round_, "r2": score})
     return records

@@ -11,10 +11,9 @@ from spectrakit.models.baselines import transfer_baselines
 from spectrakit.models.resnet import load_network
 from spectrakit.resources import data_path
 from spectrakit.studies.finished import FinishedParts, run_key
+from spectrakit.tables.lucas import AXIS_NM
 from spectrakit.training.transfer import FineTunedNetwork, ScratchNetwork
 
-# What the network takes: 2,100 channels. Source: gejiu paper, section 2.1.
-AXIS_NM = np.arange(400.0, 2500.0)
 # How much of either end may be missing, and over how much of what is there a missing end is continued.
 MOST_MISSING_NM = 50.0
 CONTINUED_FROM_NM = 20.0
@@ -171,7 +170,7 @@ def run_rounds(
             record = kept.load(part) if kept else None
             if record is None:
                 model = make(random_state + round_).fit(X[training], y[training])
-                record = {"model": name, "round": round_} | _scores(y[test], model.predict(X[test]))
+                record = {"model": name, "round": round_} | scores(y[test], model.predict(X[test]))
                 record |= {"n_train": len(training), "n_test": len(test)}
                 if kept:
                     kept.save(part, record)
@@ -188,7 +187,8 @@ def sample_groups(dataset):
     return np.where(group.isna(), "sample " + names, "group " + group.astype(str)).astype(str)
 
 
-def _scores(y_true, y_pred):
+def scores(y_true, y_pred):
+    """R2, RMSE and RPD. Source: gejiu paper, section 2.2.4."""
     return {"r2": r2(y_true, y_pred), "rmse": rmse(y_true, y_pred), "rpd": rpd(y_true, y_pred)}
 
 

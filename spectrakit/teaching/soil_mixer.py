@@ -4,8 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spectrakit.simulate import reflectance
-from spectrakit.simulate.reflectance import CONSTITUENTS, REFERENCE_GRAIN_UM, no_variation, scattering
+from spectrakit.simulate.reflectance import (
+    CONSTITUENTS,
+    REFERENCE_GRAIN_UM,
+    absorption,
+    no_variation,
+    scattering,
+    soil_reflectance,
+)
 from spectrakit.teaching.widgets import Control, Explorer, Panel, Series, pack
 
 DRY = ("kaolinite", "smectite", "illite", "hematite", "goethite", "calcite", "organic_matter")
@@ -47,7 +53,10 @@ class Mixture:
             raise ValueError(f"series '{self.label}': controls and channels are {tuple(shape)}, not {own}")
         plain = no_variation(1)
         rows = np.vstack(
-            [absorption(self.wavelength), scattering(np.array([50.0]), plain.scattering_exponent, self.wavelength)]
+            [
+                pure_absorption(self.wavelength),
+                scattering(np.array([REFERENCE_GRAIN_UM]), plain.scattering_exponent, self.wavelength),
+            ]
         )
         per_cent = [name != "grain size" for name in AMOUNTS]
         mixture = {
@@ -60,11 +69,11 @@ class Mixture:
         return {"label": self.label, "kind": "line", "shape": list(rows.shape), "data": pack(rows), "mixture": mixture}
 
 
-def absorption(wavelength):
+def pure_absorption(wavelength):
     """Absorption of quartz, `DRY` and water, each pure, over the scattering of 50 um grains: (9, n_channels)."""
     pure = np.eye(len(CONSTITUENTS), dtype=np.float32)
     rows = pure[[CONSTITUENTS.index(name) for name in ("quartz", *DRY, "water")]]
-    return reflectance._band_strengths(rows, no_variation(len(rows))) @ reflectance._profiles(tuple(wavelength))[0]
+    return absorption(rows, wavelength)
 
 
 def composition(amounts):
@@ -99,7 +108,7 @@ def soil_mixer():
 
 def _panel(title, wavelength, markers, y_range):
     grain = np.array([START["grain size"]])
-    first = reflectance.soil_reflectance(composition(START), grain, wavelength)
+    first = soil_reflectance(composition(START), grain, wavelength)
     unmoved = Series("the soil at the start", first.reshape(*[1] * len(AMOUNTS), -1))
     series = (Mixture("your soil", wavelength), unmoved)
     return Panel(title, wavelength, "Wavelength (nm)", "Reflectance", series, markers, y_range)

@@ -156,6 +156,13 @@ class _Fit:
             getattr(self, name).load_state_dict(kept[name])
 
 
+def watched_rows(n_rows, share, random_state):
+    """Positions (fitted, watched) of training rows, in random order: a share of them is set aside to watch."""
+    order = np.random.default_rng(random_state).permutation(n_rows)
+    n_watched = max(1, round(share * n_rows))
+    return order[n_watched:], order[:n_watched]
+
+
 def fit_network(network, X, y, recipe, random_state, *, validation=None, progress=None, checkpoint=None):
     """Fit `network` in place and leave it in eval mode with the weights of its best epoch.
 
@@ -172,9 +179,7 @@ def fit_network(network, X, y, recipe, random_state, *, validation=None, progres
     """
     inputs, targets = _tensors(network, X, y)
     if validation is None:
-        order = torch.as_tensor(np.random.default_rng(random_state).permutation(len(inputs)))
-        n_watched = max(1, round(recipe.validation_share * len(inputs)))
-        watched, rows = order[:n_watched], order[n_watched:]
+        rows, watched = watched_rows(len(inputs), recipe.validation_share, random_state)
         fit = _Fit(network, recipe, random_state, (inputs[rows], targets[rows]), (inputs[watched], targets[watched]))
     else:
         fit = _Fit(network, recipe, random_state, (inputs, targets), _tensors(network, *validation))

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 from torch.nn.functional import leaky_relu
 
-from spectrakit.models.resnet import ResNetConfig, SpectralResNet, network_features
+from spectrakit.models.resnet import ResNetConfig, initial_network, network_features
 from spectrakit.preprocess import network_input
 from spectrakit.training.pretraining import Recipe, fit_network, predict
 
@@ -152,7 +152,7 @@ class FineTunedNetwork(_NetworkRegressor):
     """
 
     def __init__(
-        self, network, transform="snv", hidden=(256, 64), recipe=None, n_folds=5, n_repeats=3, random_state=None
+        self, network, transform="snv", hidden=(256, 64), recipe=HeadRecipe(), n_folds=5, n_repeats=3, random_state=None
     ):
         self.network = network
         self.transform = transform
@@ -165,24 +165,23 @@ class FineTunedNetwork(_NetworkRegressor):
     def _fit_folds(self, inputs, scaled, training, seed):
         features = network_features(self.network, inputs)
         self.components_ = PCA(svd_solver="full").fit(features)
-        scores = self.components_.transform(features)[:, :-1]
-        self.heads_, unseen = fit_heads(
-            scores.astype(np.float32), scaled, training, self.hidden, self.recipe or HeadRecipe(), seed
-        )
+        self.heads_, unseen = fit_heads(self._scores(features), scaled, training, self.hidden, self.recipe, seed)
         return unseen
 
     def _predict_folds(self, inputs):
-        scores = self.components_.transform(network_features(self.network, inputs))[:, :-1]
         with torch.no_grad():
-            return self.heads_(torch.as_tensor(scores, dtype=torch.float32)).mean(0).numpy().astype(float)
+            return self.heads_(self._scores(network_features(self.network, inputs))).mean(0).numpy().astype(float)
+
+    def _scores(self, features):
+        """Scores (n, n_axes), float32; the last axis of centred rows has no length and is left out."""
+        return torch.as_tensor(self.components_.transform(features)[:, :-1], dtype=torch.float32)
 
 
 class ScratchNetwork(_NetworkRegressor):
     """The same network with weights of its own, all of them fitted to the training rows: what pretraining is judged by.
 
     Parameters and folds as for `FineTunedNetwork`, but dealt once: a whole network is some fifty times the work of new
-    dense layers. After fit: `networks_` (list), `shrinkage_`, `target_mean_`,
-    `target_sd_`.
+    dense layers. After fit: `networks_` (list), `shrinkage_`, `target_mean_`, `target_sd_`.
     """
 
     def __init__(
@@ -199,9 +198,8 @@ class ScratchNetwork(_NetworkRegressor):
         self.networks_, unseen = [], np.zeros(len(scaled))
         config = ResNetConfig(hidden=self.hidden, relu_output=False)
         for place, own in enumerate(training):
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed * len(training) + place)
-                network = SpectralResNet(config)
+            # Targets are scaled to a mean of 0, where the output starts.
+            network = initial_network(config, seed * len(training) + place, np.zeros(1))
             network.centre_input(inputs[own])
             watched = inputs[~own], scaled[~own]
             fit_network(network, inputs[own], scaled[own], self.recipe, seed, validation=watched)

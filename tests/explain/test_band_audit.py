@@ -14,14 +14,6 @@ SMALL = ResNetConfig(n_channels=400, n_filters=8, n_last=4, hidden=(8,))
 RECIPE = Recipe("short", learning_rate=0.01, batch_size=32, max_epochs=25, patience=25, one_cycle=True)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def soils():
     """Log reflectance of 400 soils of four constituents around the Al-OH band, and their kaolinite, per cent."""

@@ -18,14 +18,6 @@ from spectrakit.models.resnet import ResNetConfig, initial_network
 SMALL = ResNetConfig(n_channels=60, pool=5, n_filters=6, n_last=4, hidden=(5,), n_outputs=2, relu_output=False)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def spectra():
     rng = np.random.default_rng(0)

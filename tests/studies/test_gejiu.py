@@ -104,7 +104,7 @@ def test_tuning_changes_what_its_depth_names_and_nothing_else(ph_network, target
     X, y = target.log_reflectance[:98], np.log(target.target[:98])
     network = gejiu.transferred(ph_network[0], X, y, depth)
     before = state(network)
-    gejiu.fit_target(network, X, y, profile.target_recipe, 0)
+    gejiu.fit_network(network, X, y, profile.target_recipe, 0)
     changed = {name.rsplit(".", 1)[0] for name in set(before) - set(unchanged(before, network))}
     if tuned is None:  # batch normalisation too, its statistics included
         tuned = {name.rsplit(".", 1)[0] for name in before if "." in name}
@@ -133,7 +133,7 @@ def test_a_new_output_keeps_the_hidden_layers_of_a_network_of_several_properties
 
 
 def test_watched_rows_are_a_fifth_and_are_not_fitted():
-    fitted, watched = gejiu.watched_rows(98, gejiu.TARGET_DOMAIN, 0)
+    fitted, watched = gejiu.watched_rows(98, gejiu.TARGET_DOMAIN.validation_share, 0)
     assert (len(fitted), len(watched)) == (78, 20)
     assert sorted([*fitted, *watched]) == list(range(98))
 
