@@ -4,8 +4,8 @@
 
 REFLECTANCE_FILE is a table of USGS reflectance spectra (0-1): `wavelength_nm`, one column a mineral. Writes visnir.csv.
 Bands, their positions and kinds stand in literature.csv, with the publication that names them. For the minerals of
-SPECTRA, widths and absorption there are only where the fit to the measured spectrum begins; for all other constituents
-they are estimates and go into the table as they are.
+SPECTRA, widths and absorption there are only where the fit to the measured spectrum begins, and positions may move by a
+little; for all other constituents they are estimates and go into the table as they are.
 """
 
 import sys
@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.optimize import least_squares
+from scipy.signal import savgol_filter
 
-from spectrakit.simulate.reflectance import kubelka_munk
+from spectrakit.simulate.reflectance import band_shape, kubelka_munk, no_variation, scattering
 
 HERE = Path(__file__).parent
 # Constituent: column of the reflectance file, and the diameter (um) taken for the grains of that powder.
@@ -28,61 +29,74 @@ SPECTRA = {
     "calcite": ("calcite", 100),
     "gypsum": ("gypsum", 100),
 }
-REFERENCE_GRAIN_UM = 50
-SURFACE = 0.015
-# Weight of the distance from the literature's values, on the scale of logarithms: only what the spectrum leaves open is
-# decided by it.
-PRIOR_WEIGHT = 0.02
-FWHM_PER_SIGMA = 2.3548
+# How far (nm) a position may move from the literature's, which is of other samples: vibrations by what substitutes in
+# the lattice, iron bands by aluminium and grain size (Scheinost et al. 1998); edges and wings stay.
+FARTHEST_NM = {"vibration": 8.0, "electronic": 20.0}
+# Weight of the distance from the literature's values, on the scale of logarithms and of FARTHEST_NM: only what the
+# spectrum leaves open is decided by it.
+PRIOR_WEIGHT = 0.05
+# Weak bands show in the slope, which a broad misfit leaves alone: the slope of the logarithm counts per SLOPE_NM, taken
+# over SLOPE_WINDOW channels of 1 nm.
+SLOPE_NM, SLOPE_WINDOW = 40.0, 11
 
 
-def profile(kind, centre, width, wavelength):
-    """Shape of a band, 1 at its centre: an edge that falls exponentially, else a Gaussian in wavenumber."""
-    if kind == "edge":
-        return np.exp(-(wavelength - centre) / width)
-    sigma = width * 1e7 / centre**2 / FWHM_PER_SIGMA
-    return np.exp(-0.5 * ((1e7 / wavelength - 1e7 / centre) / sigma) ** 2)
-
-
-def fit_bands(bands, wavelength, reflectance):
-    """Widths (nm), absorption at the centre, and a grey background that together give a measured spectrum.
+def fit_bands(bands, wavelength, reflectance, grain_um):
+    """Positions (nm), widths (nm) and absorption at the centre that together give a measured spectrum.
 
     bands : DataFrame (n_bands,) of literature.csv; wavelength, reflectance : (n_channels,)
-    The logarithm of reflectance is fitted; positions are kept, widths change by a factor of two at most.
+    grain_um : effective diameter of the powder's grains
+    The logarithm of reflectance and its slope are fitted; widths change by a factor of two at most.
     """
     n = len(bands)
-    begin = np.log(np.concatenate([bands["width_nm"], bands["absorption"], [0.01]]))
-    low = np.concatenate([np.log(bands["width_nm"] * 0.5), np.full(n, -14), [-12]])
-    high = np.concatenate([np.log(bands["width_nm"] * 2.0), np.full(n, 6), [0]])
+    is_wing = bands["assignment"].str.startswith("wing")
+    farthest = bands["kind"].map(FARTHEST_NM).fillna(0.0).mask(is_wing, 0.0).to_numpy()
+    begin = np.concatenate([np.zeros(n), np.log(bands["width_nm"]), np.log(bands["absorption"])])
+    reach = np.concatenate([np.ones(n), np.full(n, np.log(2)), np.full(n, 14.0)])
+    typical = no_variation(1)
+    scattered = scattering([grain_um], typical.scattering_exponent, wavelength)[0]
+    surface = typical.surface[0]
 
-    def residuals(logarithms):
-        values = np.exp(logarithms)
-        ratio = values[-1] + sum(
-            absorption * profile(kind, centre, width, wavelength)
-            for kind, centre, width, absorption in zip(
-                bands["kind"], bands["centre_nm"], values[:n], values[n:-1], strict=True
-            )
-        )
-        model = SURFACE + (1 - SURFACE) * kubelka_munk(ratio)
-        return np.concatenate([np.log(model) - np.log(reflectance), PRIOR_WEIGHT * (logarithms - begin)])
+    def values(parameters):
+        moved, widths, absorption = np.split(parameters, 3)
+        return bands["centre_nm"].to_numpy() + farthest * moved, np.exp(widths), np.exp(absorption)
 
-    values = np.exp(least_squares(residuals, begin, bounds=(low, high)).x)
-    return values[:n], values[n:-1], values[-1]
+    def with_slope(logarithms):
+        return np.concatenate([logarithms, SLOPE_NM * savgol_filter(logarithms, SLOPE_WINDOW, 2, deriv=1, axis=0)])
+
+    def model(parameters):
+        """The model's reflectance, and how its logarithm answers to the parameters."""
+        centres, widths, absorption = values(parameters)
+        shapes = [band_shape(*band, wavelength) for band in zip(bands["kind"], centres, widths, strict=True)]
+        height, by_centre, by_width = (absorption[:, None] * part for part in np.array(shapes).transpose(1, 0, 2))
+        ratio = height.sum(axis=0) / scattered
+        found = surface + (1 - surface) * kubelka_munk(ratio)
+        by_ratio = (1 - surface) * (1 - (ratio + 1) / np.sqrt(ratio * (ratio + 2))) / found / scattered
+        return found, by_ratio[:, None] * np.concatenate([farthest[:, None] * by_centre, by_width, height]).T
+
+    def residuals(parameters):
+        apart = np.log(model(parameters)[0] / reflectance)
+        return np.concatenate([with_slope(apart), PRIOR_WEIGHT * (parameters - begin)])
+
+    def jacobian(parameters):
+        return np.concatenate([with_slope(model(parameters)[1]), PRIOR_WEIGHT * np.eye(len(begin))])
+
+    return values(least_squares(residuals, begin, jacobian, bounds=(begin - reach, begin + reach), ftol=1e-6).x)
 
 
 def band_table(file):
     """The table of bands, from literature.csv and a file of measured spectra: DataFrame."""
-    bands = pd.read_csv(HERE / "literature.csv", dtype={"width_nm": float}).assign(absorption_source="estimated")
+    bands = pd.read_csv(HERE / "literature.csv", dtype=dict.fromkeys(("centre_nm", "width_nm"), float))
+    bands = bands.assign(absorption_source="estimated")
     measured = pd.read_csv(file)
     wavelength = measured["wavelength_nm"].to_numpy(float)
     for mineral, (column, grain_um) in SPECTRA.items():
         own = bands["constituent"] == mineral
         reflectance = np.clip(measured[column].to_numpy(), 0.001, 0.999)
-        widths, absorption, _ = fit_bands(bands[own], wavelength, reflectance)
-        bands.loc[own, "width_nm"] = widths
-        # The fit gives absorption over the scattering of that powder; finer grains scatter more.
-        bands.loc[own, "absorption"] = absorption * np.sqrt(REFERENCE_GRAIN_UM / grain_um)
+        fitted = fit_bands(bands[own], wavelength, reflectance, grain_um)
+        for name, found in zip(("centre_nm", "width_nm", "absorption"), fitted, strict=True):
+            bands.loc[own, name] = found
         bands.loc[own, "absorption_source"] = "USGS reflectance"
+    bands["centre_nm"] = bands["centre_nm"].round(1)
     for name in ("width_nm", "absorption"):
         bands[name] = [float(f"{value:.3g}") for value in bands[name]]
     return bands

@@ -31,34 +31,38 @@ _CHUNK = 1024
 def band_table():
     """Absorption bands: DataFrame with constituent, kind, centre_nm, width_nm, absorption, assignment, source.
 
-    kind : 'vibration' and 'electronic' are Gaussians in wavenumber, `width_nm` their full width at half maximum;
-        'edge' falls exponentially from its centre, `width_nm` the wavelength over which it falls to 1/e
+    kind, centre_nm, width_nm : see `band_shape`; the widest edges are nearly grey: opaque grains in a mineral's powder
     absorption : at the centre, of the pure constituent, over the scattering coefficient of a powder of 50 um grains
     """
     bands = pd.read_csv(data_path("bands", "visnir.csv"))
     return bands.assign(place=bands["constituent"].map(CONSTITUENTS.index))
 
 
+def band_shape(kind, centre_nm, width_nm, wavelength):
+    """Shape of a band, and how it answers to a shift of its centre and to the logarithm of its width.
+
+    kind : 'vibration' and 'electronic' are Gaussians in wavenumber, `width_nm` their full width at half maximum;
+        'edge' falls exponentially from its centre, `width_nm` the wavelength over which it falls to 1/e
+    wavelength : (n_channels,) nm
+    Returns three arrays (n_channels,): height, 1 at the centre; its derivative by the centre (1/nm), with edges held in
+    place; its derivative by the logarithm of the width.
+    """
+    if kind == "edge":
+        distance = (wavelength - centre_nm) / width_nm
+        height = np.exp(-distance)
+        return height, np.zeros_like(height), height * distance
+    distance = (1e7 / wavelength - 1e7 / centre_nm) / (width_nm * 1e7 / centre_nm**2 / _FWHM_PER_SIGMA)
+    height = np.exp(-(distance**2) / 2)
+    return height, -height * distance * _FWHM_PER_SIGMA / width_nm, height * distance**2
+
+
 @cache
 def _profiles(wavelength):
-    """Bands on a wavelength axis, and how each answers to a shift of its centre and to the logarithm of its width.
-
-    wavelength : tuple of nm. Returns three float32 arrays (n_bands, n_channels): heights of 1, their derivatives by the
-    centre (1/nm) and by the logarithm of the width.
-    """
+    """`band_shape` of all bands on a wavelength axis, a tuple of nm: three float32 arrays (n_bands, n_channels)."""
     x = np.array(wavelength)
-    bands = band_table()
-    height, by_centre, by_width = (np.zeros((len(bands), len(x)), np.float32) for _ in range(3))
-    for i, band in enumerate(bands.itertuples()):
-        if band.kind == "edge":
-            height[i] = np.exp(-(x - band.centre_nm) / band.width_nm)
-            by_width[i] = height[i] * (x - band.centre_nm) / band.width_nm
-            continue
-        distance = (1e7 / x - 1e7 / band.centre_nm) / (band.width_nm * 1e7 / band.centre_nm**2 / _FWHM_PER_SIGMA)
-        height[i] = np.exp(-(distance**2) / 2)
-        by_width[i] = height[i] * distance**2
-        by_centre[i] = -height[i] * distance * _FWHM_PER_SIGMA / band.width_nm
-    return height, by_centre, by_width
+    bands = band_table()[["kind", "centre_nm", "width_nm"]].itertuples(index=False)
+    shapes = np.array([band_shape(*band, x) for band in bands], np.float32)
+    return tuple(np.ascontiguousarray(part) for part in shapes.transpose(1, 0, 2))
 
 
 @dataclass(frozen=True)

@@ -255,13 +255,16 @@ def _properties(factors, texture, clays, composition, carbon, generator):
 
 
 def _ph(factors, composition, carbon, generator):
-    """Return pH in water (n,): carbonate buffers it at 7.5 to 8.5, else base saturation and organic acids decide."""
+    """Return pH in water (n,): carbonate buffers it, else base saturation and organic acids decide.
+
+    With calcite it is 8.3 in water that stands in air and falls to 7.3 where there is 1 % of carbon dioxide.
+    """
     n = len(factors)
     carbonate = 100 * composition["calcite"]
-    supply = -0.2 + 1.0 * factors["bases"] - 1.6 * factors["humidity"] - 0.6 * factors["weathering"]
+    supply = 0.2 + 1.0 * factors["bases"] - 1.6 * factors["humidity"] - 0.6 * factors["weathering"]
     supply += _LAND_USE[factors["use"], 1] - 12 * np.minimum(carbon, 0.15) + 0.3 * generator.standard_normal(n)
     acid = 3.9 + 3.3 * expit(supply)
-    buffered = 7.75 + 0.12 * np.log(np.maximum(carbonate, 0.1)) + 0.15 * generator.standard_normal(n)
+    buffered = 7.6 + 0.12 * np.log(np.maximum(carbonate, 0.1)) + 0.26 * generator.standard_normal(n)
     is_sodic = generator.random(n) < expit(-5.0 - 3.0 * factors["humidity"])
     sodic = np.where(is_sodic, np.minimum(generator.gamma(2.0, 0.35, n), 2.0), 0.0)
     share = 1 - np.exp(-carbonate / 0.5)

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.signal import argrelmax
 from scipy.stats import kurtosis, skew
 
 from spectrakit.ledger import load_published
@@ -51,11 +52,24 @@ def test_surveys_scatter_about_the_published_statistics(ph, name):
 def test_the_map_of_ph_ascends_and_is_gentle():
     table = ph_table()
     slopes = np.diff(table["ph"]) / np.diff(table["model_ph"])
-    assert (slopes > 0.09).all()
+    assert (slopes > 0.2).all()
     assert (slopes < 2.0).all()
     model = draw_soils(5000, EUROPE, 1).properties["ph"].to_numpy()
-    # A map that had to do more than a third of a standard deviation would hide what the model lacks.
-    assert np.sqrt(np.mean((published_ph(model) - model) ** 2)) < 0.45
+    # A map that had to do more than a quarter of a standard deviation would hide what the model lacks.
+    assert np.sqrt(np.mean((published_ph(model) - model) ** 2)) < 0.33
+
+
+def test_the_map_crowds_soils_at_no_ph(ph):
+    edges = np.arange(3.0, 10.5, 0.1)
+    share = np.histogram(ph, edges)[0] / ph.size
+    # Acid soils and those with carbonate: two humps, no third, and the fullest tenth of a unit holds few soils.
+    middle = edges[:-1] + 0.05
+    smooth = np.convolve(share, np.ones(5) / 5, mode="same")
+    humps = argrelmax(smooth, order=3)[0]
+    assert middle[humps] == pytest.approx([4.35, 7.2], abs=0.25)
+    assert share.max() < 0.035
+    # 380,720 soils: counts in a bin scatter by a per cent, and a smooth density changes little from bin to bin.
+    assert np.abs(share - smooth)[5:-5].max() < 0.003
 
 
 def test_the_map_reaches_beyond_all_soils(ph):
