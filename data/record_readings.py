@@ -18,7 +18,7 @@ from spectrakit.preprocess import normalise_area, normalise_maximum
 from spectrakit.resources import data_path
 from spectrakit.simulate.libs import simulate_libs
 from spectrakit.studies.libs import TASKS, OpenChoices, cut_task, fit_cnn
-from spectrakit.studies.libs_record import current_commit
+from spectrakit.studies.records import current_commit
 
 SEED, N_REPEATS = 0, 3
 VARIATIONS = (

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from spectrakit.resources import data_path
 from spectrakit.studies import gejiu_published, libs_published
+from spectrakit.studies.published import text_with_figures
 
 CHECKS = {"libs": libs_published.CHECKS, "gejiu": gejiu_published.CHECKS}
 PROVENANCE = ("profile", "config", "seed", "commit", "version")
@@ -110,7 +111,7 @@ def judge(entry, ours):
         same = value == entry["value"]
         if "tolerance" in entry:
             same = abs(value - entry["value"]) <= entry["tolerance"] * abs(entry["value"])
-        return Verdict("agrees" if same else "differs", "the same" if same else "not the same")
+        return Verdict("agrees", "the same") if same else Verdict("differs", "not the same")
     if kind in SHARES:
         holds = "holds" if kind == "ordering" else "among the highest"
         return _graded(value, ORDERING_AGREES, ORDERING_LEANS, f"{holds} in {value:.0%} of repeats")
@@ -152,11 +153,10 @@ def inconsistencies_frame(study):
     Returns a DataFrame indexed by id: standing ('contradiction', 'unclear' or 'fits'), title, text, where.
     """
     published = load_published(study)
-    rows = []
+    entries, rows = published["entries"], []
     for item in published["inconsistencies"]:
-        check = CHECKS[study].get(item["id"])
-        figures = check(published["entries"]) if check else {}
-        rows.append(item | {"text": item["text"].format(**figures)})
+        figures = CHECKS[study][item["id"]](entries) if item["id"] in CHECKS[study] else {}
+        rows.append(item | {"text": text_with_figures(item["text"], entries, figures)})
     return pd.DataFrame(rows).set_index("id")[["standing", "title", "text", "where"]]
 
 
@@ -194,11 +194,8 @@ def _is_finite(value):
 def _published_text(entry):
     if entry["kind"] == "ordering":
         return "claimed"
-    if "value" not in entry:
-        return ""
     sign = {"at_least": "≥ ", "at_most": "≤ "}.get(entry.get("bound"), "")
-    value = entry["value"]
-    return sign + _with_deviation(f"{value:g}" if isinstance(value, float) else str(value), entry.get("sd"))
+    return sign + _number_text(entry["value"], entry.get("sd"), "g") if "value" in entry else ""
 
 
 def _ours_text(entry, ours):
@@ -206,12 +203,9 @@ def _ours_text(entry, ours):
         return ""
     if entry["kind"] in SHARES:
         return f"{ours['value']:.0%}"
-    return _number_text(ours["value"], ours.get("sd"))
+    return _number_text(ours["value"], ours.get("sd"), ".4g")
 
 
-def _number_text(value, sd):
-    return _with_deviation(f"{value:.4g}" if isinstance(value, float) else str(value), sd)
-
-
-def _with_deviation(text, sd):
+def _number_text(value, sd, digits):
+    text = format(value, digits) if isinstance(value, float) else str(value)
     return f"{text} ± {sd:.3g}" if _is_finite(sd) else text

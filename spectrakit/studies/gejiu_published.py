@@ -1,7 +1,7 @@
 """Do the figures that the Gejiu study reports agree with each other?
 
 Each function of CHECKS takes the published values by id (data/published/gejiu.yml) and returns the figures that the
-entry of the same name under `inconsistencies` puts into its text.
+entry of the same name under `inconsistencies` puts into its text, beside values that the text names by their id.
 """
 
 from itertools import pairwise
@@ -9,13 +9,16 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 from scipy.optimize import linprog, minimize
+from scipy.special import boxcox
 from scipy.stats import binom
 
 from spectrakit.simulate.reflectance import band_table
+from spectrakit.studies.published import functions_of, value
 
 DIRECT = ("resnet_pb", "pls_pb", "svm_pb")
-LOGARITHM_ROWS = (*DIRECT, "resnet_ph_pb")
+LOGARITHM_ROWS = [*DIRECT, "resnet_ph_pb"]
 ROWS = ("resnet_ph", *LOGARITHM_ROWS, "resnet_ph_pb.boxcox")
+BOXCOX = "resnet_ph_pb_boxcox"  # as its figures are named
 HALF_OF_LAST_PLACE = 0.005  # R2, RMSE and RPD are printed to two places
 NANOMETRE_CM = 1e7  # nm times cm-1
 # Bending of the H-O-H angle in liquid water, in cm-1. Source: Hale & Querry 1973.
@@ -25,50 +28,39 @@ KURTOSIS_OF_NORMAL = 3
 
 
 def rpd_identity(published):
-    """RPD as R2 and the size of the test set imply it, what is printed over it, and whether rounding explains it.
-
-    RPD = sqrt(n / (n - 1)) / sqrt(1 - R2), where the deviation has n - 1 below it and R2 has not.
-    """
-    figures, explained = {}, []
-    for row in ROWS:
-        implied = [_implied_rpd(published, row, shift) for shift in (-HALF_OF_LAST_PLACE, 0, HALF_OF_LAST_PLACE)]
-        rpd = _value(published, f"rpd.{row}")
-        if rpd + HALF_OF_LAST_PLACE >= implied[0] and rpd - HALF_OF_LAST_PLACE <= implied[2]:
-            explained.append(row)
-        figures |= {_key(row): implied[1], f"{_key(row)}_excess": 100 * (rpd / implied[1] - 1)}
-    return figures | {"explained": len(explained), "rows": len(ROWS)}
+    """RPD as R2 and the size of the test set imply it, what is printed over it, and whether rounding explains it."""
+    rows = _rows(published)
+    low, high = (_rpd(rows["r2"] + shift, rows["n"]) for shift in (-HALF_OF_LAST_PLACE, HALF_OF_LAST_PLACE))
+    explained = (rows["rpd"] + HALF_OF_LAST_PLACE >= low) & (rows["rpd"] - HALF_OF_LAST_PLACE <= high)
+    excess = 100 * (rows["rpd"] / rows["implied_rpd"] - 1)
+    return {**rows["implied_rpd"], **excess.add_suffix("_excess"), "explained": explained.sum(), "rows": len(rows)}
 
 
 def scatter_of_rounds(published):
-    """Deviation of R2 between rounds for which the mean RPD is what it is, see `_scatter`."""
-    return {_key(row): _scatter(published, row) for row in LOGARITHM_ROWS}
+    """Deviation of R2 between rounds for which the mean RPD is what it is, see `_rows`."""
+    return dict(_rows(published)["scatter"][LOGARITHM_ROWS])
 
 
 def boxcox_row(published):
     """R2 and RPD of the Box-Cox row translated into each other, and the scatter of R2 that would reconcile them."""
-    row = "resnet_ph_pb.boxcox"
-    n, rpd = _value(published, "samples.gejiu.test"), _value(published, f"rpd.{row}")
-    figures = {"r2": _value(published, f"r2.{row}"), "rpd": rpd, "implied_rpd": _implied_rpd(published, row)}
-    figures |= {"implied_r2": 1 - n / (n - 1) / rpd**2, "scatter": _scatter(published, row)}
-    return figures | {"log_r2": _value(published, "r2.resnet_ph_pb"), "log_rpd": _value(published, "rpd.resnet_ph_pb")}
+    row = _rows(published).loc[BOXCOX]
+    return {**row[["implied_rpd", "scatter"]], "implied_r2": _r2(row["rpd"], row["n"])}
 
 
 def implied_spread(published):
     """Standard deviation of the target that each row implies, by RMSE x RPD and by RMSE / sqrt(1 - R2)."""
-    by_rpd = {_key(row): _spread_by_rpd(published, row) for row in ROWS}
-    by_r2 = {f"{_key(row)}_r2": _spread_by_r2(published, row) for row in ROWS}
-    return by_rpd | by_r2 | {"ph_printed": _value(published, "stat.ph.sd")}
+    rows = _rows(published)
+    return {**rows["spread_by_rpd"], **rows["spread_by_r2"].add_suffix("_r2")}
 
 
 def natural_logarithms(published):
     """Limits of the spread of ln Pb and log10 Pb among all distributions of the published statistics."""
-    contents = _contents(published)
-    low, high = _spread_limits(published, np.log(contents))
-    rmse = {f"rmse_{row}": _value(published, f"rmse.{row}") for row in LOGARITHM_ROWS}
-    factors = {f"factor_{row}": np.exp(_value(published, f"rmse.{row}")) for row in LOGARITHM_ROWS}
-    spreads = [spread(published, row) for row in LOGARITHM_ROWS for spread in (_spread_by_rpd, _spread_by_r2)]
+    low, high = _spread_limits(published, np.log(_contents(published)))
+    rows = _rows(published).loc[LOGARITHM_ROWS]
+    spreads = rows[["spread_by_rpd", "spread_by_r2"]].to_numpy()
     figures = {"low": low, "high": high, "low_10": low / np.log(10), "high_10": high / np.log(10)}
-    return figures | rmse | factors | {"spread_low": min(spreads), "spread_high": max(spreads)}
+    figures |= {"spread_low": spreads.min(), "spread_high": spreads.max()}
+    return {**figures, **rows["rmse"].add_prefix("rmse_"), **np.exp(rows["rmse"]).add_prefix("factor_")}
 
 
 def boxcox_exponent(published):
@@ -77,18 +69,17 @@ def boxcox_exponent(published):
     Pb is the distribution of most entropy, over ln Pb, that has the published statistics. `limits` need no such
     assumption: for exponents outside them no distribution of these statistics has that spread.
     """
-    row, contents = "resnet_ph_pb.boxcox", _contents(published)
+    row, contents = _rows(published).loc[BOXCOX], _contents(published)
     probabilities = _entropic(published)
     exponents = np.arange(-0.6, 0.01, 0.005)
-    scales = [_boxcox(contents, exponent) for exponent in exponents]
+    scales = [boxcox(contents, exponent) for exponent in exponents]
     spreads = np.array([_weighted_spread(probabilities, scale) for scale in scales])
-    by_rpd, by_r2 = _spread_by_rpd(published, row), _spread_by_r2(published, row)
+    by_rpd, by_r2 = row["spread_by_rpd"], row["spread_by_r2"]
     exponent, exponent_r2 = np.interp([by_rpd, by_r2], spreads, exponents)
     coarse = exponents[::10]
     limits = np.log([_spread_limits(published, scale) for scale in scales[::10]])
     # The likelihood of Box-Cox's own choice: normal residuals and the Jacobian of the power.
     likelihood = -np.log(spreads) + (exponents - 1) * (probabilities @ np.log(contents))
-    median, rmse = _value(published, "stat.pb.median"), _value(published, f"rmse.{row}")
     return {
         "by_rpd": by_rpd,
         "by_r2": by_r2,
@@ -97,28 +88,25 @@ def boxcox_exponent(published):
         "lowest": np.interp(np.log(by_rpd), limits[:, 1], coarse),
         "highest": np.interp(np.log(by_rpd), limits[:, 0], coarse),
         "likeliest": exponents[likelihood.argmax()],
-        "rmse": rmse,
-        "median": median,
-        "rmse_log": rmse / median**exponent,
-        "printed_log": _value(published, "rmse.resnet_ph_pb"),
+        "rmse_log": row["rmse"] / value(published, "stat.pb.median") ** exponent,
     }
 
 
 def differences(published):
-    """The five differences of R2 that the text states, recomputed, and the largest departure."""
-    stated = {entry_id: entry for entry_id, entry in published.items() if entry_id.startswith("difference.")}
-    found = {entry_id: _difference(published, entry_id) for entry_id in stated}
-    worst = max(abs(found[entry_id] - entry["value"]) for entry_id, entry in stated.items())
-    values = _list(f"{entry['value']:.2f}" for entry in stated.values())
-    highest = max(_value(published, f"r2.{model}") for model in DIRECT)
-    return {"count": len(stated), "stated": values, "worst": worst, "highest": highest}
+    """The differences of R2 that the text states, the largest departure from what is recomputed, the highest R2."""
+    stated = {name: value(published, name) for name in published if name.startswith("difference.")}
+    r2 = _rows(published)["r2"]
+    pairs = {name: name.split(".")[1:] for name in stated}
+    worst = max(abs(r2[model] - r2[other] - stated[name]) for name, (model, other) in pairs.items())
+    shown = ", ".join(f"{difference:.2f}" for difference in stated.values())
+    return {"count": len(stated), "stated": shown, "worst": worst, "highest": r2[list(DIRECT)].max()}
 
 
 def literature_range(published):
     """The direct models beside the range that earlier studies reached."""
-    low, high = _value(published, "quoted.typical")
-    r2 = [_value(published, f"r2.{model}") for model in DIRECT]
-    return {"low": low, "high": high, "worst": min(r2), "best": max(r2), "short": low - max(r2)}
+    low, high = value(published, "quoted.typical")
+    r2 = _rows(published)["r2"][list(DIRECT)]
+    return {"low": low, "high": high, "worst": r2.min(), "best": r2.max(), "short": low - r2.max()}
 
 
 def standard_errors(published):
@@ -126,211 +114,183 @@ def standard_errors(published):
 
     That of a squared correlation of n normal pairs is 2 r (1 - r2) / sqrt(n).
     """
-    test, soils = _value(published, "samples.gejiu.test"), _value(published, "samples.gejiu")
-    figures = {"test": test, "soils": soils}
-    for row in LOGARITHM_ROWS:
-        r2 = _value(published, f"r2.{row}")
-        spread = 2 * np.sqrt(r2) * (1 - r2)
-        figures |= {f"{row}_test": spread / np.sqrt(test), f"{row}_soils": spread / np.sqrt(soils)}
-    for name, other in (("gain", "resnet_ph_pb"), ("direct", "pls_pb")):
-        figures[name] = abs(_value(published, f"r2.{other}") - _value(published, "r2.svm_pb"))
-        for part in ("test", "soils"):
-            error = np.hypot(figures[f"svm_pb_{part}"], figures[f"{other}_{part}"])
-            figures[f"{name}_{part}"] = figures[name] / error
+    r2 = _rows(published)["r2"][LOGARITHM_ROWS]
+    gains = {name: abs(r2[other] - r2["svm_pb"]) for name, other in (("gain", "resnet_ph_pb"), ("direct", "pls_pb"))}
+    figures = gains.copy()
+    for part, n in (("test", value(published, "samples.gejiu.test")), ("soils", value(published, "samples.gejiu"))):
+        errors = 2 * np.sqrt(r2) * (1 - r2) / np.sqrt(n)
+        figures |= dict(errors.add_suffix(f"_{part}"))
+        figures[f"gain_{part}"] = gains["gain"] / np.hypot(errors["svm_pb"], errors["resnet_ph_pb"])
+        figures[f"direct_{part}"] = gains["direct"] / np.hypot(errors["svm_pb"], errors["pls_pb"])
     return figures
 
 
 def rpd_classes(published):
     """The R2 at which the classes of RPD begin, the classes of the rows, and that of Box-Cox by its R2."""
-    limits = {name: _value(published, f"rpd.{name}") for name in ("acceptable", "superior")}
-    n = _value(published, "samples.gejiu.test")
-    figures = limits | {f"r2_{name}": 1 - n / (n - 1) / limit**2 for name, limit in limits.items()}
-    figures |= {_key(row): _rpd_class(limits, _value(published, f"rpd.{row}")) for row in ROWS}
-    return figures | {"boxcox_by_r2": _rpd_class(limits, _implied_rpd(published, "resnet_ph_pb.boxcox"))}
+    rows, n = _rows(published), value(published, "samples.gejiu.test")
+    limits = {name: value(published, f"rpd.{name}") for name in ("acceptable", "superior")}
+    rpd = pd.Series({**rows["rpd"], "boxcox_by_r2": rows.loc[BOXCOX, "implied_rpd"]})
+    classes = pd.cut(rpd, [0, *limits.values(), np.inf], right=False, labels=["inadequate", *limits])
+    return {**classes, **{f"r2_{name}": _r2(limit, n) for name, limit in limits.items()}}
 
 
 def kurtosis_definition(published):
     """The least kurtosis that the skewness allows, and the largest skewness of so many samples."""
-    skewness, n = _value(published, "stat.pb.skewness"), _value(published, "samples.gejiu")
-    return {
-        "skewness": skewness,
-        "kurtosis": _value(published, "stat.pb.kurtosis"),
-        "least": skewness**2 + 1,
-        "excess": skewness**2 + 1 - KURTOSIS_OF_NORMAL,
-        "most_skewed": (n - 2) / np.sqrt(n - 1),
-    }
+    least, n = value(published, "stat.pb.skewness") ** 2 + 1, value(published, "samples.gejiu")
+    return {"least": least, "excess": least - KURTOSIS_OF_NORMAL, "most_skewed": (n - 2) / np.sqrt(n - 1)}
 
 
 def moments(published):
     """Coefficient of variation, mean less median, and the largest deviation that range and mean allow."""
     figures = {}
     for target in ("ph", "pb"):
-        lowest, highest, mean, median, sd = (
-            _value(published, f"stat.{target}.{name}") for name in ("min", "max", "mean", "median", "sd")
-        )
-        figures |= {f"{target}_cv": sd / mean, f"{target}_apart": abs(mean - median), f"{target}_sd": sd}
+        lowest, highest, mean, median, sd = _statistics(published, target, "min", "max", "mean", "median", "sd")
+        figures |= {f"{target}_cv": sd / mean, f"{target}_apart": abs(mean - median)}
         figures[f"{target}_largest"] = np.sqrt((highest - mean) * (mean - lowest))
     return figures
 
 
 def near_normal(published):
-    """The excess kurtosis of pH in standard errors from a normal one, beside a uniform one."""
-    kurtosis, n = _value(published, "stat.ph.kurtosis"), _value(published, "samples.lucas")
-    return {"kurtosis": kurtosis, "errors": abs(kurtosis) / np.sqrt(24 / n), "uniform": -1.2, "n": n}
+    """The excess kurtosis of pH in standard errors from that of a normal distribution."""
+    return {"errors": abs(value(published, "stat.ph.kurtosis")) / np.sqrt(24 / value(published, "samples.lucas"))}
 
 
 def variability_of_ph(published):
     """What a deviation and the range of pH are as factors of the hydrogen ion's activity."""
-    lowest, highest, sd, cv = (_value(published, f"stat.ph.{name}") for name in ("min", "max", "sd", "cv"))
-    return {"sd": sd, "cv": cv, "factor": 10**sd, "millions": 10 ** (highest - lowest) / 1e6}
+    lowest, highest, sd = _statistics(published, "ph", "min", "max", "sd")
+    return {"factor": 10**sd, "millions": 10 ** (highest - lowest) / 1e6}
 
 
 def early_stopping(published):
     """What the split leaves for a validation set, and what a fifth of the training set would be."""
-    train, fifth = _value(published, "samples.gejiu.train"), 0.2
-    left = 100 - _value(published, "split.train") - _value(published, "split.test")
-    held = round(fifth * train)
-    return {"left": left, "train": train, "held": held, "fitted": train - held}
+    train = value(published, "samples.gejiu.train")
+    held = round(0.2 * train)
+    left = 100 - value(published, "split.train") - value(published, "split.test")
+    return {"left": left, "held": held, "fitted": train - held}
 
 
 def split_counts(published):
     """Training shares of both domains in samples, and how scikit-learn would round that of Gejiu."""
-    share, n = _value(published, "split.train") / 100, _value(published, "samples.gejiu")
-    lucas = _value(published, "samples.lucas")
+    share, n = value(published, "split.train") / 100, value(published, "samples.gejiu")
     test = int(np.ceil((1 - share) * n))
-    train = _value(published, "samples.gejiu.train")
-    return {"lucas": share * lucas, "gejiu": share * n, "train": train, "library_train": n - test, "library_test": test}
+    lucas = share * value(published, "samples.lucas")
+    return {"lucas": lucas, "gejiu": share * n, "library_train": n - test, "library_test": test}
 
 
 def network_size(published):
     """Lengths along the network and its parameters, with padding, and kernels of 3 where none is stated."""
-    filters, kernel = _value(published, "network.convolution.filters"), _value(published, "network.convolution.kernel")
-    last, dense = _value(published, "network.last_convolution.filters"), _value(published, "network.dense")
-    pooled = _value(published, "spectra.channels") // _value(published, "network.average_pooling")
-    length = pooled // _value(published, "network.max_pooling")
-    widths = [length * last, *dense, _value(published, "network.outputs")]
+    filters, kernel = value(published, "network.convolution.filters"), value(published, "network.convolution.kernel")
+    last, dense = value(published, "network.last_convolution.filters"), value(published, "network.dense")
+    pooled = value(published, "spectra.channels") // value(published, "network.average_pooling")
+    length = pooled // value(published, "network.max_pooling")
+    widths = [length * last, *dense, value(published, "network.outputs")]
     tuned = sum((before + 1) * after for before, after in pairwise(widths))
     # Two convolutions a block; batch normalisation as stated, once.
-    blocks = 2 * _value(published, "network.residual_blocks") * filters * (filters * kernel + 1)
+    blocks = 2 * value(published, "network.residual_blocks") * filters * (filters * kernel + 1)
     frozen = filters * (kernel + 1) + 2 * filters + blocks + last * (filters * kernel + 1)
-    train = _value(published, "samples.gejiu.train")
-    figures = {"channels": _value(published, "spectra.channels"), "pooled": pooled, "length": length}
-    return figures | {"tuned": tuned, "frozen": frozen, "train": train, "each": tuned / train, "flat": widths[0]}
+    each = tuned / value(published, "samples.gejiu.train")
+    return {"pooled": pooled, "length": length, "flat": widths[0], "tuned": tuned, "frozen": frozen, "each": each}
 
 
 def batch_normalisation(published):
     """Numbers that the batch normalisation learns, and those that it keeps of the data."""
-    filters = _value(published, "network.convolution.filters")
+    filters = value(published, "network.convolution.filters")
     return {"learned": 2 * filters, "kept": 2 * filters}
 
 
 def relu_output(published):
-    """The lowest value of each target."""
-    lead = _value(published, "stat.pb.min")
-    return {"ph": _value(published, "stat.ph.min"), "pb": lead, "log": np.log(lead)}
+    """The lowest value of the logarithm."""
+    return {"log": np.log(value(published, "stat.pb.min"))}
 
 
 def spectra_counts(published):
     """Channels of both instruments and of the range that was kept."""
-    kept = _value(published, "spectra.range")
-    gejiu = np.ptp(_value(published, "gejiu.range")) // _value(published, "gejiu.step") + 1
-    excluded = np.ptp(_value(published, "gejiu.excluded")) + 1
-    figures = {"kept": np.ptp(kept) // _value(published, "spectra.step") + 1, "gejiu": gejiu, "excluded": excluded}
-    return figures | {"left": gejiu - excluded, "last": _value(published, "gejiu.range")[1]}
+    first, last = value(published, "gejiu.range")
+    gejiu = (last - first) // value(published, "gejiu.step") + 1
+    excluded = np.ptp(value(published, "gejiu.excluded")) + 1
+    kept = np.ptp(value(published, "spectra.range")) // value(published, "spectra.step") + 1
+    return {"kept": kept, "gejiu": gejiu, "excluded": excluded, "left": gejiu - excluded, "last": last}
 
 
 def shap_background(published):
     """Shares of the sets that background and explained soils are, in per cent."""
-    lucas_train, lucas_test = (_value(published, f"samples.lucas.{part}") for part in ("train", "test"))
-    test, background = _value(published, "samples.gejiu.test"), _value(published, "shap.background.pb")
-    return {
-        "background": background,
-        "test": test,
-        "own": 100 * test / background,
-        "ph_train": 100 * _value(published, "shap.background.ph") / lucas_train,
-        "ph_test": 100 * _value(published, "shap.explained.ph") / lucas_test,
+    shares = {
+        "own": ("samples.gejiu.test", "shap.background.pb"),
+        "ph_train": ("shap.background.ph", "samples.lucas.train"),
+        "ph_test": ("shap.explained.ph", "samples.lucas.test"),
     }
+    return {name: 100 * value(published, part) / value(published, whole) for name, (part, whole) in shares.items()}
 
 
 def pooling_windows(published):
     """The pooling window of each named wavelength, and how many windows they are."""
-    peaks = _peaks(published).drop_duplicates("nm").sort_values("nm")
-    windows = peaks["window"].map(lambda low: f"{low}-{low + _value(published, 'network.average_pooling') - 1}")
-    named = _list(f"{nm} nm in {window}" for nm, window in zip(peaks["nm"], windows, strict=True))
-    return {"width": _value(published, "network.average_pooling"), "windows": named, "count": windows.nunique()}
+    peaks, width = _peaks(published).drop_duplicates("nm").sort_values("nm"), _width(published)
+    named = (f"{peak.nm} nm in {peak.window}-{peak.window + width - 1}" for peak in peaks.itertuples())
+    return {"windows": ", ".join(named), "count": peaks["window"].nunique()}
 
 
 def pooling_edges(published):
     """How many named wavelengths are the first or the last of their pooling window, and by chance."""
-    width = _value(published, "network.average_pooling")
-    peaks = _peaks(published).drop_duplicates("nm")
+    peaks, width = _peaks(published).drop_duplicates("nm"), _width(published)
     within = peaks["nm"] - peaks["window"]
-    edge = within.isin((0, width - 1))
+    first, last = (within == 0).sum(), (within == width - 1).sum()
     return {
-        "edge": int(edge.sum()),
+        "edge": first + last,
         "count": len(peaks),
-        "first": int((within == 0).sum()),
-        "last": int((within == width - 1).sum()),
-        "inside": _list(f"{nm} nm" for nm in peaks.loc[~edge, "nm"]),
-        "chance": binom.sf(edge.sum() - 1, len(peaks), 2 / width),
+        "first": first,
+        "last": last,
+        "inside": _nm(peaks.loc[within.between(1, width - 2), "nm"]),
+        "chance": binom.sf(first + last - 1, len(peaks), 2 / width),
         "expected": len(peaks) * 2 / width,
     }
 
 
 def new_wavelengths(published):
     """New wavelengths of lead in a window beside one that is named for pH."""
-    peaks, width = _peaks(published), _value(published, "network.average_pooling")
-    ph, new = peaks[peaks["of"] == "pH"], peaks[peaks["status"] == "new"]
-    pairs = [
-        f"{lead.nm} beside {source.nm}"
-        for lead in new.itertuples()
-        for source in ph.itertuples()
-        if abs(lead.window - source.window) == width
-    ]
-    return {"pairs": _list(pairs), "beside": len(pairs), "new": len(new)}
+    peaks = _peaks(published)
+    new = peaks[peaks["status"] == "new"]
+    pairs = new.merge(peaks[peaks["of"] == "pH"], how="cross", suffixes=("", "_ph"))
+    pairs = pairs[(pairs["window"] - pairs["window_ph"]).abs() == _width(published)]
+    named = ", ".join(f"{pair.nm} beside {pair.nm_ph}" for pair in pairs.itertuples())
+    return {"pairs": named, "beside": len(pairs), "new": len(new)}
 
 
 def retained_wavelengths(published):
     """Retained wavelengths that are, and are not, named for pH."""
     peaks = _peaks(published)
-    ph = set(peaks.loc[peaks["of"] == "pH", "nm"])
-    retained = peaks.loc[peaks["status"] == "retained", "nm"]
-    named = _list(f"{nm} nm" for nm in retained if nm in ph)
-    missing = [nm for nm in retained if nm not in ph]
+    ph, retained = peaks.loc[peaks["of"] == "pH", "nm"], peaks.loc[peaks["status"] == "retained", "nm"]
+    missing = retained[~retained.isin(ph)]
     nearest = min((abs(nm - other), other) for nm in missing for other in ph)[1]
-    return {"named": named, "missing": _list(f"{nm} nm" for nm in missing), "nearest": nearest}
+    return {"named": _nm(retained[retained.isin(ph)]), "missing": _nm(missing), "nearest": nearest}
 
 
 def shared_bands(published):
     """Named wavelengths inside the two bands called shared, and which lie outside."""
-    bands = [published[f"order.band.{name}.ph"]["band"] for name in ("550_750", "1600_1700")]
-    peaks = _peaks(published)
-    peaks["inside"] = np.any([peaks["nm"].between(*band) for band in bands], axis=0)
-    width = sum(np.ptp(band) for band in bands)
-    figures = {"share": 100 * width / np.ptp(_value(published, "spectra.range")), "lowest": peaks["nm"].min()}
-    for target, group in peaks.groupby("of"):
-        outside = _list(str(nm) for nm in group.loc[~group["inside"], "nm"])
-        figures |= {f"{target.lower()}_inside": int(group["inside"].sum()), f"{target.lower()}_count": len(group)}
-        figures[f"{target.lower()}_outside"] = outside
+    bands, peaks = _shared(published, "ph"), _peaks(published)
+    inside = np.any([peaks["nm"].between(*band) for band in bands], axis=0)
+    share = 100 * sum(np.ptp(band) for band in bands) / np.ptp(value(published, "spectra.range"))
+    figures = {"share": share, "lowest": peaks["nm"].min()}
+    for target, group in peaks.assign(inside=inside).groupby(peaks["of"].str.lower()):
+        figures |= {f"{target}_inside": group["inside"].sum(), f"{target}_count": len(group)}
+        figures[f"{target}_outside"] = ", ".join(str(nm) for nm in group.loc[~group["inside"], "nm"])
     return figures
 
 
 def literature_bands(published):
     """How the shared bands lie to those quoted, and how many named wavelengths are in the quoted ones."""
-    quoted = [entry["value"] for entry_id, entry in published.items() if entry_id.startswith("quoted.band.")]
-    visible, infrared = (published[f"order.band.{name}.pb"]["band"] for name in ("550_750", "1600_1700"))
+    quoted = [value(published, name) for name in published if name.startswith("quoted.band.")]
+    visible, infrared = _shared(published, "pb")
     peaks = _peaks(published).drop_duplicates("nm")["nm"]
     overlap = min(visible[1], quoted[0][1]) - max(visible[0], quoted[0][0])
     gap = min(max(low - infrared[1], infrared[0] - high) for low, high in quoted)
-    beyond = sum(int(peaks.between(*band).sum()) for band in quoted[1:])
+    beyond = sum(peaks.between(*band).sum() for band in quoted[1:])
     return {"overlap": overlap, "width": np.ptp(visible), "gap": gap, "beyond": beyond, "highest": peaks.max()}
 
 
 def assignments(published):
     """Nearest bands of what 919, 959, 1639 and 1670 nm are laid to, and of goethite and water to the first two."""
-    figures = {}
-    for nm, constituent in ((919, "clay"), (959, "carbonate"), (1639, "water"), (1670, "organic_matter")):
-        figures[f"{constituent}_band"] = _nearest(published[f"band_distance.{nm}.{constituent}"])["centre_nm"]
+    laid_to = ((919, "clay"), (959, "carbonate"), (1639, "water"), (1670, "organic_matter"))
+    figures = {f"{of}_band": _nearest(published[f"band_distance.{nm}.{of}"])["centre_nm"] for nm, of in laid_to}
     bands = _bands()
     for constituent in ("goethite", "water"):
         centres = bands.loc[bands["constituent"] == constituent, "centre_nm"]
@@ -344,6 +304,9 @@ def water_bending(published):
     return {"nm": nm, "wavenumber": NANOMETRE_CM / nm, "bend": bend, "bend_nm": NANOMETRE_CM / bend}
 
 
+CHECKS = functions_of(vars())  # all that stand above
+
+
 def band_distances(published):
     """Distance in nm from each wavelength or range to the nearest band of what it is laid to, by entry id.
 
@@ -355,95 +318,56 @@ def band_distances(published):
     return {name: float(_nearest(entry)["distance"]) for name, entry in entries.items()}
 
 
-CHECKS = {
-    check.__name__: check
-    for check in (
-        rpd_identity,
-        scatter_of_rounds,
-        boxcox_row,
-        implied_spread,
-        natural_logarithms,
-        boxcox_exponent,
-        differences,
-        literature_range,
-        standard_errors,
-        rpd_classes,
-        kurtosis_definition,
-        moments,
-        near_normal,
-        variability_of_ph,
-        early_stopping,
-        split_counts,
-        network_size,
-        batch_normalisation,
-        relu_output,
-        spectra_counts,
-        shap_background,
-        pooling_windows,
-        pooling_edges,
-        new_wavelengths,
-        retained_wavelengths,
-        shared_bands,
-        literature_bands,
-        assignments,
-        water_bending,
-    )
-}
+def _rows(published):
+    """What is printed of each model, and what follows from it: DataFrame by model.
 
-
-def _value(published, entry_id):
-    return published[entry_id]["value"]
-
-
-def _key(row):
-    return row.replace(".", "_")
-
-
-def _list(items):
-    return ", ".join(items)
-
-
-def _implied_rpd(published, row, shift=0.0):
-    n = _value(published, "samples.lucas.test" if row == "resnet_ph" else "samples.gejiu.test")
-    return np.sqrt(n / (n - 1) / (1 - _value(published, f"r2.{row}") - shift))
-
-
-def _scatter(published, row):
-    """Deviation of R2 between rounds at which the mean of RPD exceeds the RPD of the mean R2 as printed.
-
-    With 1 - R2 log-normal of log variance v, that excess is the factor exp(3 v / 8).
+    r2, rmse, rpd : as printed; n : size of the test set; implied_rpd : as R2 implies it
+    spread_by_rpd, spread_by_r2 : standard deviation of the target, RMSE x RPD and RMSE / sqrt(1 - R2)
+    scatter : deviation of R2 between rounds at which the mean of RPD exceeds the RPD of the mean R2 as printed; with
+        1 - R2 log-normal of log variance v, that excess is the factor exp(3 v / 8)
     """
-    excess = max(_value(published, f"rpd.{row}") / _implied_rpd(published, row), 1)
-    return (1 - _value(published, f"r2.{row}")) * np.sqrt(excess ** (8 / 3) - 1)
+    printed = [{name: value(published, f"{name}.{row}") for name in ("r2", "rmse", "rpd")} for row in ROWS]
+    rows = pd.DataFrame(printed, index=[row.replace(".", "_") for row in ROWS])
+    rows["n"] = value(published, "samples.gejiu.test")
+    rows.loc["resnet_ph", "n"] = value(published, "samples.lucas.test")
+    rows["implied_rpd"] = _rpd(rows["r2"], rows["n"])
+    rows["spread_by_rpd"] = rows["rmse"] * rows["rpd"]
+    rows["spread_by_r2"] = rows["rmse"] / np.sqrt(1 - rows["r2"])
+    excess = (rows["rpd"] / rows["implied_rpd"]).clip(lower=1)
+    rows["scatter"] = (1 - rows["r2"]) * np.sqrt(excess ** (8 / 3) - 1)
+    return rows
 
 
-def _spread_by_rpd(published, row):
-    return _value(published, f"rmse.{row}") * _value(published, f"rpd.{row}")
+def _rpd(r2, n):
+    """RPD that belongs to an R2 over n samples: the deviation has n - 1 below it, and R2 has not."""
+    return np.sqrt(n / (n - 1) / (1 - r2))
 
 
-def _spread_by_r2(published, row):
-    return _value(published, f"rmse.{row}") / np.sqrt(1 - _value(published, f"r2.{row}"))
+def _r2(rpd, n):
+    return 1 - n / (n - 1) / rpd**2
 
 
-def _difference(published, entry_id):
-    _, model, other = entry_id.split(".")
-    return _value(published, f"r2.{model}") - _value(published, f"r2.{other}")
+def _statistics(published, target, *names):
+    return [value(published, f"stat.{target}.{name}") for name in names]
 
 
-def _rpd_class(limits, rpd):
-    if rpd < limits["acceptable"]:
-        return "inadequate"
-    return "acceptable" if rpd < limits["superior"] else "superior"
+def _width(published):
+    return value(published, "network.average_pooling")
+
+
+def _nm(wavelengths):
+    return ", ".join(f"{nm} nm" for nm in wavelengths)
+
+
+def _shared(published, target):
+    return [published[f"order.band.{name}.{target}"]["band"] for name in ("550_750", "1600_1700")]
 
 
 def _peaks(published):
-    width, start = _value(published, "network.average_pooling"), _value(published, "spectra.range")[0]
-    peaks = pd.DataFrame(
-        {"of": entry["element"], "status": entry["status"], "nm": entry["value"]}
-        for entry in published.values()
-        if entry["kind"] == "wavelength"
-    )
-    return peaks.assign(window=peaks["nm"] - (peaks["nm"] - start) % width)
+    """The wavelengths that are named, with the first of their pooling window: DataFrame of, status, nm, window."""
+    named = [entry for entry in published.values() if entry["kind"] == "wavelength"]
+    peaks = pd.DataFrame({"of": entry["element"], "status": entry["status"], "nm": entry["value"]} for entry in named)
+    return peaks.assign(window=peaks["nm"] - (peaks["nm"] - value(published, "spectra.range")[0]) % _width(published))
 
 
 def _bands():
@@ -462,7 +386,7 @@ def _nearest(entry):
 
 def _contents(published):
     """Grid of lead contents from the lowest to the highest, the median among them."""
-    lowest, highest, median = (_value(published, f"stat.pb.{name}") for name in ("min", "max", "median"))
+    lowest, highest, median = _statistics(published, "pb", "min", "max", "median")
     return np.unique([*np.geomspace(lowest, highest, CONTENTS), median])
 
 
@@ -471,7 +395,7 @@ def _conditions(published):
 
     In units of the deviation from the mean, the powers 1 to 4 have the means 0, 1, skewness and kurtosis.
     """
-    mean, sd, skewness, excess = (_value(published, f"stat.pb.{n}") for n in ("mean", "sd", "skewness", "kurtosis"))
+    mean, sd, skewness, excess = _statistics(published, "pb", "mean", "sd", "skewness", "kurtosis")
     scaled = (_contents(published) - mean) / sd
     return scaled ** np.arange(1, 5)[:, None], np.array([0, 1, skewness, excess + KURTOSIS_OF_NORMAL])
 
@@ -485,13 +409,13 @@ def _spread_limits(published, scale, centres=21):
     Raises ValueError where no distribution has these statistics.
     """
     contents, (functions, means) = _contents(published), _conditions(published)
-    median, slack = _value(published, "stat.pb.median"), 0.02 * means[2:]
+    median, slack = value(published, "stat.pb.median"), 0.02 * means[2:]
     halves = np.array([contents <= median, contents >= median], dtype=float)
     at_most = np.vstack([functions[2:], -functions[2:], -halves])
     limits = np.concatenate([means[2:] + slack, slack - means[2:], [-0.5, -0.5]])
     exactly, right = np.vstack([np.ones_like(contents), functions[:2]]), [1, *means[:2]]
     lower = np.zeros_like(contents)
-    lower[[0, -1]] = 1 / _value(published, "samples.gejiu")  # the lowest and the highest content are samples
+    lower[[0, -1]] = 1 / value(published, "samples.gejiu")  # the lowest and the highest content are samples
     bounds = np.column_stack([lower, np.ones_like(lower)])
 
     def solve(objective):
@@ -510,7 +434,7 @@ def _spread_limits(published, scale, centres=21):
 def _entropic(published):
     """Probabilities of most entropy over the grid, which is even in ln Pb, with the published moments and median."""
     functions, means = _conditions(published)
-    below = (_contents(published) <= _value(published, "stat.pb.median")) - 0.5
+    below = (_contents(published) <= value(published, "stat.pb.median")) - 0.5
     rows = np.vstack([functions - means[:, None], below])
     rows /= np.abs(rows).max(axis=1, keepdims=True)
 
@@ -522,10 +446,6 @@ def _entropic(published):
     exponent = minimize(dual, np.zeros(len(rows)), jac=True, method="BFGS", options={"gtol": 1e-8}).x @ rows
     weights = np.exp(exponent - exponent.max())
     return weights / weights.sum()
-
-
-def _boxcox(contents, exponent):
-    return np.log(contents) if abs(exponent) < 1e-9 else (contents**exponent - 1) / exponent
 
 
 def _weighted_spread(weights, scale):

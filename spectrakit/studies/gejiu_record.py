@@ -8,14 +8,14 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from scipy.stats import kurtosis, skew
+from scipy.stats import kurtosis, skew, variation
 
-from spectrakit import __version__
 from spectrakit.explain.band_audit import randomisation_test
 from spectrakit.explain.shap_values import band_shares, shap_values, window_centres
 from spectrakit.models.resnet import ResNetConfig, load_network, save_network
 from spectrakit.resources import data_path
 from spectrakit.simulate.gejiu import UNKNOWN_SHARE
+from spectrakit.spectra import one_of
 from spectrakit.studies import finished
 from spectrakit.studies.gejiu import (
     AXIS_NM,
@@ -34,26 +34,26 @@ from spectrakit.studies.gejiu import (
     target_round,
 )
 from spectrakit.studies.gejiu_published import DIRECT, band_distances
-from spectrakit.studies.libs_record import current_commit
+from spectrakit.studies.records import mean_of, record_of, share_of
 from spectrakit.training.pretraining import PAPER, predict
 
 FOUR_MODELS = (*DIRECT, "resnet_ph_pb")
 # Windows that count as the highest tenth of a profile, see the head of data/published/gejiu.yml.
 N_HIGHEST = len(WINDOW_NM) // 10
 N_RESAMPLINGS = 2000
-# About how long a part takes in the paper profile, in minutes: for the progress alone.
-_MINUTES = {"soils": 0.3, "source": 1.2, "long": 18, "target": 0.25, "depths": 0.6, "stopping": 0.3, "property": 0.4}
 # Soils of the source domain whose predictions are recorded, for a figure.
 N_SHOWN = 500
+METRICS = ("r2", "rmse", "rpd")
+# The two targets, with the parts in which their networks are explained.
+EXPLAINED = {"ph": "source", "pb": "target"}
 
 
-class _Run:
+class _Run(finished.Run):
     """A run under way: profile, seed, finished parts and the domains, which are made when a part needs them."""
 
     def __init__(self, profile, random_state, kept, data, progress):
-        self.profile, self.random_state, self.kept, self.data = profile, random_state, kept, data
-        self.progress = progress
-        self.done, self.total = 0.0, 1.0
+        super().__init__(kept, progress)
+        self.profile, self.random_state, self.data = profile, random_state, data
 
     @cached_property
     def source(self):
@@ -72,26 +72,6 @@ class _Run:
     def source_network(self, round_):
         return load_network(self.weights(f"ph-{round_}"))[0]
 
-    def report(self, words, minutes, done=0, total=1):
-        if self.progress is not None:
-            self.progress(words, min((self.done + minutes * done / total) / self.total, 1.0))
-
-    def part(self, kind, name, words, compute):
-        """What a part gives, from the folder where it is finished; `compute` is called with a progress callback."""
-        minutes = _MINUTES[kind]
-        self.report(words, minutes)
-        plain = self.kept.load(name)
-        if plain is None:
-            plain = compute(partial(self.report, words, minutes))
-            self.kept.save(name, plain)
-        self.done += minutes
-        self.report(words, 0)
-        return plain
-
-    def parts(self, kind, places, words, compute):
-        """What the parts of a kind give, a list; `compute` is called with this run, a place and a progress callback."""
-        return [self.part(kind, f"{kind}-{i}", f"{words} {i + 1}", partial(compute, self, i)) for i in places]
-
 
 def replicate(profile_name="quick", random_state=0, folder=None, data=None, progress=None):
     """Run the study; returns a dict of what its parts found, as `record` takes it.
@@ -102,8 +82,7 @@ def replicate(profile_name="quick", random_state=0, folder=None, data=None, prog
     progress : called with words for what runs and the share of the whole run that is done, 0 to 1
     Raises ValueError for an unknown profile, TableError for measured files that cannot be read.
     """
-    if profile_name not in PROFILES:
-        raise ValueError(f"no profile '{profile_name}'; there are: {', '.join(PROFILES)}")
+    one_of("profile", profile_name, PROFILES)
     profile = PROFILES[profile_name]
     with TemporaryDirectory() as temporary:
         kept = finished.FinishedParts(folder or temporary, run_key(profile, random_state, data))
@@ -120,32 +99,25 @@ def run_key(profile, random_state, data=None):
 
 def _run_parts(run):
     """Every part of the study in turn; what they found, by kind."""
-    profile = run.profile
-    rounds, some = range(profile.n_rounds), range(min(profile.n_rounds, profile.n_experiment_rounds))
-    n_parts = {
-        "soils": 1,
-        "source": len(rounds),
-        "long": len(profile.long_recipes),
-        "target": len(rounds),
-        "depths": len(some),
-        "stopping": len(some),
-        "property": profile.n_properties + 3,
-    }
-    run.total = sum(_MINUTES[kind] * number for kind, number in n_parts.items())
-    found = {"profile": asdict(profile), "seed": run.random_state}
-    found |= run.part("soils", "soils", "soils of both domains", lambda report: _soils(run))
-    # How many properties are known is not before the soils are.
-    run.total -= _MINUTES["property"] * (n_parts["property"] - len(found["compared"]))
-
-    found["source"] = run.parts("source", rounds, "ResNet-pH, round", _source_part)
-    found["target"] = run.parts("target", rounds, "lead, round", _target_part)
-    found["depths"] = run.parts("depths", some, "freeze or tune, round", _depth_part)
-    found["stopping"] = run.parts("stopping", some, "early stopping on the test side, round", _stopping_part)
-    compute = partial(_property_part, found["compared"])
-    found["properties"] = run.parts("property", range(len(found["compared"])), "source property", compute)
-    # The longest part last: whoever stops there has all the others.
-    places = range(len(profile.long_recipes))
-    found["long"] = run.parts("long", places, "ResNet-pH by the paper's recipe, round", _long_part)
+    profile, found = run.profile, {"profile": asdict(run.profile), "seed": run.random_state}
+    found |= run.part("soils", "soils of both domains", lambda report: _soils(run), size=0)
+    some, compared = min(profile.n_rounds, profile.n_experiment_rounds), found["compared"]
+    # Kind, words, how many parts, about how many minutes each takes in the paper profile, what computes one. The
+    # longest come last: whoever stops there has all the others.
+    plan = (
+        ("source", "ResNet-pH, round", profile.n_rounds, 1.2, _source_part),
+        ("target", "lead, round", profile.n_rounds, 0.25, _target_part),
+        ("depths", "freeze or tune, round", some, 0.6, _depth_part),
+        ("stopping", "early stopping on the test side, round", some, 0.3, _stopping_part),
+        ("properties", "source property", len(compared), 0.4, partial(_property_part, compared)),
+        ("long", "ResNet-pH by the paper's recipe, round", len(profile.long_recipes), 18, _long_part),
+    )
+    run.total = sum(n_parts * minutes for _, _, n_parts, minutes, _ in plan)
+    for kind, words, n_parts, minutes, compute in plan:
+        found[kind] = [
+            run.part(f"{kind}-{place}", f"{words} {place + 1}", partial(compute, run, place), minutes)
+            for place in range(n_parts)
+        ]
     return found
 
 
@@ -168,16 +140,9 @@ def _soils(run):
 
 def statistics(values):
     """Range, mean, median, standard deviation, coefficient of variation, skewness and excess kurtosis, over n."""
-    return {
-        "min": float(np.min(values)),
-        "max": float(np.max(values)),
-        "mean": float(np.mean(values)),
-        "median": float(np.median(values)),
-        "sd": float(np.std(values)),
-        "cv": float(np.std(values) / np.mean(values)),
-        "skewness": float(skew(values)),
-        "kurtosis": float(kurtosis(values)),
-    }
+    measures = {"min": np.min, "max": np.max, "mean": np.mean, "median": np.median, "sd": np.std}
+    measures |= {"cv": variation, "skewness": skew, "kurtosis": kurtosis}
+    return {name: float(measure(values)) for name, measure in measures.items()}
 
 
 def _source_part(run, round_, report):
@@ -225,14 +190,8 @@ def _long_part(run, place, report):
 
 
 def _depth_part(run, round_, report):
-    return depth_round(
-        run.source_network(round_),
-        run.target,
-        round_,
-        run.profile.train_sizes,
-        run.profile.target_recipe,
-        run.seed(round_),
-    )
+    source, profile = run.source_network(round_), run.profile
+    return depth_round(source, run.target, round_, profile.train_sizes, profile.target_recipe, run.seed(round_))
 
 
 def _stopping_part(run, round_, report):
@@ -245,11 +204,9 @@ def _property_part(compared, run, place, report):
 
 
 def _randomised(network, background, explained, profile):
-    values = shap_values(network, background, explained, n_samples=profile.n_points)
-    n_randomisations = profile.n_randomisations
-    table = randomisation_test(
-        network, background, explained, values, n_randomisations=n_randomisations, n_samples=profile.n_points
-    )
+    n_points, repeats = profile.n_points, profile.n_randomisations
+    values = shap_values(network, background, explained, n_samples=n_points)
+    table = randomisation_test(network, background, explained, values, n_randomisations=repeats, n_samples=n_points)
     return table.to_dict("list")
 
 
@@ -263,32 +220,28 @@ def ledger_results(found, published):
     """
     entries = published["entries"]
     source = pd.DataFrame([part["scores"] for part in found["source"]])
-    results = _settings(found) | _inputs(found)
-    results |= {f"{metric}.resnet_ph": _summary(source[metric]) for metric in ("r2", "rmse", "rpd")}
     tables = _by_model(found)
-    for model in FOUR_MODELS:
-        results |= {f"{metric}.{model}": _summary(tables["log"][metric][model]) for metric in ("r2", "rmse", "rpd")}
-    results |= {
-        f"{metric}.resnet_ph_pb.boxcox": _summary(tables["box-cox"][metric]["resnet_ph_pb"])
-        for metric in ("r2", "rmse", "rpd")
-    }
-    r2 = tables["log"]["r2"]
+    log, boxcox = tables["log"], tables["box-cox"]
+    results = _settings(found, log["searched"]) | _inputs(found)
+    for metric in METRICS:
+        results[f"{metric}.resnet_ph"] = mean_of(source[metric])
+        results |= {f"{metric}.{model}": mean_of(log[metric][model]) for model in FOUR_MODELS}
+        results[f"{metric}.resnet_ph_pb.boxcox"] = mean_of(boxcox[metric]["resnet_ph_pb"])
+    r2 = log["r2"]
     for entry_id in (name for name in entries if name.startswith("difference.")):
         _, model, other = entry_id.split(".")
-        results[entry_id] = _summary(r2[model] - r2[other])
+        results[entry_id] = mean_of(r2[model] - r2[other])
     results["r2_max.direct"] = {"value": float(r2[list(DIRECT)].mean().max()), "n": len(r2)}
-    results["r2_min.resnet_ph_pb"] = _summary(r2["resnet_ph_pb"])
-    results |= _orderings(tables) | _spread(r2) | _profiles(found, entries)
+    results["r2_min.resnet_ph_pb"] = mean_of(r2["resnet_ph_pb"])
+    results |= _orderings(log, boxcox) | _spread(r2) | _profiles(found, entries)
     return results | {name: {"value": value} for name, value in band_distances(entries).items()}
 
 
 def _by_model(found):
     """For both scales: DataFrame with columns (score, model), one row a round."""
-    records = scores_table(found)
-    values = ["r2", "rmse", "rpd", "rmse_log", "r2_train", "searched"]
-    return {
-        scale: group.pivot(index="round", columns="model", values=values) for scale, group in records.groupby("scale")
-    }
+    values = [*METRICS, "rmse_log", "r2_train", "searched"]
+    groups = scores_table(found).groupby("scale")
+    return {scale: group.pivot(index="round", columns="model", values=values) for scale, group in groups}
 
 
 def scores_table(found):
@@ -306,10 +259,9 @@ def _inputs(found):
     return results
 
 
-def _settings(found):
+def _settings(found, searched):
     """What the network, its training and the searches were, in the ledger's terms."""
     config, profile = ResNetConfig(), found["profile"]
-    searched = _by_model(found)["log"]["searched"]
     values = {
         "spectra.range": [int(AXIS_NM[0]), int(AXIS_NM[-1])],
         "spectra.step": int(AXIS_NM[1] - AXIS_NM[0]),
@@ -337,28 +289,17 @@ def _settings(found):
     return {name: {"value": value} for name, value in values.items()}
 
 
-def _orderings(tables):
+def _orderings(log, boxcox):
     """Share of rounds in which each claimed comparison holds."""
-    log, boxcox = tables["log"], tables["box-cox"]
-    r2, rmse, rpd = (log[metric][list(FOUR_MODELS)] for metric in ("r2", "rmse", "rpd"))
-    gap = log["r2_train"] - log["r2"]
-    transfer = {
-        metric: (log[metric]["resnet_ph_pb"], boxcox[metric]["resnet_ph_pb"]) for metric in ("r2", "rmse", "rpd")
-    }
-    claims = {
-        "r2.transfer_highest": r2.idxmax(axis=1) == "resnet_ph_pb",
-        "r2.svm_above_pls": r2["svm_pb"] > r2["pls_pb"],
-        "r2.pls_above_resnet_pb": r2["pls_pb"] > r2["resnet_pb"],
-        "rmse.transfer_lowest": rmse.idxmin(axis=1) == "resnet_ph_pb",
-        "rmse.svm_below_pls": rmse["svm_pb"] < rmse["pls_pb"],
-        "rmse.pls_below_resnet_pb": rmse["pls_pb"] < rmse["resnet_pb"],
-        "rpd.transfer_highest": rpd.idxmax(axis=1) == "resnet_ph_pb",
-        "rpd.svm_above_pls": rpd["svm_pb"] > rpd["pls_pb"],
-        "rpd.pls_above_resnet_pb": rpd["pls_pb"] > rpd["resnet_pb"],
-        "overfitting.transfer_below_resnet_pb": gap["resnet_ph_pb"] < gap["resnet_pb"],
-        **{f"boxcox.{metric}_below_log": other < own for metric, (own, other) in transfer.items()},
-    }
-    return {f"order.{name}": _share(holds) for name, holds in claims.items()}
+    gap, claims = log["r2_train"] - log["r2"], {}
+    for metric, end, beside in (("r2", "highest", "above"), ("rmse", "lowest", "below"), ("rpd", "highest", "above")):
+        better = log[metric] if beside == "above" else -log[metric]
+        claims[f"{metric}.transfer_{end}"] = better[list(FOUR_MODELS)].idxmax(axis=1) == "resnet_ph_pb"
+        claims[f"{metric}.svm_{beside}_pls"] = better["svm_pb"] > better["pls_pb"]
+        claims[f"{metric}.pls_{beside}_resnet_pb"] = better["pls_pb"] > better["resnet_pb"]
+        claims[f"boxcox.{metric}_below_log"] = boxcox[metric]["resnet_ph_pb"] < log[metric]["resnet_ph_pb"]
+    claims["overfitting.transfer_below_resnet_pb"] = gap["resnet_ph_pb"] < gap["resnet_pb"]
+    return {f"order.{name}": share_of(holds) for name, holds in claims.items()}
 
 
 def _spread(r2):
@@ -374,49 +315,33 @@ def _spread(r2):
 
 def window_profiles(found):
     """Share of each pooling window in all contributions, one row a round: {'ph': (n_rounds, 210), 'pb': ...}."""
-    profiles = {}
-    for target, kind in (("ph", "source"), ("pb", "target")):
-        values = np.array([part["shap"]["by_window"] for part in found[kind]])
-        profiles[target] = values / values.sum(axis=1, keepdims=True)
-    return profiles
+    values = {target: [part["shap"]["by_window"] for part in found[kind]] for target, kind in EXPLAINED.items()}
+    return {target: rows / np.sum(rows, axis=1, keepdims=True) for target, rows in values.items()}
 
 
 def _profiles(found, entries):
     """Orderings of bands and named wavelengths, from the contributions by pooling window."""
     profiles, centres = window_profiles(found), window_centres(AXIS_NM, POOL)
-    results = {}
+    holds = {}
     for name, entry in entries.items():
+        rows = profiles.get(entry.get("element", "").lower())
         if name.startswith("order.band."):
-            shares = [band_shares(row, centres, [entry["band"]]).iloc[0] for row in profiles[entry["element"].lower()]]
-            results[name] = _share(np.array([share["share"] > share["flat_share"] for share in shares]))
+            shares = pd.concat([band_shares(row, centres, [entry["band"]]) for row in rows])
+            holds[name] = shares["share"] > shares["flat_share"]
         elif name.startswith("order.increase."):
-            inside = _windows(name, entry, centres)
-            contributions = {target: rows[:, inside].sum(axis=1) for target, rows in profiles.items()}
-            results[name] = _share(contributions["pb"] > contributions["ph"])
+            low, high = entry.get("band") or [_centre(name)] * 2
+            inside = (centres >= low) & (centres <= high)
+            holds[name] = profiles["pb"][:, inside].sum(axis=1) > profiles["ph"][:, inside].sum(axis=1)
         elif name.startswith("wavelength."):
-            rows = profiles[entry["element"].lower()]
-            place = np.searchsorted(WINDOW_NM, entry["value"], side="right") - 1
-            among = (rows > rows[:, [place]]).sum(axis=1) < N_HIGHEST
-            results[name] = _share(among)
-    return results
+            own = rows[:, centres == _centre(name)]
+            holds[name] = (rows > own).sum(axis=1) < N_HIGHEST
+    return {name: share_of(rounds) for name, rounds in holds.items()}
 
 
-def _windows(name, entry, centres):
-    """Which windows (210,) an entry of order.increase means: those of its band, else the one at its wavelength."""
-    if "band" in entry:
-        return (centres >= entry["band"][0]) & (centres <= entry["band"][1])
+def _centre(name):
+    """Centre of the pooling window that holds the wavelength with which the id of an entry ends."""
     place = np.searchsorted(WINDOW_NM, int(name.rsplit(".", 1)[1]), side="right") - 1
-    return np.arange(len(WINDOW_NM)) == place
-
-
-def _summary(values):
-    # One round has no deviation, and JSON no NaN.
-    deviation = {"sd": float(values.std(ddof=1))} if len(values) > 1 else {}
-    return {"value": float(values.mean()), **deviation, "n": len(values)}
-
-
-def _share(holds):
-    return {"value": float(np.mean(holds)), "n": len(holds)}
+    return window_centres(AXIS_NM, POOL)[place]
 
 
 # --- what is recorded and shown -------------------------------------------------------------------------
@@ -447,20 +372,14 @@ def record(found, published, profile_name, random_state):
 
     `extras` holds tidy tables as {column: list}, see `extra_tables`.
     """
-    provenance = {
-        "profile": profile_name,
-        "config": {
-            "profile": found["profile"],
-            "network": asdict(ResNetConfig()),
-            "unknown_share": UNKNOWN_SHARE,
-            "domains": {name: about["provenance"] for name, about in found["domains"].items()},
-        },
-        "seed": random_state,
-        "commit": current_commit(),
-        "version": __version__,
+    configuration = {
+        "profile": found["profile"],
+        "network": asdict(ResNetConfig()),
+        "unknown_share": UNKNOWN_SHARE,
+        "domains": {name: about["provenance"] for name, about in found["domains"].items()},
     }
     extras = {name: _columns(table) for name, table in extra_tables(found).items()}
-    return {"provenance": provenance, "results": ledger_results(found, published), "extras": extras}
+    return record_of(ledger_results(found, published), profile_name, configuration, random_state) | {"extras": extras}
 
 
 def extra_tables(found):
@@ -475,20 +394,16 @@ def extra_tables(found):
     randomised : target, part, randomisation, by_channel, by_window, of the first round
     depths, stopping, properties : see `gejiu.depth_round`, `stopping_round` and `property_transfer`
     """
-    fits = [*found["source"], *found["long"]]
-    about = [{"recipe": fit["recipe"], "round": fit["round"]} for fit in fits]
-    histories = [
-        pd.DataFrame(fit["history"]).assign(**names).rename_axis("epoch").reset_index()
-        for fit, names in zip(fits, about, strict=True)
-    ]
+    fits = [({"recipe": fit["recipe"], "round": fit["round"]}, fit) for fit in (*found["source"], *found["long"])]
+    histories = [pd.DataFrame(fit["history"]).assign(**about).rename_axis("epoch").reset_index() for about, fit in fits]
     predictions = [
-        pd.DataFrame(part["predictions"][scale]).assign(scale=scale, round=place)
+        pd.DataFrame(columns).assign(scale=scale, round=place)
         for place, part in enumerate(found["target"])
-        for scale in part["predictions"]
+        for scale, columns in part["predictions"].items()
     ]
     explained = [
-        (target, place, part["shap"])
-        for target, kind in (("ph", "source"), ("pb", "target"))
+        ({"target": target, "round": place}, part["shap"])
+        for target, kind in EXPLAINED.items()
         for place, part in enumerate(found[kind])
     ]
     windows = [
@@ -497,21 +412,19 @@ def extra_tables(found):
         for place, row in enumerate(rows)
     ]
     ranks = [
-        {"target": target, "round": place, "rank": rank + 1, "wavelength_nm": nm}
-        for target, place, shap in explained
-        for rank, nm in enumerate(shap["peaks"])
+        about | {"rank": rank, "wavelength_nm": nm}
+        for about, shap in explained
+        for rank, nm in enumerate(shap["peaks"], 1)
     ]
     channels = {
-        target: np.mean([shap["by_channel"] for of, _, shap in explained if of == target], axis=0)
-        for target in ("ph", "pb")
+        target: np.mean([part["shap"]["by_channel"] for part in found[kind]], axis=0)
+        for target, kind in EXPLAINED.items()
     }
     randomised = [
-        pd.DataFrame(found[kind][0]["randomised"]).assign(target=target)
-        for target, kind in (("ph", "source"), ("pb", "target"))
+        pd.DataFrame(found[kind][0]["randomised"]).assign(target=target) for target, kind in EXPLAINED.items()
     ]
-    gaps = [{"target": target, "round": place, "gap": shap["additivity_gap"]} for target, place, shap in explained]
     return {
-        "source_scores": pd.DataFrame([names | fit["scores"] for names, fit in zip(about, fits, strict=True)]),
+        "source_scores": pd.DataFrame([about | fit["scores"] for about, fit in fits]),
         "source_history": pd.concat(histories, ignore_index=True),
         "scores": scores_table(found),
         "predictions": pd.concat(predictions, ignore_index=True),
@@ -519,11 +432,9 @@ def extra_tables(found):
         "shap_windows": pd.concat(windows, ignore_index=True),
         "shap_channels": pd.DataFrame({"wavelength_nm": AXIS_NM, **channels}),
         "shap_peaks": pd.DataFrame(ranks),
-        "shap_additivity": pd.DataFrame(gaps),
+        "shap_additivity": pd.DataFrame([about | {"gap": shap["additivity_gap"]} for about, shap in explained]),
         "randomised": pd.concat(randomised, ignore_index=True),
-        "depths": pd.DataFrame(chain.from_iterable(found["depths"])),
-        "stopping": pd.DataFrame(chain.from_iterable(found["stopping"])),
-        "properties": pd.DataFrame(chain.from_iterable(found["properties"])),
+        **{kind: pd.DataFrame(chain.from_iterable(found[kind])) for kind in ("depths", "stopping", "properties")},
     }
 
 

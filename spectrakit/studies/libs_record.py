@@ -1,20 +1,19 @@
 """How is a run of the LIBS study kept, so that it can be stopped, resumed, recorded and judged?"""
 
-import subprocess
 from dataclasses import asdict
-from functools import partial
-from pathlib import Path
+from functools import cache, partial
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 
-from spectrakit import __version__
 from spectrakit.evaluation.metrics import percentage_error
 from spectrakit.explain.audit import line_mass, look_up_lines
 from spectrakit.resources import data_path
 from spectrakit.simulate import libs as experiment
 from spectrakit.simulate.atoms import line_table
 from spectrakit.simulate.plasma import line_emissivities
+from spectrakit.spectra import one_of
 from spectrakit.studies import finished
 from spectrakit.studies.libs import (
     PROFILES,
@@ -27,6 +26,7 @@ from spectrakit.studies.libs import (
     reference_lines,
     run_task,
 )
+from spectrakit.studies.records import mean_of, record_of, share_of
 
 # What is claimed of CNN, BPNN and RF: in which measure which of them stands at which end.
 _CLAIMS = (
@@ -47,41 +47,27 @@ def replicate(profile_name="quick", random_state=0, folder=None, choices=None, p
     progress : called with a task's name and the share of the whole run that is done, 0 to 1
     Raises ValueError for an unknown profile.
     """
-    if profile_name not in PROFILES:
-        raise ValueError(f"no profile '{profile_name}'; there are: {', '.join(PROFILES)}")
+    one_of("profile", profile_name, PROFILES)
     profile, choices = PROFILES[profile_name], choices or OpenChoices()
-    kept = None if folder is None else finished.FinishedParts(folder, run_key(profile, choices, random_state))
     soils = {"high": experiment.spiked_soils(), "low": experiment.field_soils(random_state)}
-    data = {}
-    outcomes = {}
 
-    def report(place, done, total=1):
-        if progress is not None:
-            target, range_ = TASKS[place]
-            progress(f"{target.capitalize()} {range_}", (place + done / total) / len(TASKS))
+    @cache
+    def measured(range_):
+        """One measurement of each soil, and `profile.n_measurements` more from pellets of their own."""
+        more = experiment.measure(soils[range_], profile.n_measurements, random_state=random_state + 1000)
+        return experiment.measure(soils[range_], random_state=random_state), more
 
-    for place, (target, range_) in enumerate(TASKS):
-        report(place, 0)
-        plain = kept.load(f"{target}-{range_}") if kept else None
-        if plain is not None:
-            outcome = _from_plain(plain)
-        else:
-            if range_ not in data:
-                data[range_] = measure_range(soils[range_], profile, random_state)
-            outcome = run_task(
-                soils[range_], *data[range_], target, range_, profile, choices, random_state, partial(report, place)
-            )
-            if kept:
-                kept.save(f"{target}-{range_}", _to_plain(outcome))
-        outcomes[target, range_] = outcome
-        report(place, 1)
-    return outcomes
+    def compute(target, range_, report):
+        more = (profile, choices, random_state, report)
+        return _to_plain(run_task(soils[range_], *measured(range_), target, range_, *more))
 
-
-def measure_range(soils, profile, random_state):
-    """One measurement of each soil, and `profile.n_measurements` more from pellets of their own."""
-    dataset = experiment.measure(soils, random_state=random_state)
-    return dataset, experiment.measure(soils, profile.n_measurements, random_state=random_state + 1000)
+    with TemporaryDirectory() as temporary:
+        kept = finished.FinishedParts(folder or temporary, run_key(profile, choices, random_state))
+        run = finished.Run(kept, progress, len(TASKS))
+        return {
+            task: _from_plain(run.part("-".join(task), f"{task[0].capitalize()} {task[1]}", partial(compute, *task)))
+            for task in TASKS
+        }
 
 
 def run_configuration(profile, choices, random_state):
@@ -99,31 +85,24 @@ def run_configuration(profile, choices, random_state):
 def run_key(profile, choices, random_state):
     """A short name of configuration, code and atomic data: what was kept under another is not taken up again."""
     configuration = run_configuration(profile, choices, random_state)
-    return finished.run_key(configuration, data=data_path("atomic").glob("*.csv"), package=Path(__file__).parents[1])
+    return finished.run_key(configuration, data=data_path("atomic").glob("*.csv"))
 
 
 def _to_plain(outcome):
-    task = {name: np.asarray(value).tolist() for name, value in vars(outcome.task).items()}
-    return {
-        "task": task,
+    plain = {name: getattr(outcome, name).tolist() for name in ("repeatability", "maps")}
+    return plain | {
+        "task": {name: np.asarray(value).tolist() for name, value in vars(outcome.task).items()},
         "metrics": outcome.metrics.to_dict("list"),
         "out_of_fold": {name: values.tolist() for name, values in outcome.out_of_fold.items()},
-        "repeatability": outcome.repeatability.tolist(),
         "detection_limit": outcome.detection_limit,
-        "maps": outcome.maps.tolist(),
     }
 
 
 def _from_plain(plain):
-    arrays = {key: np.array(plain["task"][key]) for key in ("wavelength", "counts", "content", "sample_id")}
-    return Outcome(
-        Task(plain["task"]["target"], plain["task"]["range"], **arrays),
-        pd.DataFrame(plain["metrics"]),
-        {name: np.array(values) for name, values in plain["out_of_fold"].items()},
-        np.array(plain["repeatability"]),
-        plain["detection_limit"],
-        np.array(plain["maps"]),
-    )
+    arrays = {name: np.array(plain["task"][name]) for name in ("wavelength", "counts", "content", "sample_id")}
+    more = {name: np.array(plain[name]) for name in ("repeatability", "maps")}
+    more["out_of_fold"] = {name: np.array(values) for name, values in plain["out_of_fold"].items()}
+    return Outcome(**plain | more | {"task": Task(**plain["task"] | arrays), "metrics": pd.DataFrame(plain["metrics"])})
 
 
 def ledger_results(outcomes, published):
@@ -136,7 +115,7 @@ def ledger_results(outcomes, published):
         place = f"{target}.{range_}"
         cnn = outcome.metrics[outcome.metrics["model"] == "CNN"]
         for metric in ("r2", "rmse", "mae"):
-            results[f"{metric}.{place}"] = _summary(cnn[metric])
+            results[f"{metric}.{place}"] = mean_of(cnn[metric])
         results[f"lod.{place}"] = {"value": outcome.detection_limit, "note": "counts of the main line, 3 s / slope"}
         # Predictions of an unspiked soil scatter about zero: their relative deviation has no meaning.
         repeatability = outcome.repeatability[outcome.task.content > 0]
@@ -165,12 +144,6 @@ def score_frame(outcomes):
     return pd.DataFrame(rows).set_index("task").round(3)
 
 
-def _summary(values):
-    # One repeat has no deviation, and JSON no NaN.
-    deviation = {"sd": float(values.std(ddof=1))} if len(values) > 1 else {}
-    return {"value": float(values.mean()), **deviation, "n": len(values)}
-
-
 def _map_p_value(outcome):
     lines = reference_lines(outcome.task.target).wavelength_air_nm
     try:
@@ -190,7 +163,7 @@ def _orderings(metrics):
         compared = wide[metric][["CNN", "BPNN", "RF"]]
         at_end = compared.idxmax(axis=1) if end in ("highest", "largest") else compared.idxmin(axis=1)
         shares[f"{metric}.{model.lower()}_{end}"] = at_end == model
-    return {claim: {"value": float(holds.mean()), "n": len(holds)} for claim, holds in shares.items()}
+    return {claim: share_of(holds) for claim, holds in shares.items()}
 
 
 def named_line_results(published):
@@ -226,20 +199,4 @@ def published_lines(published):
 def record(outcomes, published, profile_name, random_state, choices=None):
     """A run as it is recorded in data/recorded: provenance, and results by the ids of the ledger."""
     configuration = run_configuration(PROFILES[profile_name], choices or OpenChoices(), random_state)
-    provenance = {
-        "profile": profile_name,
-        "config": configuration,
-        "seed": random_state,
-        "commit": current_commit(),
-        "version": __version__,
-    }
-    return {"provenance": provenance, "results": ledger_results(outcomes, published)}
-
-
-def current_commit():
-    """The commit of the checkout, marked where files differ from it; None outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
+    return record_of(ledger_results(outcomes, published), profile_name, configuration, random_state)

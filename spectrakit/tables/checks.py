@@ -46,22 +46,10 @@ class Problem:
     places: tuple = ()
     count: int = 0
 
-    @property
-    def row(self):
-        """Row of the first place, or None."""
-        return self.places[0][0] if self.places else None
-
-    @property
-    def column(self):
-        """Column of the first place, or None."""
-        return self.places[0][1] if self.places else None
-
     def where(self):
         """The places in words: 'row 3, column 421.09; row 7, column 588.9; and 12 more'."""
-        words = []
-        for row, column in self.places:
-            parts = [f"row {row}"] * (row is not None) + [f"column {column}"] * (column is not None)
-            words.append(", ".join(parts))
+        named = ((("row", row), ("column", column)) for row, column in self.places)
+        words = [", ".join(f"{kind} {at}" for kind, at in place if at is not None) for place in named]
         further = self.count - len(self.places)
         return "; ".join(words + [f"and {further:,} more"] * (further > 0))
 
@@ -90,9 +78,8 @@ def cell_problem(severity, mask, names, message, remedy):
         return []
     first = np.argwhere(mask)[:PLACES_KEPT]
     places = tuple((int(row) + 1 + HEADER_ROWS, names[column]) for row, column in first)
-    counts = {"cells": f"{mask.sum():,}", "samples": f"{mask.any(axis=1).sum():,} of {len(mask):,} samples"}
-    for key, value in counts.items():
-        message = message.replace("{" + key + "}", value)
+    message = message.replace("{cells}", f"{mask.sum():,}")
+    message = message.replace("{samples}", f"{mask.any(axis=1).sum():,} of {len(mask):,} samples")
     return [Problem(severity, message, remedy, places, int(mask.sum()))]
 
 
@@ -168,19 +155,11 @@ def scale_problems(values, signal):
     if not finite.size:
         return []
     middle, high = np.median(finite), finite.max()
+    percent, fractions = "they look like percent", "they look like fractions"
     found = {
-        "reflectance": (
-            middle > 1.5,
-            "fractions declared, but most values are over 1.5: they look like percent",
-        ),
-        "percent-reflectance": (
-            high <= 1.5,
-            f"percent declared, but no value is over {high:.3g}: they look like fractions",
-        ),
-        "absorbance": (
-            middle > 6,
-            "absorbance declared, but most values are over 6: they look like percent reflectance",
-        ),
+        "reflectance": (middle > 1.5, f"fractions declared, but most values are over 1.5: {percent}"),
+        "percent-reflectance": (high <= 1.5, f"percent declared, but no value is over {high:.3g}: {fractions}"),
+        "absorbance": (middle > 6, f"absorbance declared, but most values are over 6: {percent} reflectance"),
     }
     wrong, message = found.get(signal, (False, ""))
     remedy = "Declare the signal as " + ("reflectance" if signal == "percent-reflectance" else "percent-reflectance")
@@ -198,16 +177,11 @@ def range_problems(values, names, signal):
             "Expected where a background was subtracted; do not take logarithms or square roots of them",
         )
         return negative + _saturation_problem(values, names)
-    low, high, unit = {
-        "reflectance": (0, 1, ""),
-        "percent-reflectance": (0, 100, " %"),
-        "absorbance": (0, 6, ""),
-    }[signal]
+    high, unit = {"reflectance": (1, ""), "percent-reflectance": (100, " %"), "absorbance": (6, "")}[signal]
     remedy = "Check the white reference of these samples, or leave out the channels"
-    below = cell_problem("warning", values < low, names, f"{signal} below 0 in {{cells}} cells, {{samples}}", remedy)
-    return below + cell_problem(
-        "warning", values > high, names, f"{signal} over {high}{unit} in {{cells}} cells, {{samples}}", remedy
-    )
+    where = "in {cells} cells, {samples}"
+    below = cell_problem("warning", values < 0, names, f"{signal} below 0 {where}", remedy)
+    return below + cell_problem("warning", values > high, names, f"{signal} over {high}{unit} {where}", remedy)
 
 
 def _saturation_problem(values, names):
@@ -262,19 +236,11 @@ def sample_problems(samples, values):
 def property_problems(properties):
     """Contents outside what soils plausibly have, by the unit in the name."""
     problems = []
-    for name in properties:
-        suffix = unit_suffix(name)
-        if suffix is None:
-            continue
-        unit, low, high = UNITS[suffix]
+    for name in filter(unit_suffix, properties):
+        unit, low, high = UNITS[unit_suffix(name)]
         values = properties[[name]].to_numpy()
         odd = (values < low) | (values > high)
-        finite = values[odd]
-        problems += cell_problem(
-            "warning",
-            odd,
-            [name],
-            f"{name} of {finite[0]:g} is outside {low:g} to {high:g} {unit}" if odd.any() else "",
-            "Check it against the source",
-        )
+        first = f"{values[odd][0]:g}" if odd.any() else ""
+        message = f"{name} of {first} is outside {low:g} to {high:g} {unit}"
+        problems += cell_problem("warning", odd, [name], message, "Check it against the source")
     return problems

@@ -346,7 +346,9 @@ def _load(file, id_pattern, layout, to_reflectance):
                 blank = blank & np.isnan(values).all(axis=0)
                 complete = np.isfinite(values).all(axis=0)
                 if complete.any():
-                    spectra.append(_to_axis(to_reflectance(values[:, complete], file.path)))
+                    # Neighbouring readings make one channel.
+                    readings = to_reflectance(values[:, complete], file.path).reshape(len(AXIS_NM), -1, complete.sum())
+                    spectra.append(np.ascontiguousarray(readings.mean(axis=1).T))
             rows.append(text.assign(complete=complete)[~blank])
     except (pa.ArrowException, OSError) as error:
         raise TableError(_in_one_line(file, str(error))) from error
@@ -373,11 +375,6 @@ def _batches(file, positions):
             column_types=types, include_columns=list(types), null_values=["", "NA", "NaN", "nan", "na", "null"]
         ),
     )
-
-
-def _to_axis(values):
-    """Neighbours (k x 2100, n) averaged to (n, 2100)."""
-    return np.ascontiguousarray(values.reshape(len(AXIS_NM), -1, values.shape[1]).mean(axis=1).T)
 
 
 def _in_one_line(file, reason):

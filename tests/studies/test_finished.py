@@ -1,4 +1,6 @@
-from spectrakit.studies.finished import FinishedParts, run_key
+import pytest
+
+from spectrakit.studies.finished import FinishedParts, Run, run_key
 
 
 def test_what_is_kept_comes_back_under_its_own_run_only(tmp_path):
@@ -28,3 +30,28 @@ def test_the_key_knows_settings_data_and_code(tmp_path):
     code.write_text("a = 2\n")
     changed.add(key(b"spectra", {"b": 1, "a": 2}))
     assert len(changed | {first}) == 5
+
+
+def test_a_run_takes_up_its_finished_parts_and_tells_how_far_it_is(tmp_path):
+    calls, computed = [], []
+
+    def run(stop=False):
+        def first(report):
+            computed.append("first")
+            report(1, 2)
+            return {"r2": 0.5}
+
+        def second(report):
+            computed.append("second")
+            if stop:
+                raise KeyboardInterrupt
+            return [1, 2]
+
+        parts = Run(FinishedParts(tmp_path, "one"), lambda *call: calls.append(call), total=4)
+        return parts.part("a", "the first", first), parts.part("b", "the second", second, size=3)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(stop=True)
+    assert calls == [("the first", 0), ("the first", 1 / 8), ("the first", 1 / 4), ("the second", 1 / 4)]
+    assert run() == run() == ({"r2": 0.5}, [1, 2])
+    assert computed == ["first", "second", "second"] and calls[-1] == ("the second", 1)

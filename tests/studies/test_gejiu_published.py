@@ -32,7 +32,6 @@ FIGURES = {
         "resnet_ph_pb_boxcox": 0.231,
         "resnet_ph_pb_r2": 0.59 / 0.23**0.5,
         "resnet_ph_r2": 1.4,
-        "ph_printed": 1.35,
     },
     "differences": {"count": 5, "worst": 0, "highest": 0.47},
     "literature_range": {"worst": 0.30, "best": 0.47, "short": 0.07},
@@ -57,7 +56,7 @@ FIGURES = {
     # 3361 x 16 + 17 x 10 + 11; 48 x 4 + 2 x 48 + 4 x 48 x 145 + 32 x 145
     "network_size": {"pooled": 210, "length": 105, "flat": 3360, "tuned": 53957, "frozen": 32768, "each": 53957 / 98},
     "batch_normalisation": {"learned": 96, "kept": 96},
-    "relu_output": {"ph": 3.21, "log": np.log(34.6)},
+    "relu_output": {"log": np.log(34.6)},
     "spectra_counts": {"kept": 2100, "gejiu": 2151, "excluded": 50, "left": 2101, "last": 2500},
     "shap_background": {"own": 3200 / 130, "ph_train": 100000 / 14277, "ph_test": 100000 / 4759},
     "pooling_windows": {"count": 17},

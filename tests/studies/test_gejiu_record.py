@@ -15,17 +15,6 @@ from spectrakit.training import pretraining
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def calls():
-    """What a whole run told of its progress."""
-    return []
-
-
-@pytest.fixture(scope="module")
 def found(tiny_gejiu, folder, calls):
     """A whole run, kept in `folder`."""
     return gejiu_record.replicate("quick", 0, folder, progress=lambda *call: calls.append(call))
@@ -246,5 +235,5 @@ def test_measured_files_take_the_place_of_simulated_ones(tiny_gejiu, tmp_path):
 
 
 def test_an_unknown_profile_is_refused():
-    with pytest.raises(ValueError, match="no profile 'full'; there are: quick, paper"):
+    with pytest.raises(ValueError, match="profile 'full': give one of quick, paper"):
         gejiu_record.replicate("full")

@@ -18,7 +18,7 @@ FIGURES = {
     },
     "deviations_of_r2": {"ca_high": 0.0054593, "mg_high": 0.0070866, "worst": 0.007 - 2 * 0.018 * 6.537 / 41.041},
     "sampling": {"ca": 3.1886, "mg": 3.4613, "na": 3.2241},
-    "folds_of_twelve": {"folds": 10, "single": 8, "double": 2},
+    "folds_of_twelve": {"single": 8, "double": 2},
     "error_range_high": {
         "of_highest": 3.9982,
         "of_lowest": 79.964,
@@ -26,7 +26,7 @@ FIGURES = {
         "content_fraction": 773.9,
     },
     "error_range_low": {"ca": 5143.33, "mg": 1498.17, "na": 67.1667, "ca_ratio": 16.814, "na_ratio": 11.023},
-    "error_of_zero": {"levels": 11, "unspiked": 1, "samples": 24},
+    "error_of_zero": {"unspiked": 1},
     "detection_above_levels": {"below_ca": 2, "below_mg": 2, "below_na": 2, "share_low": 44.895},
     "detection_between_ranges": {"ca": 1.27111, "mg": 151.849, "na": 84.894},
     # The mean of 1/level over the eleven levels is 0.0044809 per ppm.
@@ -46,11 +46,11 @@ FIGURES = {
     "r2_range": {"r2_of_mean": 1 - 144 / 121},
     "explained_over_98": {"high": 0.972, "low": 0.98},
     "error_distribution": {"low": 39.982 / 30.956, "high": 12.874 / 8.989, "normal": 1.253314},
-    "batch_and_steps": {"train": 11, "batch": 32, "steps": 500, "times": 100},
+    "batch_and_steps": {"train": 11, "steps": 500, "times": 100},
     "rows_of_the_input": {"rows": 12, "channels": 66},
     "pooling": {"after": 64, "last": 60, "share": 96.97},
     # One channel less by the first pooling; without padding each convolution takes two more.
-    "map_length": {"channels": 66, "padded": 65, "last": 61},
+    "map_length": {"padded": 65, "last": 61},
     "receptive_field": {"field": 6, "ca": 0.132308 * 1.2, "mg": 0.097073, "na": 0.219375, "ca_elements": 1.8817},
     "chance_alignment": {"named": 26, "own": 10, "ca": 62.1212, "mg": 46.7742, "na": 78.7879},
     "resonance_lines": {"element": 0.055999},

@@ -1,8 +1,6 @@
 import json
 import shutil
-import subprocess
 from dataclasses import fields, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,18 +9,7 @@ import pytest
 from spectrakit import ledger
 from spectrakit.models.cnn import CNNConfig
 from spectrakit.resources import data_path
-from spectrakit.studies import libs, libs_record
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def calls():
-    """What a whole run told of its progress."""
-    return []
+from spectrakit.studies import finished, libs, libs_record
 
 
 @pytest.fixture(scope="module")
@@ -158,10 +145,9 @@ def test_what_other_code_or_atomic_data_made_is_not_taken_up(
     outcomes, folder, tmp_path, monkeypatch, nothing_computed, changed
 ):
     kept = shutil.copytree(folder, tmp_path / "runs")
-    package = Path(libs_record.__file__).parents[1]
-    shutil.copytree(package, tmp_path / "spectrakit", ignore=lambda _, names: {"__pycache__"} & set(names))
+    shutil.copytree(finished.PACKAGE, tmp_path / "spectrakit", ignore=lambda _, names: {"__pycache__"} & set(names))
     shutil.copytree(data_path("atomic"), tmp_path / "atomic")
-    monkeypatch.setattr(libs_record, "__file__", str(tmp_path / "spectrakit" / "studies" / "libs_record.py"))
+    monkeypatch.setattr(finished, "PACKAGE", tmp_path / "spectrakit")
     monkeypatch.setattr(libs_record, "data_path", lambda *parts: tmp_path.joinpath(*parts))
     libs_record.replicate("quick", 0, kept)
     with (tmp_path / changed).open("a") as file:
@@ -171,7 +157,7 @@ def test_what_other_code_or_atomic_data_made_is_not_taken_up(
 
 
 def test_what_cannot_be_is_refused_before_the_work(nothing_computed, tmp_path):
-    with pytest.raises(ValueError, match="no profile 'full'; there are: quick, paper"):
+    with pytest.raises(ValueError, match="profile 'full': give one of quick, paper"):
         libs_record.replicate("full")
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
@@ -305,16 +291,3 @@ def test_a_record_is_what_the_ledger_reads(outcomes, published, results, tmp_pat
     assert provenance["config"]["cnn"]["max_epochs"] == 5
     assert provenance["config"]["normalise"] == "normalise_area"
     assert provenance["config"]["experiment"]["windows"]["na"] == [588.82, 589.99, 33]
-
-
-def test_the_commit_is_that_of_the_checkout_or_none(monkeypatch, tmp_path):
-    monkeypatch.setattr(libs_record, "__file__", str(tmp_path / "libs_record.py"))
-    assert libs_record.current_commit() is None
-    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
-    (tmp_path / "file").write_text("1")
-    for command in (["init", "-q"], ["add", "file"], ["commit", "-q", "-m", "first"]):
-        subprocess.run([*git, *command], check=True)
-    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
-    assert libs_record.current_commit() == head[:12]
-    (tmp_path / "file").write_text("2")
-    assert libs_record.current_commit() == f"{head[:12]}-dirty"

@@ -167,7 +167,7 @@ def test_not_numeric_channel(write):
     problem = one_problem(write("sample_id,400,401,402\na,1,2,3\nb,4,oops,6\nc,7,8,n.d.\n"))
     assert (problem.severity, problem.message) == ("error", "not a number: 'oops'")
     assert problem.places == ((3, "401"), (4, "402"))
-    assert (problem.row, problem.column, problem.count) == (3, "401", 2)
+    assert problem.count == 2
     assert problem.where() == "row 3, column 401; row 4, column 402"
 
 
@@ -214,7 +214,7 @@ def test_shuffled_and_doubled_channels(write):
 
 def test_doubled_property_column(write):
     problem = one_problem(write("sample_id,ph,ph,400\na,5,6,1\n"))
-    assert (problem.severity, problem.message, problem.column) == ("error", "column stands twice", "ph")
+    assert (problem.severity, problem.message, problem.places) == ("error", "column stands twice", ((None, "ph"),))
 
 
 def test_sample_id_missing_and_doubled(write):
@@ -378,6 +378,23 @@ def test_compressed_bytes_depend_on_the_dataset_alone(tmp_path):
     assert (tmp_path / "a.csv.gz").read_bytes()[4:8] == bytes(4)  # the time stamp of gzip
 
 
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz"])
+def test_blocks_and_cores_do_not_change_what_is_read(tmp_path, monkeypatch, ending):
+    rows = made().subset([0, 1, 2, 3] * 5)
+    paths = [tmp_path / f"{name}{ending}" for name in ("whole", "blocks", "one_core")]
+    write_table(rows, paths[0])
+    monkeypatch.setattr(plain, "_BLOCK_ROWS", 3)
+    write_table(rows, paths[1])
+    monkeypatch.setattr(plain.os, "cpu_count", lambda: 1)
+    write_table(rows, paths[2])
+    assert paths[1].read_bytes() == paths[2].read_bytes()
+    whole, blocks = (
+        path.read_bytes() if ending == ".csv" else gzip.decompress(path.read_bytes()) for path in paths[:2]
+    )
+    assert whole == blocks and whole.count(b"\n") == 21
+    assert pd.read_csv(paths[1]).shape == (20, 12)
+
+
 @pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".parquet"])
 def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch, ending):
     path = tmp_path / f"table{ending}"
@@ -454,6 +471,6 @@ def test_measured_tables_are_usable_with_true_warnings(
     assert len(report.warnings) == len(warnings)
     for warning, (words, row, column) in zip(report.warnings, warnings, strict=True):
         assert words in warning.message
-        assert (warning.row, warning.column) == (row, column)
+        assert next(iter(warning.places), (None, None)) == (row, column)
     dataset = read_table(path, axis_unit, signal)
     assert dataset.spectra.shape == (n_samples, n_channels)

@@ -1,0 +1,39 @@
+"""How is what a run found written down, and what made it?"""
+
+import subprocess
+from pathlib import Path
+
+from spectrakit import __version__
+
+
+def mean_of(values):
+    """Mean, deviation and number of a Series over repeats, as the ledger takes a result: {value, sd, n}."""
+    # One repeat has no deviation, and JSON no NaN.
+    deviation = {"sd": float(values.std(ddof=1))} if len(values) > 1 else {}
+    return {"value": float(values.mean()), **deviation, "n": len(values)}
+
+
+def share_of(holds):
+    """In which share of repeats something holds, as the ledger takes a result; holds : bool (n_repeats,)."""
+    return {"value": float(holds.mean()), "n": len(holds)}
+
+
+def record_of(results, profile_name, configuration, random_state):
+    """A run as it is recorded in data/recorded: provenance, and results by the ids of the ledger."""
+    provenance = {
+        "profile": profile_name,
+        "config": configuration,
+        "seed": random_state,
+        "commit": current_commit(),
+        "version": __version__,
+    }
+    return {"provenance": provenance, "results": results}
+
+
+def current_commit(folder=Path(__file__).parent):
+    """The commit of the checkout, marked where files differ from it; None outside a checkout."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
