@@ -60,14 +60,19 @@ def test_peaks_lie_on_the_edges_of_windows(attributions):
     assert named_count.n_edge >= 7 and named_count.p_value < 1e-4
     windows = band_audit.edge_count(band_audit.highest_place(profile, 10), 10)
     assert windows.n_peaks == 40 and windows.n_edge == pytest.approx(36, abs=2) and windows.p_value < 1e-18
-    assert band_audit.straight_share(attributions, 10) == pytest.approx(0.989, abs=0.005)
+    assert band_audit.straight_share(attributions, 10) == pytest.approx(0.895, abs=0.005)
+    # Nearly all that is missing stands in one window: it holds the centre of kaolinite's band at 2206.9 nm, which is
+    # 17 nm wide, so that spectra bend inside it. Without it lines take up all but a hundredth.
+    others = attributions[:, (WAVELENGTH < 2200) | (WAVELENGTH > 2209)]
+    assert band_audit.straight_share(others, 10) == pytest.approx(0.989, abs=0.005)
 
 
 def test_an_untrained_network_has_its_peaks_there_too(soils):
     X, y = soils
     values = shap_values(initial_network(SMALL, 3, y), X[:100], X[300:360], n_samples=50)
     count = band_audit.edge_count(band_audit.highest_place(mean_absolute(values), 10), 10)
-    assert count.n_edge == pytest.approx(36, abs=2)
+    # First weights 0 to 5 give 36 to 39.
+    assert count.n_edge == pytest.approx(39, abs=1)
 
 
 def test_straight_spectra_have_no_peak_inside_a_window(trained):
@@ -167,31 +172,38 @@ def test_randomised_networks_lose_the_profile(trained, soils, attributions):
 
 def test_known_bands_have_centres_in_the_spectrum():
     bands = band_audit.known_bands(["hematite", "calcite"])
-    assert bands["centre_nm"].tolist() == [445, 530, 650, 880, 1755, 1876, 1995, 2160, 2295, 2341, 2535]
-    assert len(band_audit.known_bands()) == 108
+    hematite = [465.0, 531.1, 649.5, 860.0]
+    calcite = [1747.0, 1875.2, 1991.4, 2158.1, 2269.2, 2293.9, 2316.5, 2342.2, 2407.0, 2543.0]
+    assert bands["centre_nm"].tolist() == [*hematite, *calcite]
+    # 156 rows of the table without 22 edges and 12 wings.
+    assert len(band_audit.known_bands()) == 122
     with pytest.raises(ValueError, match="no bands of rust; there are hematite, "):
         band_audit.known_bands(["rust", "water"])
 
 
 def test_mass_near_bands_against_shifted_bands():
-    bands = band_audit.known_bands(["hematite", "goethite"])
+    bands = band_audit.known_bands(["hematite"])
     wavelength = np.arange(400.0, 1000)
-    peak = np.exp(-(((wavelength[:, None] - [445, 530, 650, 880]) / 5) ** 2)).sum(axis=1)
-    near = band_audit.band_mass(peak, wavelength, band_audit.known_bands(["hematite"]), half_width_nm=10)
-    assert near.expected == pytest.approx(4 * 21 / 600)
+    peak = np.exp(-(((wavelength[:, None] - [465.0, 531.1, 649.5, 860.0]) / 5) ** 2)).sum(axis=1)
+    near = band_audit.band_mass(peak, wavelength, bands, half_width_nm=10)
+    # Within 10 nm of a whole number are 21 channels, else 20.
+    assert near.expected == pytest.approx((2 * 21 + 2 * 20) / 600)
     assert near.share == pytest.approx(0.997, abs=0.002) and near.p_value == pytest.approx(1 / 600)
-    off = band_audit.band_mass(np.roll(peak, 40), wavelength, band_audit.known_bands(["hematite"]), half_width_nm=10)
+    off = band_audit.band_mass(np.roll(peak, 40), wavelength, bands, half_width_nm=10)
     assert off.share < 0.01 and off.p_value > 0.5
-    # By its own width, 44 nm, the band at 530 nm reaches 22 nm to either side.
-    own = band_audit.band_mass(peak, wavelength, bands[bands["centre_nm"] == 530])
+    # By its own width, 45.1 nm, the band at 531.1 nm reaches from 509 to 553 nm.
+    own = band_audit.band_mass(peak, wavelength, bands[bands["centre_nm"] == 531.1])
     assert own.expected == pytest.approx(45 / 600) and own.share == pytest.approx(0.25, abs=0.01)
 
 
 def test_what_a_network_for_kaolinite_looks_at(attributions):
     profile = mean_absolute(attributions)
-    # The Al-OH band at 2207 nm and the lattice bands beyond 2350 nm, up to a window beside their centres.
-    assert peaks(profile, WAVELENGTH, 2)["wavelength_nm"].sort_values().tolist() == pytest.approx([2199, 2389], abs=10)
+    # The three Al-OH bands of the table, 2157.6, 2181.2 and 2206.9 nm, to within 3 nm: the doublet of kaolinite and the
+    # shoulder between. With other first weights the band at 2207 nm is first as well, and others follow it.
+    named = peaks(profile, WAVELENGTH, 3)["wavelength_nm"].sort_values().tolist()
+    assert named == pytest.approx([2160, 2180, 2206], abs=1)
     mass = band_audit.band_mass(profile, WAVELENGTH, band_audit.known_bands(["kaolinite"]), 10)
-    # More than the channels' share, and still no more than one table in eight has that is shifted.
-    assert mass.expected == pytest.approx(105 / 400)
-    assert mass.share == pytest.approx(0.375, abs=0.02) and mass.p_value == pytest.approx(0.125, abs=0.05)
+    # Six bands of 20 channels each. Only one table in a hundred has as much mass near it when shifted; with other first
+    # weights it is one in ten to one in three.
+    assert mass.expected == pytest.approx(120 / 400)
+    assert mass.share == pytest.approx(0.478, abs=0.02) and mass.p_value == pytest.approx(0.01, abs=0.005)

@@ -67,8 +67,14 @@ FIGURES = {
     "shared_bands": {"ph_inside": 5, "ph_count": 8, "pb_inside": 7, "pb_count": 10, "share": 30000 / 2099},
     "literature_bands": {"overlap": 150, "width": 200, "gap": 140, "beyond": 0, "highest": 1789},
     "water_bending": {"wavenumber": 1e7 / 1639, "bend_nm": 1e7 / 1640},
-    # Goethite's 6A1 to 4T1 band lies between the two named wavelengths.
-    "assignments": {"carbonate_band": 1755, "organic_matter_band": 1650, "goethite_919": 935, "water_959": 970},
+    # Goethite's 6A1 to 4T1 band, 246 nm wide, has both named wavelengths within half its height.
+    "assignments": {
+        "clay_band": 1239.7,
+        "carbonate_band": 1747,
+        "organic_matter_band": 1650,
+        "goethite_919": 915,
+        "water_959": 970,
+    },
 }
 TEXTS = {
     "differences": {"stated": "0.47, 0.34, 0.30, 0.17, 0.13"},
@@ -158,11 +164,13 @@ def test_a_kurtosis_that_is_no_excess_is_impossible():
 def test_distances_to_bands():
     found = band_distances(ENTRIES)
     assert set(found) == {name for name in ENTRIES if name.startswith("band_distance.")}
-    # Goethite and hematite absorb at 665 and 650 nm, the first overtone of aromatic C-H at 1650 nm is 80 nm wide.
+    # Goethite and hematite absorb at 658 and 650 nm, the first overtone of aromatic C-H at 1650 nm is 80 nm wide.
     assert found["band_distance.600_700.iron_oxides"] == found["band_distance.1670.organic_matter"] == 0
-    # 1755 nm, 119 nm wide
-    assert found["band_distance.959.carbonate"] == pytest.approx(1755 - 119 / 2 - 959)
-    assert found["band_distance.919.clay"] > 200 and found["band_distance.1639.water"] > 50
+    # 1747 nm, 42.9 nm wide
+    assert found["band_distance.959.carbonate"] == pytest.approx(1747 - 42.9 / 2 - 959)
+    # Kaolinite's O-H stretch with lattice modes, 1239.7 nm, 30 nm wide; liquid water, 1780 nm, 110 nm wide
+    assert found["band_distance.919.clay"] == pytest.approx(1239.7 - 30 / 2 - 919)
+    assert found["band_distance.1639.water"] == pytest.approx(1780 - 110 / 2 - 1639)
 
 
 def test_the_figures_follow_the_published_values():
