@@ -112,6 +112,14 @@ def test_a_fit_that_was_stopped_resumes_to_the_same_end(spectra, tmp_path, monke
     assert list(tmp_path.iterdir()) == []
 
 
+def test_numbers_next_to_nothing_are_nothing_while_a_network_is_fitted(spectra):
+    """Idle kernels that the penalty has brought below 1e-38 would slow a step down fifteenfold."""
+    tiny, seen = torch.tensor([1e-39]), []
+    fitted(spectra, replace(RECIPE, max_epochs=2), progress=lambda done, total: seen.append((tiny * 2).item()))
+    assert seen == [0, 0]
+    assert (tiny * 2).item() == pytest.approx(2e-39, rel=1e-3)
+
+
 def test_a_frozen_network_learns_with_its_head_alone(spectra):
     X, y = spectra
     start, _ = fitted(spectra, replace(RECIPE, max_epochs=2))
