@@ -1,9 +1,20 @@
 import numpy as np
 import pytest
+from scipy.signal import savgol_filter
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from spectrakit.preprocess import SpectrumScaler, network_input, normalise_area, normalise_maximum
+from spectrakit import preprocess
+from spectrakit.preprocess import (
+    SpectrumScaler,
+    derivative_spectra,
+    network_input,
+    normalise_area,
+    normalise_maximum,
+)
+from spectrakit.simulate.instruments import ASD_FIELDSPEC_3
+from spectrakit.simulate.soil import WORLD
+from spectrakit.simulate.survey import survey
 
 SPECTRA = np.array([[1.0, 2.0, 6.0], [4.0, 4.0, 2.0]])
 
@@ -40,19 +51,72 @@ def test_the_network_sees_the_logarithm_of_reflectance():
     assert reflectance[1].tolist() == [0.5, 0.5, 0.25]
 
 
-def test_or_its_standard_normal_variate_without_brightness_and_contrast():
-    reflectance = np.array([[0.1, 0.2, 0.4], [0.5, 0.5, 0.25]])
-    seen = network_input(reflectance, "snv")
+@pytest.fixture
+def reflectance():
+    """Four spectra of 80 channels: a slope, two bands of random depth and noise."""
+    random = np.random.default_rng(0)
+    channel = np.arange(80)
+    bands = np.exp(-0.5 * ((channel - np.array([[25], [60]])) / 9) ** 2)
+    logarithm = 0.5 - 0.003 * channel + random.uniform(0, 0.3, (4, 2)) @ bands + random.normal(0, 1e-3, (4, 80))
+    return 10.0**-logarithm
+
+
+def test_derivative_spectra_by_hand(reflectance):
+    found = derivative_spectra(reflectance)
+    absorbance = np.log10(1 / reflectance)
+    scaled = (absorbance - absorbance.mean(1, keepdims=True)) / absorbance.std(1, keepdims=True)
+    np.testing.assert_allclose(found, savgol_filter(scaled, 31, 2, deriv=1, mode="interp"), atol=1e-12)
+    # Inside, a parabola fitted to a window that is centred has the slope of a straight line fitted to it.
+    for channel in (15, 40, 64):
+        slopes = np.polyfit(np.arange(31), scaled[:, channel - 15 : channel + 16].T, 1)[0]
+        np.testing.assert_allclose(found[:, channel], slopes, atol=1e-12)
+    # Towards an end, the parabola of the last window goes on.
+    curvature, slope, _ = np.polyfit(np.arange(-30, 1), scaled[:, -31:].T, 2)
+    np.testing.assert_allclose(found[:, -1], slope, atol=1e-12)
+    np.testing.assert_allclose(found[:, -6], slope - 10 * curvature, atol=1e-12)
+
+
+def test_derivative_spectra_know_neither_brightness_nor_contrast(reflectance):
+    before = reflectance.copy()
+    expected = derivative_spectra(reflectance)
+    np.testing.assert_allclose(derivative_spectra(0.3 * reflectance), expected, atol=1e-12)
+    np.testing.assert_allclose(derivative_spectra(reflectance**1.7), expected, atol=1e-12)
+    np.testing.assert_array_equal(reflectance, before)
+    # What is left differs from spectrum to spectrum: by more than a tenth of its size.
+    assert np.std(expected - expected.mean(0)) > 0.1 * np.std(expected)
+
+
+def test_derivative_spectra_are_computed_in_double_precision(reflectance):
+    found = derivative_spectra(reflectance.astype(np.float32))
+    assert found.dtype == np.float64 and found.shape == (4, 80)
+    np.testing.assert_allclose(found, derivative_spectra(reflectance), atol=1e-5)
+
+
+def test_a_spectrum_shorter_than_the_window_has_no_derivative(reflectance):
+    assert derivative_spectra(reflectance[:, :31]).shape == (4, 31)
+    with pytest.raises(ValueError, match="window_length must be less than or equal to the size"):
+        derivative_spectra(reflectance[:, :30])
+
+
+def test_or_the_derivative_spectra_at_a_scale_of_about_one(reflectance):
+    seen = network_input(reflectance, "derivative")
     assert seen.dtype == np.float32
-    # Steps of one factor: deviations -1, 0 and 1 from the mean, over the root of their mean square, 2/3.
-    np.testing.assert_allclose(seen[0], [-(1.5**0.5), 0, 1.5**0.5], atol=1e-6)
-    np.testing.assert_allclose(seen[1], [0.5**0.5, 0.5**0.5, -(2**0.5)], atol=1e-6)
-    np.testing.assert_allclose(network_input(0.3 * reflectance**2, "snv"), seen, atol=1e-6)
+    np.testing.assert_allclose(seen, 150 * derivative_spectra(reflectance), rtol=1e-6, atol=1e-6)
+    soils = survey(300, WORLD, ASD_FIELDSPEC_3, random_state=0)
+    seen = network_input(soils.spectra, "derivative")
+    assert seen.shape == (300, 2100) and seen.std() == pytest.approx(1.08, abs=0.02)
+
+
+def test_rows_are_turned_into_network_inputs_by_themselves(reflectance, monkeypatch):
+    whole = network_input(reflectance, "derivative")
+    monkeypatch.setattr(preprocess, "_BLOCK", 1)
+    np.testing.assert_array_equal(network_input(reflectance, "derivative"), whole)
+    np.testing.assert_array_equal(network_input(reflectance[2:], "derivative"), whole[2:])
 
 
 def test_what_the_network_sees_goes_by_two_names():
-    with pytest.raises(ValueError, match="transform 'derivative': give one of log, snv"):
-        network_input([[0.1, 0.2]], "derivative")
+    with pytest.raises(ValueError, match="transform 'snv': give one of log, derivative"):
+        network_input([[0.1, 0.2]], "snv")
 
 
 def test_the_scaler_has_a_mean_a_channel_and_one_deviation_for_all():

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import optuna
-from chemotools.derivative import SavitzkyGolay
-from chemotools.scatter import StandardNormalVariate
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.cross_decomposition import PLSRegression
@@ -21,6 +19,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVR
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from spectrakit.preprocess import derivative_spectra
 
 
 class FixedIterationsMLP(MLPRegressor):
@@ -136,24 +136,9 @@ def _without_trial_log():
         optuna.logging.set_verbosity(level)
 
 
-def absorbance(X):
-    """log10 1/R of reflectance X (n, n_channels), each > 0. Nothing is fitted."""
-    return -np.log10(X)
-
-
 def on_reflectance(model):
-    """A regressor of reflectance X (n, n_channels), channels 1 nm apart, behind the usual pretreatment of soil spectra.
-
-    Absorbance, standard normal variate, first derivative by Savitzky and Golay over 31 channels: of six pretreatments
-    the best for both PLS and SVM on splits inside the training sides of measured sets, where a choice anew for each
-    training side did no better. Nothing of it is fitted, so cross-validation inside the model leaks nothing.
-    """
-    return make_pipeline(
-        FunctionTransformer(absorbance),
-        StandardNormalVariate(),
-        SavitzkyGolay(window_length=31, polyorder=2, deriv=1, mode="interp"),
-        model,
-    )
+    """A regressor of reflectance X (n, n_channels) behind `preprocess.derivative_spectra`."""
+    return make_pipeline(FunctionTransformer(derivative_spectra), model)
 
 
 def transfer_baselines():

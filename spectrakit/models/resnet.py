@@ -187,6 +187,12 @@ def network_features(network, X):
     return torch.cat(parts).numpy()
 
 
+def pooled_input(network, X):
+    """What the convolutions see of inputs X (n, n_channels): float32 (n, n_channels / pool)."""
+    with torch.no_grad():
+        return network.pool(torch.as_tensor(X, dtype=torch.float32)).flatten(1).numpy()
+
+
 def freeze_features(network):
     """Keep convolutions, residual blocks and batch normalisation (statistics too) as they are; returns the network."""
     network.features.requires_grad_(False)

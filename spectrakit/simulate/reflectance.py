@@ -4,7 +4,7 @@ Two-flux radiative transfer of an optically thick layer (Kubelka and Munk): each
 data/bands/visnir.csv, all of them scatter, and reflectance follows from the ratio of the two.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -122,6 +122,23 @@ def draw_variation(n_soils, generator):
         surface=0.015 * np.exp(0.4 * normal(n_soils)),
         scattering_exponent=np.abs(0.3 + 0.2 * normal(n_soils)),
     )
+
+
+def narrowed(variation, share):
+    """The variation of a locality, where constituents have an origin in common: drawn together about the first soil's.
+
+    variation : Variation; share : of its spread that is left, 0 (all as in the first soil) to 1 (as it was): of
+        logarithms where a value is a factor or a power, else of the values. Surfaces vary as they did.
+    Returns a new Variation.
+    """
+    about = {}
+    for name in ("strength", "efficiency", "scattering_exponent"):
+        values = getattr(variation, name)
+        about[name] = values[:1] * (values / values[:1]) ** np.float32(share)
+    for name in ("shift_nm", "log_width"):
+        values = getattr(variation, name)
+        about[name] = values[:1] + np.float32(share) * (values - values[:1])
+    return replace(variation, **about)
 
 
 def kubelka_munk(ratio):

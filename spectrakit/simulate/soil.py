@@ -85,6 +85,24 @@ WORLD = Region(
 )
 
 
+def draw_locality(random_state=0):
+    """A region as small as a survey that somebody calibrates on: one climate, one to three parent materials.
+
+    random_state : an int seed or a numpy Generator
+    Returns a Region. Its centre lies anywhere in the world; within it climate and age vary half as much or less.
+    """
+    generator = np.random.default_rng(random_state)
+    parents = generator.choice(PARENTS.index.to_numpy(str), generator.integers(1, 4), replace=False)
+    return Region(
+        "locality",
+        temperature_c=(generator.normal(15, 8), generator.uniform(1, 3)),
+        humidity=(np.exp(generator.normal(0, 0.6)), generator.uniform(0.1, 0.35)),
+        age=(generator.normal(0.7, 1.0), generator.uniform(0.1, 0.5)),
+        parents={str(parent): generator.uniform(0.1, 1.1) for parent in parents},
+        land_uses=tuple(generator.dirichlet(np.ones(len(LAND_USES)))),
+    )
+
+
 @dataclass(frozen=True)
 class Soils:
     """Soils as they are in the ground, one row each.

@@ -1,18 +1,25 @@
 """How does a network that has learned from many soils learn from a few others?"""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.linalg import cho_solve
+from scipy.optimize import nnls
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
 from sklearn.model_selection import RepeatedKFold
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 from torch.nn.functional import leaky_relu
 
-from spectrakit.models.resnet import ResNetConfig, initial_network, network_features
+from spectrakit.models.resnet import ResNetConfig, initial_network, network_features, pooled_input
 from spectrakit.preprocess import network_input
+from spectrakit.spectra import one_of
 from spectrakit.training.pretraining import Recipe, fit_network, predict
 
 FROM_SCRATCH = Recipe("from scratch", learning_rate=0.001, batch_size=32, max_epochs=80, patience=20)
@@ -25,12 +32,17 @@ class HeadRecipe:
 
     learning_rate : the highest, at the first step; it falls to nothing along half a cosine
     every : steps between two looks at the rows held out
+    Raises ValueError where the rows held out would never be looked at.
     """
 
     learning_rate: float = 0.003
     weight_decay: float = 0.3
     steps: int = 400
     every: int = 10
+
+    def __post_init__(self):
+        if self.steps < self.every:
+            raise ValueError(f"{self.steps} steps with a look every {self.every}: give as many steps as that, or more")
 
 
 class StackedHeads(nn.Module):
@@ -68,7 +80,7 @@ def fit_heads(features, y, training, hidden, recipe, random_state):
     own = torch.as_tensor(training, dtype=torch.float32)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)
-        heads = StackedHeads(len(own), X.shape[1], hidden, float(X.std()))
+        heads = StackedHeads(len(own), X.shape[1], hidden, float(X.std()) or 1.0)
     optimiser = torch.optim.AdamW(
         heads.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
@@ -104,9 +116,9 @@ class _NetworkRegressor(RegressorMixin, BaseEstimator):
     """What both regressors share: inputs, scaled targets, folds, and the pull towards the mean.
 
     The training rows are dealt into `n_folds`, `n_repeats` times over; one network is fitted on all folds but one,
-    which tells when to stop, and a prediction is the mean of theirs. What each network makes of the fold that it had
-    not seen tells, on training rows alone, how far predictions are to be drawn towards the mean: `shrinkage_`, 0 (the
-    mean) to 1 (as they are).
+    which tells when to stop, and a prediction is the mean of theirs. What is made of rows that were not seen tells, on
+    training rows alone, how far predictions are to be drawn towards the mean: `shrinkage_`, 0 (the mean) to 1 (as they
+    are).
     """
 
     def fit(self, X, y):
@@ -139,23 +151,97 @@ def _shrinkage(unseen, y):
     return float(np.clip(slope - error**2 / max(slope, 1e-12), 0, 1))
 
 
+class _View:
+    """What the new layers see of spectra, as scores on the principal axes of the training rows.
+
+    For layers that weigh all numbers alike these hold what the numbers hold, in fewer; their root mean square length is
+    1. rows : (n, n_numbers) of the training side.
+    """
+
+    def __init__(self, rows):
+        self.axes = PCA(min(len(rows) - 1, rows.shape[1]), svd_solver="full").fit(rows)
+        self.length = np.sqrt(self.axes.explained_variance_.sum() * (len(rows) - 1) / len(rows)) or 1.0
+
+    def scores(self, rows):
+        """Scores (n, n_axes), float64."""
+        return self.axes.transform(rows) / self.length
+
+
+class _DenseLayers:
+    """New dense layers over one view, a set of them for each split: `unseen` (n,) and predictions."""
+
+    def __init__(self, scores, y, training, hidden, recipe, seed):
+        self.heads, self.unseen = fit_heads(_single(scores), y, training, hidden, recipe, seed)
+
+    def predict(self, scores):
+        with torch.no_grad():
+            return self.heads(_single(scores)).mean(0).numpy().astype(float)
+
+
+def _single(scores):
+    return torch.as_tensor(scores, dtype=torch.float32)
+
+
+class _Process:
+    """A Gaussian process over one view, the limit of dense layers without end in width (Neal 1996).
+
+    Its kernel, squared exponential plus linear plus noise, is fitted by the likelihood of the training rows. `unseen`
+    holds their leave-one-out predictions in closed form (Rasmussen and Williams 2006, equation 5.12).
+    """
+
+    def __init__(self, scores, y):
+        kernel = ConstantKernel(0.5, (1e-3, 1e3)) * RBF(0.7, (0.05, 50))
+        kernel += ConstantKernel(0.3, (1e-4, 1e3)) * DotProduct(0, "fixed") + WhiteKernel(0.3, (1e-3, 5))
+        with warnings.catch_warnings():
+            # Told where a part of the kernel is not needed and goes to its bound, which is no fault.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self.process = GaussianProcessRegressor(kernel, alpha=1e-6).fit(scores, y)
+        inverse = cho_solve((self.process.L_, True), np.eye(len(y)))
+        self.unseen = y - inverse @ y / np.diag(inverse)
+
+    def predict(self, scores):
+        return self.process.predict(scores)
+
+
+def _weights(unseen, y):
+    """Weights (n_readers,) >= 0 with which predictions of unseen rows (n_readers, n) fit y (n,), drawn to equal ones.
+
+    Least squares with a penalty on the distance from equal weights that counts as much as a quarter of the rows. They
+    need not add up to 1.
+    """
+    n_readers, n = unseen.shape
+    equal, pull = np.full(n_readers, 1 / n_readers), np.sqrt(n) / 2
+    return nnls(np.vstack([unseen.T, pull * np.eye(n_readers)]), np.concatenate([y, pull * equal]))[0]
+
+
 class FineTunedNetwork(_NetworkRegressor):
-    """A pretrained 1D-ResNet fitted to other soils: convolutions frozen, batch normalisation too, dense layers new.
+    """A pretrained 1D-ResNet fitted to other soils: convolutions frozen, batch normalisation too, new layers on top.
 
     network : SpectralResNet; transform : what it sees of reflectance, see `preprocess.network_input`
+    views : what the new layers see: 'features' of the frozen convolutions, and the pooled 'input' beside them, a skip
+        connection for what no pretraining has foreseen. ('input',) alone is the same without any pretraining.
     hidden : units of the new dense layers, wider than in pretraining, where they had only to tell a few numbers
     random_state : an int is the seed of folds and weights
 
-    The dense layers see the features' scores on the principal axes of the training rows, all of them: for a dense layer
-    these hold what the features hold, in fewer numbers. After fit: `components_` (PCA), `heads_`, `shrinkage_`,
-    `target_mean_` and `target_sd_` in the unit of y.
+    On each view stand dense layers and a Gaussian process; what they make of rows they had not seen weighs them.
+    After fit: `views_`, `readers_` (a pair a view), `weights_` (one a reader, in that order), `shrinkage_`,
+    `target_mean_` and `target_sd_` in the unit of y. `fit` raises ValueError for a view that there is not.
     """
 
     def __init__(
-        self, network, transform="snv", hidden=(256, 64), recipe=HeadRecipe(), n_folds=5, n_repeats=3, random_state=None
+        self,
+        network,
+        transform="derivative",
+        views=("features", "input"),
+        hidden=(64, 16),
+        recipe=HeadRecipe(),
+        n_folds=5,
+        n_repeats=2,
+        random_state=None,
     ):
         self.network = network
         self.transform = transform
+        self.views = views
         self.hidden = hidden
         self.recipe = recipe
         self.n_folds = n_folds
@@ -163,29 +249,39 @@ class FineTunedNetwork(_NetworkRegressor):
         self.random_state = random_state
 
     def _fit_folds(self, inputs, scaled, training, seed):
-        features = network_features(self.network, inputs)
-        self.components_ = PCA(svd_solver="full").fit(features)
-        self.heads_, unseen = fit_heads(self._scores(features), scaled, training, self.hidden, self.recipe, seed)
-        return unseen
+        seen = self._seen(inputs)
+        self.views_ = [_View(rows) for rows in seen]
+        self.readers_ = []
+        for view, rows in zip(self.views_, seen, strict=True):
+            scores = view.scores(rows)
+            dense = _DenseLayers(scores, scaled, training, self.hidden, self.recipe, seed)
+            self.readers_.append((dense, _Process(scores, scaled)))
+        unseen = np.array([reader.unseen for pair in self.readers_ for reader in pair])
+        self.weights_ = _weights(unseen, scaled)
+        return self.weights_ @ unseen
 
     def _predict_folds(self, inputs):
-        with torch.no_grad():
-            return self.heads_(self._scores(network_features(self.network, inputs))).mean(0).numpy().astype(float)
+        scores = [view.scores(rows) for view, rows in zip(self.views_, self._seen(inputs), strict=True)]
+        pairs = zip(self.readers_, scores, strict=True)
+        return self.weights_ @ np.array([reader.predict(rows) for pair, rows in pairs for reader in pair])
 
-    def _scores(self, features):
-        """Scores (n, n_axes), float32; the last axis of centred rows has no length and is left out."""
-        return torch.as_tensor(self.components_.transform(features)[:, :-1], dtype=torch.float32)
+    def _seen(self, inputs):
+        """What the new layers see of inputs (n, 2100), an array (n, n_numbers) a view."""
+        ways = {"features": network_features, "input": pooled_input}
+        for name in self.views:
+            one_of("views", name, ways)
+        return [ways[name](self.network, inputs).astype(float) for name in self.views]
 
 
 class ScratchNetwork(_NetworkRegressor):
     """The same network with weights of its own, all of them fitted to the training rows: what pretraining is judged by.
 
     Parameters and folds as for `FineTunedNetwork`, but dealt once: a whole network is some fifty times the work of new
-    dense layers. After fit: `networks_` (list), `shrinkage_`, `target_mean_`, `target_sd_`.
+    layers. Its one head is its dense layers. After fit: `networks_` (list), `shrinkage_`, `target_mean_`, `target_sd_`.
     """
 
     def __init__(
-        self, transform="snv", hidden=(256, 64), recipe=FROM_SCRATCH, n_folds=5, n_repeats=1, random_state=None
+        self, transform="derivative", hidden=(256, 64), recipe=FROM_SCRATCH, n_folds=5, n_repeats=1, random_state=None
     ):
         self.transform = transform
         self.hidden = hidden

@@ -11,11 +11,11 @@ from sklearn.svm import SVR
 from spectrakit.models.baselines import (
     BayesianSVM,
     CrossValidatedPLS,
-    absorbance,
     baselines,
     on_reflectance,
     transfer_baselines,
 )
+from spectrakit.preprocess import derivative_spectra
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_mean_predictor_is_the_training_mean(mixture):
 
 
 def test_one_fit_a_fold_gives_what_a_fit_for_every_candidate_gives(soils):
-    X, y = absorbance(soils[0]), soils[1]
+    X, y = -np.log10(soils[0]), soils[1]
     model = CrossValidatedPLS(50, random_state=2).fit(X, y)
     folds = KFold(5, shuffle=True, random_state=2)
     one_by_one = []
@@ -114,7 +114,7 @@ def test_components_beyond_what_y_holds_neither_warn_nor_win(mixture):
 
 
 def test_svm_is_tuned_inside_the_training_rows(soils):
-    X, y = absorbance(soils[0]), soils[1]
+    X, y = -np.log10(soils[0]), soils[1]
     model = BayesianSVM(n_trials=12, random_state=0).fit(X, y)
     assert len(model.inner_rmse_) == 12
     assert model.best_params_ == pytest.approx({"C": 5207.98, "epsilon": 0.00208462, "gamma": 0.0101914}, rel=1e-4)
@@ -128,7 +128,7 @@ def test_svm_is_tuned_inside_the_training_rows(soils):
 
 
 def test_svm_does_not_mind_the_unit_of_the_target(soils):
-    X, y = absorbance(soils[0]), soils[1]
+    X, y = -np.log10(soils[0]), soils[1]
     percent, ppm = (BayesianSVM(n_trials=5, random_state=1).fit(X, y * s).predict(X) / s for s in (1.0, 1e4))
     # As near as the solver's own tolerance.
     np.testing.assert_allclose(ppm, percent, atol=2e-3 * y.std())
@@ -160,6 +160,13 @@ def test_pretreatment_takes_out_level_and_tilt_of_the_light(soils):
     np.testing.assert_allclose(model.predict(X * 0.7), model.predict(X), rtol=1e-8)
     # A power of reflectance is a factor of absorbance, as a longer path is.
     np.testing.assert_allclose(model.predict(X**1.3), model.predict(X), rtol=1e-8)
+
+
+def test_on_reflectance_fits_derivative_spectra_and_nothing_else(soils):
+    X, y = soils
+    plain = CrossValidatedPLS(5, random_state=0).fit(derivative_spectra(X[:45]), y[:45])
+    model = on_reflectance(CrossValidatedPLS(5, random_state=0)).fit(X[:45], y[:45])
+    np.testing.assert_array_equal(model.predict(X[45:]), plain.predict(derivative_spectra(X[45:])))
 
 
 def test_the_transfers_baselines(soils):

@@ -11,6 +11,7 @@ from spectrakit.models.resnet import (
     initial_network,
     load_network,
     network_features,
+    pooled_input,
     save_network,
 )
 
@@ -138,6 +139,16 @@ def test_features_of_many_spectra_are_those_of_each():
     dense = network.head(torch.as_tensor(features))
     torch.testing.assert_close(dense, network(torch.as_tensor(X, dtype=torch.float32)))
     assert torch.equal(network.features[2].running_mean, torch.zeros(3))
+
+
+def test_pooled_input_is_what_the_convolutions_see():
+    network, X = small_network(), np.random.default_rng(0).normal(2, 1, (6, 40))
+    network.centre_input(X[:4])
+    pooled = pooled_input(network, X)
+    assert pooled.dtype == np.float32
+    np.testing.assert_allclose(pooled, (X - X[:4].mean(0)).reshape(6, 8, 5).mean(2), atol=1e-6)
+    convolved = network.eval().features(torch.as_tensor(pooled)[:, None, None]).detach().numpy()
+    np.testing.assert_allclose(convolved, network_features(network, X), atol=1e-6)
 
 
 def test_frozen_features_keep_weights_and_statistics_in_train_mode():

@@ -15,6 +15,7 @@ from spectrakit.simulate.reflectance import (
     draw_variation,
     kubelka_munk,
     kubelka_munk_ratio,
+    narrowed,
     no_variation,
     scattering,
     soil_reflectance,
@@ -195,6 +196,45 @@ def test_variation_has_the_spread_that_it_states():
         assert drawn.log_width[:, own].std() == pytest.approx(width, rel=0.03)
     kaolinite = np.flatnonzero(band_table()["constituent"] == "kaolinite")[3:5]
     assert np.corrcoef(np.log(drawn.strength[:, kaolinite]).T)[0, 1] == pytest.approx(0.8, abs=0.05)
+
+
+def arrays(variation):
+    return {name: getattr(variation, name) for name in variation.__dataclass_fields__}
+
+
+def test_all_of_the_spread_is_the_variation_itself():
+    drawn = draw_variation(50, np.random.default_rng(1))
+    for name, values in arrays(narrowed(drawn, 1.0)).items():
+        np.testing.assert_allclose(values, getattr(drawn, name), rtol=1e-5, atol=1e-5)
+        assert values.dtype == getattr(drawn, name).dtype
+
+
+def test_none_of_the_spread_is_the_first_soil_but_for_surfaces():
+    drawn = draw_variation(50, np.random.default_rng(1))
+    left = arrays(narrowed(drawn, 0.0))
+    np.testing.assert_array_equal(left.pop("surface"), drawn.surface)
+    for name, values in left.items():
+        np.testing.assert_allclose(values, np.broadcast_to(getattr(drawn, name)[:1], values.shape), rtol=1e-6)
+
+
+def test_a_share_of_the_spread_is_left_about_the_first_soil():
+    drawn = draw_variation(400, np.random.default_rng(2))
+    left = narrowed(drawn, 0.4)
+    for name in ("strength", "efficiency", "scattering_exponent"):
+        whole, near = (np.log(getattr(variation, name).astype(float)) for variation in (drawn, left))
+        np.testing.assert_allclose(near - near[:1], 0.4 * (whole - whole[:1]), atol=1e-5)
+        np.testing.assert_allclose(near.std(0), 0.4 * whole.std(0), rtol=1e-4)
+    for name in ("shift_nm", "log_width"):
+        whole, near = getattr(drawn, name), getattr(left, name)
+        np.testing.assert_array_equal(near[0], whole[0])
+        np.testing.assert_allclose(near.std(0), 0.4 * whole.std(0), rtol=1e-3, atol=1e-6)
+
+
+def test_narrowing_leaves_the_given_variation_as_it_was():
+    drawn = draw_variation(5, np.random.default_rng(3))
+    before = {name: values.copy() for name, values in arrays(drawn).items()}
+    narrowed(drawn, 0.3)
+    assert all(np.array_equal(values, before[name]) for name, values in arrays(drawn).items())
 
 
 def test_soils_do_not_depend_on_their_neighbours():

@@ -1,11 +1,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from spectrakit.simulate import soil
 from spectrakit.simulate.reflectance import CONSTITUENTS
-from spectrakit.simulate.soil import EUROPE, WORLD, draw_soils
+from spectrakit.simulate.soil import EUROPE, PARENTS, WORLD, draw_locality, draw_soils
 
 N = 20_000
 
@@ -122,6 +123,53 @@ def test_clayey_soils_scatter_at_finer_grains(europe):
     clay, sand = europe.properties["clay_pct"], europe.properties["sand_pct"]
     assert np.median(europe.grain_um[clay > 45]) < 40
     assert np.median(europe.grain_um[sand > 80]) > 90
+
+
+# --- localities ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def localities():
+    generator = np.random.default_rng(6)
+    return [draw_locality(generator) for _ in range(300)]
+
+
+def test_a_locality_has_one_climate_and_one_to_three_parent_materials(localities):
+    assert {len(place.parents) for place in localities} == {1, 2, 3}
+    assert set().union(*(place.parents for place in localities)) == set(PARENTS.index)
+    for place in localities:
+        assert 1 <= place.temperature_c[1] <= 3 < WORLD.temperature_c[1]
+        assert 0.1 <= place.humidity[1] <= 0.35 < WORLD.humidity[1]
+        assert 0.1 <= place.age[1] <= 0.5 < WORLD.age[1]
+        assert sum(place.land_uses) == pytest.approx(1) and min(place.land_uses) >= 0
+        assert all(0.1 <= frequency <= 1.1 for frequency in place.parents.values())
+
+
+def test_localities_lie_all_over_the_world(localities):
+    temperature, humidity, age = (
+        np.array([getattr(place, name)[0] for place in localities]) for name in ("temperature_c", "humidity", "age")
+    )
+    # Four standard errors of 300 draws.
+    assert (temperature.mean(), temperature.std()) == pytest.approx((15, 8), abs=4 * 8 / np.sqrt(300))
+    assert (np.log(humidity).mean(), np.log(humidity).std()) == pytest.approx((0, 0.6), abs=4 * 0.6 / np.sqrt(300))
+    assert (age.mean(), age.std()) == pytest.approx((0.7, 1.0), abs=4 / np.sqrt(300))
+
+
+def test_constituents_vary_less_within_a_locality_than_over_the_world(localities):
+    def spread(n_soils, region, seed):
+        return np.log(draw_soils(n_soils, region, seed).composition + 0.003).std()
+
+    world = spread(N, WORLD, 1)
+    within = pd.DataFrame([spread(128, place, seed) for seed, place in enumerate(localities[:100])])
+    share = (within**2).mean() / world**2
+    assert share.median() == pytest.approx(0.5, abs=0.1)
+    assert (share < 1).sum() >= 14
+    # Minerals that one climate or one rock decides keep least of their variance.
+    assert share[["kaolinite", "smectite", "chlorite", "gibbsite"]].max() < 0.6
+
+
+def test_a_locality_follows_its_seed():
+    assert draw_locality(3) == draw_locality(np.random.default_rng(3)) != draw_locality(4)
 
 
 # --- reproducibility -----------------------------------------------------------------------------------------

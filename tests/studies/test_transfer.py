@@ -8,6 +8,7 @@ from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge
 
 from spectrakit.models.baselines import transfer_baselines
+from spectrakit.models.resnet import ResNetConfig, initial_network
 from spectrakit.spectra import SpectralDataset
 from spectrakit.studies import transfer
 from spectrakit.studies.transfer import (
@@ -153,10 +154,13 @@ def test_the_five_models_in_order_each_with_the_seed_of_its_round():
         assert make(7) is not make(7)
 
 
-def test_both_networks_differ_in_pretraining_alone():
+def test_both_networks_see_the_same_through_the_same_convolutions():
     scratch, pretrained = (transfer_models()[name](0) for name in ("scratch", "pretrained"))
-    assert scratch.transform == pretrained.transform == "snv" and scratch.hidden == pretrained.hidden
-    assert pretrained.network.config.n_outputs == 20 and not pretrained.network.training
+    assert scratch.transform == pretrained.transform == "derivative"
+    own = initial_network(ResNetConfig(hidden=scratch.hidden, relu_output=False), 0, np.zeros(1))
+    given = pretrained.network
+    assert str(own.features) == str(given.features) and own.config.pool == given.config.pool
+    assert given.config.n_outputs == 20 and not given.training
 
 
 def test_samples_without_the_target_are_left_out_and_told(soils):

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.gaussian_process import GaussianProcessRegressor
 from torch import nn
 
 from spectrakit.evaluation.metrics import r2
-from spectrakit.models.resnet import load_network, network_features
+from spectrakit.models.resnet import initial_network, load_network, network_features, pooled_input
 from spectrakit.preprocess import network_input
 from spectrakit.resources import data_path
 from spectrakit.simulate.instruments import ASD_FIELDSPEC_3
@@ -20,7 +21,10 @@ from spectrakit.training.transfer import (
     HeadRecipe,
     ScratchNetwork,
     StackedHeads,
+    _Process,
     _shrinkage,
+    _View,
+    _weights,
     fit_heads,
     repeated_test_rows,
 )
@@ -152,10 +156,12 @@ def test_predictions_by_chance_are_drawn_to_the_mean_altogether():
     assert np.mean(np.array(values) == 0) > 0.75 and max(values) < 0.35
 
 
-def test_a_fine_tuned_network_tells_clay_from_sixty_soils(pretrained, clay):
+@pytest.mark.parametrize(("views", "score"), [(("features", "input"), 0.49), (("features",), 0.48), (("input",), 0.32)])
+def test_a_fine_tuned_network_tells_clay_from_sixty_soils(pretrained, clay, views, score):
     X, y = clay
-    model = FineTunedNetwork(pretrained, random_state=0).fit(X[:60], y[:60])
-    assert r2(y[60:], model.predict(X[60:])) == pytest.approx(0.3, abs=0.12)
+    model = FineTunedNetwork(pretrained, views=views, random_state=0).fit(X[:60], y[:60])
+    assert r2(y[60:], model.predict(X[60:])) == pytest.approx(score, abs=0.06)
+    assert model.weights_.shape == (2 * len(views),)
     assert 0.5 < model.shrinkage_ <= 1
     assert (model.target_mean_, model.target_sd_) == pytest.approx((y[:60].mean(), y[:60].std()))
 
@@ -172,7 +178,7 @@ def test_a_clone_with_the_same_seed_predicts_the_same(pretrained, clay):
     X, y = clay
     model = quick(pretrained).fit(X[:40], y[:40])
     copy = clone(model)
-    assert not hasattr(copy, "heads_") and copy.network is not pretrained
+    assert not hasattr(copy, "readers_") and copy.network is not pretrained
     expected = model.predict(X[40:60])
     np.testing.assert_array_equal(copy.fit(X[:40], y[:40]).predict(X[40:60]), expected)
     other = clone(model).set_params(random_state=1).fit(X[:40], y[:40])
@@ -200,30 +206,126 @@ def test_a_target_without_variation_is_predicted_as_it_is(pretrained, clay):
     np.testing.assert_array_equal(model.predict(clay[0][20:23]), 6.5)
 
 
-def test_the_scores_on_the_training_rows_axes_hold_their_features(pretrained, clay):
-    X = clay[0][:25]
-    model = quick(pretrained).fit(X, clay[1][:25])
-    features = network_features(pretrained, network_input(X, "snv"))
-    scores = model.components_.transform(features)[:, :-1]
-    assert scores.shape == (25, 24) == (25, model.heads_.kernels[0].shape[1])
-    back = scores @ model.components_.components_[:-1] + features.mean(0)
-    np.testing.assert_allclose(back, features, atol=1e-4 * np.abs(features).max())
+@pytest.mark.parametrize(("n_rows", "n_axes"), [(12, 11), (40, 20)])
+def test_a_view_holds_its_rows_in_scores_of_length_one(n_rows, n_axes):
+    rows = np.random.default_rng(0).normal(3, np.geomspace(0.1, 50, 20), (n_rows, 20))
+    view = _View(rows)
+    scores = view.scores(rows)
+    assert scores.shape == (n_rows, n_axes) and scores.dtype == float
+    assert np.mean(np.sum(scores**2, axis=1)) == pytest.approx(1)
+    np.testing.assert_allclose(scores * view.length @ view.axes.components_ + rows.mean(0), rows, atol=1e-9)
+    np.testing.assert_allclose(view.scores(rows[3:5]), scores[3:5], atol=1e-12)
 
 
-def test_a_prediction_is_the_mean_of_the_heads_drawn_to_the_mean(pretrained, clay):
+def test_unseen_predictions_of_a_process_are_those_of_processes_without_the_row():
+    random = np.random.default_rng(0)
+    scores = random.normal(0, 0.5, (25, 4))
+    y = np.sin(3 * scores[:, 0]) + scores[:, 1] + random.normal(0, 0.2, 25)
+    y -= y.mean()
+    process = _Process(scores, y)
+    kernel, expected = process.process.kernel_, []
+    for row in range(25):
+        others = np.arange(25) != row
+        alone = GaussianProcessRegressor(kernel, alpha=1e-6, optimizer=None).fit(scores[others], y[others])
+        expected.append(alone.predict(scores[[row]])[0])
+    np.testing.assert_allclose(process.unseen, expected, atol=1e-9)
+    assert 0.5 < r2(y, process.unseen) < r2(y, process.predict(scores)) < 1
+
+
+def test_a_process_follows_a_line_beyond_its_rows():
+    line = np.linspace(-1, 1, 30)[:, None]
+    process = _Process(line, 2 * line[:, 0])
+    assert process.predict([[3.0]]) == pytest.approx([6.0], abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("unseen", "expected"),
+    [
+        ([[1, -1, 2, -2]], [1]),
+        ([[2, -2, 4, -4]], [0.51219512]),  # w least for 2.5 (2w - 1)^2 + (w - 1)^2 / 4: 5.25 / 10.25
+        ([[1, -1, 2, -2]] * 4, [0.25] * 4),
+        ([[0.5, -0.5, 1, -1]] * 2, [0.91666667] * 2),  # 2.5 (w - 1)^2 + (w - 0.5)^2 / 2: 5.5 / 6
+        ([[0, 0, 0, 0]] * 2, [0.5] * 2),
+        ([[1, -1, 2, -2], [-3, 3, -6, 6]], [0.95454545, 0]),  # 2.5 (w - 1)^2 + (w - 0.5)^2 / 4: 2.625 / 2.75
+    ],
+)
+def test_readers_are_weighed_by_hand(unseen, expected):
+    weights = _weights(np.array(unseen, float), np.array([1.0, -1, 2, -2]))
+    np.testing.assert_allclose(weights, expected, atol=1e-8)
+
+
+def test_the_better_reader_weighs_more_and_none_less_than_nothing():
+    random = np.random.default_rng(0)
+    y = random.normal(0, 1, 60)
+    near, far = y + random.normal(0, 0.3, 60), y + random.normal(0, 0.9, 60)
+    nothing, against = random.normal(0, 1, 60), -y + random.normal(0, 0.5, 60)
+    weights = _weights(np.array([near, far, nothing, against]), y)
+    assert weights[0] > 2 * weights[1] > 2 * weights[2] >= weights[3] == 0
+    np.testing.assert_allclose(_weights(np.array([against, near, far, nothing]), y), np.roll(weights, 1), atol=1e-12)
+
+
+def test_a_prediction_is_the_weighted_sum_of_the_readers_drawn_to_the_mean(pretrained, clay):
     X, y = clay
     model = quick(pretrained, n_folds=4, n_repeats=2).fit(X[:30], y[:30])
-    features = network_features(pretrained, network_input(X[30:40], "snv"))
-    with torch.no_grad():
-        outputs = model.heads_(torch.as_tensor(model.components_.transform(features)[:, :-1], dtype=torch.float32))
-    assert outputs.shape == (8, 10)
-    expected = y[:30].mean() + y[:30].std() * model.shrinkage_ * outputs.numpy().mean(0)
+    inputs = network_input(X[30:40], "derivative")
+    seen = network_features(pretrained, inputs), pooled_input(pretrained, inputs)
+    outputs = []
+    for view, (dense, process), rows in zip(model.views_, model.readers_, seen, strict=True):
+        scores = view.axes.transform(rows.astype(float)) / view.length
+        with torch.no_grad():
+            heads = dense.heads(torch.as_tensor(scores, dtype=torch.float32)).numpy()
+        assert heads.shape == (8, 10)
+        outputs += [heads.mean(0), process.process.predict(scores)]
+    assert (len(outputs), model.weights_.shape) == (4, (4,)) and (model.weights_ >= 0).all()
+    expected = y[:30].mean() + y[:30].std() * model.shrinkage_ * (model.weights_ @ np.array(outputs))
     np.testing.assert_allclose(model.predict(X[30:40]), expected, rtol=1e-6)
+
+
+def test_weights_and_shrinkage_follow_from_unseen_rows_alone(pretrained, clay):
+    X, y = clay
+    model = quick(pretrained).fit(X[:40], y[:40])
+    unseen = np.array([reader.unseen for pair in model.readers_ for reader in pair])
+    scaled = (y[:40] - y[:40].mean()) / y[:40].std()
+    np.testing.assert_array_equal(model.weights_, _weights(unseen, scaled))
+    assert model.shrinkage_ == _shrinkage(model.weights_ @ unseen, scaled)
+
+
+def test_the_input_alone_knows_nothing_of_the_convolutions(pretrained, clay):
+    X, y = clay
+    other = initial_network(pretrained.config, 9, np.zeros(20))
+    other.input_mean.copy_(pretrained.input_mean)
+    trained, drawn = (
+        {
+            views: quick(network, views=views).fit(X[:40], y[:40]).predict(X[40:60])
+            for views in (("input",), ("features",))
+        }
+        for network in (pretrained, other)
+    )
+    np.testing.assert_array_equal(trained["input",], drawn["input",])
+    assert np.abs(trained["features",] - drawn["features",]).max() > 0.1 * y.std()
+
+
+def test_views_are_named(pretrained, clay):
+    with pytest.raises(ValueError, match="views 'scores': give one of features, input"):
+        quick(pretrained, views=("features", "scores")).fit(clay[0][:20], clay[1][:20])
+
+
+def test_rows_held_out_are_looked_at_once_or_more():
+    with pytest.raises(ValueError, match="5 steps with a look every 10: give as many steps as that, or more"):
+        HeadRecipe(steps=5, every=10)
+    assert HeadRecipe(steps=10, every=10).steps == 10
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in divide:RuntimeWarning")
+def test_spectra_that_are_all_the_same_tell_no_more_than_the_mean(pretrained, clay):
+    X, y = clay
+    model = quick(pretrained).fit(np.tile(X[:1], (20, 1)), y[:20])
+    np.testing.assert_allclose(model.predict(X[:3]), y[:20].mean(), atol=1e-3 * y[:20].std())
 
 
 def test_fewer_rows_than_folds_are_each_left_out_alone(pretrained, clay):
     model = quick(pretrained, n_folds=50).fit(clay[0][:12], clay[1][:12])
-    assert len(model.heads_.kernels[0]) == 12
+    assert all(len(dense.heads.kernels[0]) == 12 for dense, _ in model.readers_)
 
 
 def test_a_network_from_scratch_has_weights_of_its_own_for_each_fold(clay):
@@ -231,7 +333,7 @@ def test_a_network_from_scratch_has_weights_of_its_own_for_each_fold(clay):
     state = torch.get_rng_state()
     model = ScratchNetwork(hidden=(4,), recipe=TWO_EPOCHS, n_folds=2, random_state=3).fit(X[:20], y[:20])
     assert torch.equal(torch.get_rng_state(), state)
-    inputs, left_out = network_input(X, "snv"), repeated_test_rows(20, 2, 1, 3)
+    inputs, left_out = network_input(X, "derivative"), repeated_test_rows(20, 2, 1, 3)
     assert len(model.networks_) == 2
     for network, held_out in zip(model.networks_, left_out, strict=True):
         np.testing.assert_allclose(network.input_mean, inputs[:20][~held_out].mean(0), atol=1e-6)

@@ -1,0 +1,79 @@
+"""How do convolutions learn to serve whoever has some tens of soils of one place to calibrate on?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+# A query that no support tells of shall not steer the features: squared errors count up to this many variances.
+_LARGEST_ERROR = 9.0
+_SMALLEST_DEVIATION = 0.05
+
+
+@dataclass(frozen=True)
+class EpisodeRecipe:
+    """How features are fitted to many small calibrations, one an episode: AdamW over one cycle of the rate.
+
+    learning_rate : the highest; steps : episodes
+    n_support : fewest soils of a locality that an episode calibrates on, and one more than the most, which leaves some
+        to predict
+    noise : standard deviation of what is added to targets of unit variance, for what no spectrum can know
+    """
+
+    learning_rate: float = 0.001
+    weight_decay: float = 0.0001
+    steps: int = 5000
+    n_support: tuple[int, int] = (40, 100)
+    noise: float = 0.3
+
+
+def episode_error(features, targets, n_support, penalty):
+    """Mean squared error, in variances, of a ridge regression on the first rows that predicts the others.
+
+    features : (n, n_features) and targets (n, n_targets), tensors of one locality; the first `n_support` calibrate
+    penalty : of the regression, relative to features of unit length, a tensor
+    The regression is solved in closed form, so that its error has a gradient in the features.
+    Source: Bertinetto et al. 2019.
+    """
+    centred = features - features[:n_support].mean(0)
+    scaled = centred / centred[:n_support].square().sum(1).mean().sqrt()
+    support = targets[:n_support]
+    y = (targets - support.mean(0)) / (support.std(0) + _SMALLEST_DEVIATION)
+    kernel = scaled @ scaled[:n_support].T
+    weights = torch.linalg.solve(kernel[:n_support] + penalty * torch.eye(n_support), y[:n_support])
+    return (kernel[n_support:] @ weights - y[n_support:]).square().clamp(max=_LARGEST_ERROR).mean()
+
+
+def fit_features(network, inputs, targets, recipe, random_state, progress=None):
+    """Fit the convolutions of `network` in place to small calibrations; its dense layers stay as they are.
+
+    inputs : tensor (n_localities, n_soils, 1, 1, n_channels / pool), as `network.pool` gives them
+    targets : tensor (n_localities, n_soils, n_targets), scaled to unit variance within each locality
+    random_state : seed of the order of localities and soils, and of the noise
+    progress : called with the number of episodes done and to do, every hundredth
+    Batch normalisation keeps its statistics; its scale and shift are learned, and so is the penalty of the regression.
+    Returns a DataFrame, one row an episode: error, as `episode_error`.
+    """
+    generator = np.random.default_rng(random_state)
+    network.eval()
+    log_penalty = torch.nn.Parameter(torch.tensor(-1.0))
+    learned = [*network.features.parameters(), log_penalty]
+    optimiser = torch.optim.AdamW(learned, recipe.learning_rate, weight_decay=recipe.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, recipe.steps, pct_start=0.15)
+    errors = []
+    for step in range(recipe.steps):
+        place, soils = generator.integers(len(inputs)), torch.as_tensor(generator.permutation(inputs.shape[1]))
+        noise = generator.normal(0, recipe.noise, targets.shape[1:]).astype(np.float32)
+        y = targets[place][soils] + torch.as_tensor(noise)
+        features = network.features(inputs[place][soils])
+        optimiser.zero_grad()
+        error = episode_error(features, y, int(generator.integers(*recipe.n_support)), log_penalty.exp())
+        error.backward()
+        torch.nn.utils.clip_grad_norm_(learned, 1.0)
+        optimiser.step()
+        schedule.step()
+        errors.append(error.item())
+        if progress is not None and (step + 1) % 100 == 0:
+            progress(step + 1, recipe.steps)
+    return pd.DataFrame({"error": errors})
