@@ -214,13 +214,14 @@ def measured_tasks(means):
     means : DataFrame, index of task names, a column a model
     """
     marks = {"pls": ("s", GREEN), "svm": ("D", YELLOW), "scratch": ("o", ORANGE), "pretrained": ("o", BLUE)}
+    labels = {"pls": "PLS", "svm": "SVM", "scratch": "from scratch", "pretrained": "pretrained"}
     figure, axes = plt.subplots(figsize=(WIDTH, 1.1 + 0.32 * len(means)))
     shown = [name for name in marks if name in means]
     # Models of one task stand a little apart, so that none hides another.
     for name, apart in zip(shown, np.linspace(-0.24, 0.24, len(shown)), strict=True):
         marker, colour = marks[name]
         face = "none" if name == "scratch" else colour
-        style = {"color": colour, "markerfacecolor": face, "markersize": 6, "label": name}
+        style = {"color": colour, "markerfacecolor": face, "markersize": 6, "label": labels[name]}
         axes.plot(means[name], np.arange(len(means)) + apart, marker, **style)
     axes.axvline(0, color=GREY, linewidth=0.8)
     axes.set_yticks(range(len(means)), means.index)

@@ -151,8 +151,8 @@ def test_measured_tasks_stand_one_below_the_other():
     means = pd.DataFrame({"mean": [0.0, 0], "pretrained": [0.4, 0.5], "pls": [0.1, 0.2], "scratch": [0.0, 0.3]})
     axes = lead_plots.measured_tasks(means.set_axis(["a, pH", "b, clay"])).axes[0]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a, pH", "b, clay"]
-    assert labels(axes) == ["pls", "scratch", "pretrained"]
+    assert labels(axes) == ["PLS", "from scratch", "pretrained"]
     marks = {line.get_label(): line.get_xydata() for line in axes.lines}
     np.testing.assert_allclose(marks["pretrained"], [[0.4, 0.24], [0.5, 1.24]])
-    np.testing.assert_allclose(marks["pls"], [[0.1, -0.24], [0.2, 0.76]])
+    np.testing.assert_allclose(marks["PLS"], [[0.1, -0.24], [0.2, 0.76]])
     assert axes.get_ylim() == (1.5, -0.5)
