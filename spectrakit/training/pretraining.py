@@ -179,7 +179,8 @@ def watched_rows(n_rows, share, random_state):
 def fit_network(network, X, y, recipe, random_state, *, validation=None, progress=None, checkpoint=None):
     """Fit `network` in place and leave it in eval mode with the weights of its best epoch.
 
-    X : log-transformed reflectance (n, n_channels); y : targets (n,) or (n, n_outputs), as the network shall give them
+    X : inputs (n, n_channels), see `preprocess.network_input`; y : targets (n,) or (n, n_outputs), as the network shall
+        give them
     random_state : seed of the validation rows and of the order of rows in each epoch
     validation : X and y of rows to watch; None sets `recipe.validation_share` of the rows aside
     progress : called after each epoch with the number of epochs done and the recipe's `max_epochs`
@@ -214,7 +215,7 @@ def fit_network(network, X, y, recipe, random_state, *, validation=None, progres
 
 
 def predict(network, X):
-    """Properties (n, n_outputs), float64, of log-transformed reflectance X (n, n_channels)."""
+    """Properties (n, n_outputs), float64, of inputs X (n, n_channels), see `preprocess.network_input`."""
     X = torch.as_tensor(np.asarray(X), dtype=torch.float32)
     with torch.no_grad():
         network.eval()

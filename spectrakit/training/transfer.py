@@ -41,8 +41,8 @@ class HeadRecipe:
     every: int = 10
 
     def __post_init__(self):
-        if self.steps < self.every:
-            raise ValueError(f"{self.steps} steps with a look every {self.every}: give as many steps as that, or more")
+        if not 1 <= self.every <= self.steps:
+            raise ValueError(f"{self.steps} steps with a look every {self.every}: give a number from 1 to the steps")
 
 
 class StackedHeads(nn.Module):

@@ -2,7 +2,6 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,14 +12,6 @@ from spectrakit.simulate.gejiu import sampling_map
 from spectrakit.teaching import lead_plots, plots
 
 WAVELENGTH = np.arange(400.0, 500.0)
-
-
-@pytest.fixture(autouse=True)
-def style():
-    with plt.rc_context():
-        plots.book_style()
-        yield
-    plt.close("all")
 
 
 def scores():

@@ -15,14 +15,6 @@ from spectrakit.teaching import plots
 LINES = [(279.553, "Mg II 279.55"), (280.271, "Mg II 280.27"), (300.0, "elsewhere")]
 
 
-@pytest.fixture(autouse=True)
-def style():
-    with plt.rc_context():
-        plots.book_style()
-        yield
-    plt.close("all")
-
-
 def outcome(target="mg", range_="high", n=4):
     wavelength = np.linspace(279.0, 280.99, 124)
     content = np.array([300.0, 0.0, 100.0, 200.0])[:n]
