@@ -25,14 +25,12 @@ from spectrakit.simulate.reflectance import draw_variation, narrowed
 from spectrakit.simulate.soil import WORLD, draw_locality, draw_soils
 from spectrakit.simulate.survey import scan
 from spectrakit.training.episodes import EpisodeRecipe, episode_error, fit_features
-from spectrakit.training.pretraining import ONE_CYCLE, Recipe, fit_network, predict
+from spectrakit.training.pretraining import ONE_CYCLE, fit_network, predict
 
 FOLDER = Path(__file__).parent
 N_SOILS, SOILS_SEED, LUCAS_SEED = 60_000, 5, 0
-N_LOCALITIES, SOILS_A_LOCALITY = 1000, 128
-SOILS_RECIPE = Recipe(
-    "soils", learning_rate=0.003, batch_size=128, max_epochs=18, patience=18, one_cycle=True, bfloat16=True
-)
+N_LOCALITIES, SOILS_A_LOCALITY = 2500, 128
+SOILS_RECIPE = replace(ONE_CYCLE, name="soils", learning_rate=0.003, batch_size=128, max_epochs=18, patience=18)
 DENSE_RECIPE = replace(SOILS_RECIPE, name="soils, dense layers", max_epochs=6, patience=6)
 EPISODES = EpisodeRecipe()
 LOGARITHMIC = ("soc_pct", "clay_pct", "sand_pct", "caco3_pct", "cec_cmol_kg", "fe_oxides_pct")
@@ -64,7 +62,6 @@ def build_soils():
     y = ((values - mean) / deviation).astype(np.float32)
     test = kept_back()
     network = initial_network(ResNetConfig(n_outputs=len(names), relu_output=False, l2=1e-5), SOILS_SEED, y)
-    network.centre_input(X[~test])
     _fit(network, X[~test], y[~test], SOILS_RECIPE, SOILS_SEED)
     about = {"before": calibration_error(network), "episodes": asdict(EPISODES), "n_localities": N_LOCALITIES}
     with Progress() as bar:

@@ -23,7 +23,7 @@ class EpisodeRecipe:
 
     learning_rate: float = 0.001
     weight_decay: float = 0.0001
-    steps: int = 5000
+    steps: int = 12000
     n_support: tuple[int, int] = (40, 100)
     noise: float = 0.3
 

@@ -22,7 +22,7 @@ from spectrakit.preprocess import network_input
 from spectrakit.spectra import one_of
 from spectrakit.training.pretraining import Recipe, fit_network, predict
 
-FROM_SCRATCH = Recipe("from scratch", learning_rate=0.001, batch_size=32, max_epochs=80, patience=20)
+FROM_SCRATCH = Recipe("from scratch", learning_rate=0.001, batch_size=32, max_epochs=80, patience=20, centred=True)
 """How a network without pretraining is fitted to some hundred samples: the paper's optimiser and rate, fewer epochs."""
 
 
@@ -296,7 +296,6 @@ class ScratchNetwork(_NetworkRegressor):
         for place, own in enumerate(training):
             # Targets are scaled to a mean of 0, where the output starts.
             network = initial_network(config, seed * len(training) + place, np.zeros(1))
-            network.centre_input(inputs[own])
             watched = inputs[~own], scaled[~own]
             fit_network(network, inputs[own], scaled[own], self.recipe, seed, validation=watched)
             unseen[~own] += predict(network, inputs[~own])[:, 0]

@@ -35,7 +35,7 @@ def same_weights(one, other):
 
 def test_the_paper_recipe_is_the_paper_s():
     assert (PAPER.learning_rate, PAPER.max_epochs, PAPER.patience) == (0.001, 2000, 120)
-    assert not PAPER.one_cycle and not PAPER.bfloat16
+    assert not (PAPER.one_cycle or PAPER.bfloat16 or PAPER.centred)
     assert PAPER.validation_share == ONE_CYCLE.validation_share
 
 
@@ -47,6 +47,27 @@ def test_a_fit_learns_the_target_on_rows_it_has_not_seen(spectra, changes):
     error = np.mean((predict(network, X[240:])[:, 0] - y[240:]) ** 2)
     assert error < 0.05 * y[240:].var()
     assert len(history) == 40 and list(history) == ["training_mse", "validation_mse", "processor_seconds"]
+
+
+def test_bfloat16_spares_the_first_convolution(spectra):
+    """Spectra differ from channel to channel by less than its 8 bits can tell."""
+    network, seen = initial_network(CONFIG, 0, spectra[1]), {}
+    layers = network.weighted_layers()
+
+    def look(layer, inputs, output):
+        seen.setdefault(layers.index(layer), output.dtype)
+
+    for layer in layers:
+        layer.register_forward_hook(look)
+    fit_network(network, *spectra, replace(RECIPE, max_epochs=1, bfloat16=True), 0)
+    assert seen == {0: torch.float32} | dict.fromkeys(range(1, len(layers)), torch.bfloat16)
+
+
+def test_a_centred_recipe_subtracts_the_mean_of_what_it_trains_on(spectra):
+    network, _ = fitted(spectra, replace(RECIPE, max_epochs=1, centred=True))
+    np.testing.assert_allclose(network.input_mean, spectra[0].mean(0), rtol=1e-5)
+    fit_network(freeze_features(network), spectra[0] + 1, spectra[1], replace(RECIPE, max_epochs=1, centred=True), 0)
+    np.testing.assert_allclose(network.input_mean, spectra[0].mean(0), rtol=1e-5)
 
 
 def test_a_fit_depends_on_its_seed_alone(spectra):

@@ -331,7 +331,9 @@ def test_fewer_rows_than_folds_are_each_left_out_alone(pretrained, clay):
 def test_a_network_from_scratch_has_weights_of_its_own_for_each_fold(clay):
     X, y = clay
     state = torch.get_rng_state()
-    model = ScratchNetwork(hidden=(4,), recipe=TWO_EPOCHS, n_folds=2, random_state=3).fit(X[:20], y[:20])
+    model = ScratchNetwork(hidden=(4,), recipe=replace(TWO_EPOCHS, centred=True), n_folds=2, random_state=3).fit(
+        X[:20], y[:20]
+    )
     assert torch.equal(torch.get_rng_state(), state)
     inputs, left_out = network_input(X, "derivative"), repeated_test_rows(20, 2, 1, 3)
     assert len(model.networks_) == 2
