@@ -264,10 +264,11 @@ print("R²:", ", ".join(f"{name} {r2(y[test], own):.2f}" for name, own in found.
 
 # %%
 sources = tables["source_scores"].groupby("recipe", sort=False)
+fits = tables["source_history"].groupby(["recipe", "round"])["processor_seconds"].agg(["size", "sum"])
 for recipe, scored in sources[["r2", "rmse", "rpd", "r2_train"]]:
     spread = f" ± {scored['r2'].std():.2f}" if len(scored) > 1 else ""
-    mean = scored.mean()
-    print(f"ResNet-pH, recipe '{recipe}', rounds: {len(scored)}")
+    mean, (n_epochs, seconds) = scored.mean(), fits.loc[recipe].mean()
+    print(f"ResNet-pH, recipe '{recipe}', rounds: {len(scored)}; {n_epochs:.0f} epochs, {seconds:.0f} s of a processor")
     print(f"  R² {mean['r2']:.2f}{spread}, RMSE {mean['rmse']:.2f}, RPD {mean['rpd']:.2f}")
     print(f"  R² of its own training soils {mean['r2_train']:.2f}")
 
@@ -775,8 +776,8 @@ show_table(table, "Share within 10 nm of known bands: recorded profiles, and the
 #
 # - **Spectra and map are simulated**, and some settings were tuned by the scores of PLS and SVM, as said above.
 # - **Early stopping** watches a fifth of the training side; the weights of the best epoch are kept.
-# - **The pH networks** of the recorded run are trained by one cycle of twenty epochs, not by up to 2,000 epochs; a round
-#   of the paper's recipe is recorded beside them. The live run has the pH network that comes with the kit in all rounds.
+# - **The pH networks** of the recorded run are trained by one short cycle, not by up to 2,000 epochs; a round of the
+#   paper's recipe is recorded beside them. The live run has the pH network that comes with the kit in all rounds.
 # - **Batch normalisation** is frozen with the features, its running mean and variance too. The paper does not say.
 # - **The output's bias** is moved to the mean of ln Pb before tuning, since pH and ln Pb have different means.
 # - **Gamma of the SVM** is searched along with C, where the paper leaves it at 'scale'.

@@ -87,8 +87,9 @@ PROFILES = {
             name="quick",
             n_source=1200,
             n_rounds=2,
-            # bfloat16 is slow on processors without instructions for it, and a quick run should be quick on any.
-            source_recipe=replace(ONE_CYCLE, bfloat16=False),
+            # Few soils make enough steps in small batches. bfloat16 is slow on processors without instructions for it,
+            # and a quick run should be quick on any.
+            source_recipe=replace(ONE_CYCLE, batch_size=16, max_epochs=15, bfloat16=False),
             long_recipes=(),
             target_recipe=replace(TARGET_DOMAIN, max_epochs=100, patience=30),
             n_explained=50,
