@@ -89,6 +89,28 @@ def simulate_gejiu(
     _write_simulated(output, lambda progress: gejiu.simulate_gejiu(samples, seed))
 
 
+@simulate.command("mir")
+def simulate_mir(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File: .csv, .csv.gz or .parquet; without ending: a new folder.")
+    ],
+    samples: Annotated[
+        int, typer.Option("--samples", "-n", min=1, help="Thinned in proportion, with some of every laboratory.")
+    ] = 56787,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same library.")] = 0,
+):
+    """Simulate a mid-infrared library of twelve laboratories, with its gaps in carbon and organic matter.
+
+    A folder gets Parquet files of some thousand samples each; the library is then never held whole.
+    """
+    from spectrakit.simulate import library
+
+    if output.suffix:
+        _write_simulated(output, lambda progress: library.simulate_mir(samples, seed, progress))
+    else:
+        _write_simulated_folder(output, lambda progress: library.mir_blocks(samples, seed, progress))
+
+
 @app.command()
 def replicate(
     study: Annotated[Study, typer.Argument(help="Which study.")],
@@ -229,8 +251,28 @@ def _write_simulated(path, simulation):
     with _progress_bar("simulating spectra") as progress:
         dataset = simulation(progress)
     write_table(dataset, path)
-    size = f"{dataset.n_samples:,} rows of {dataset.n_channels:,} channels"
-    print(f"{path}: {size}; {dataset.provenance_line()}")
+    _print_simulated(path, dataset.n_samples, dataset)
+
+
+def _write_simulated_folder(folder, simulation):
+    """As `_write_simulated`, for blocks that `simulation` yields, into a folder of Parquet files."""
+    from spectrakit.tables import write_partitions
+
+    last = None
+
+    def noted(blocks):
+        nonlocal last
+        for block in blocks:
+            last = block
+            yield block
+
+    with _progress_bar("simulating spectra") as progress:
+        n_rows = write_partitions(noted(simulation(progress)), folder)
+    _print_simulated(folder, n_rows, last)
+
+
+def _print_simulated(path, n_rows, dataset):
+    print(f"{path}: {n_rows:,} rows of {dataset.n_channels:,} channels; {dataset.provenance_line()}")
 
 
 def _refuse_unwritable(path):
