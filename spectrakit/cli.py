@@ -24,6 +24,8 @@ app.add_typer(simulate, name="simulate")
 
 AxisUnit = Literal["nm", "cm-1"]
 Signal = Literal["counts", "reflectance", "percent-reflectance", "absorbance"]
+Harmonisation = Literal["none", "snv", "msc", "derivative", "snv+derivative", "top", "snv+top"]
+Imputation = Literal["pls", "network"]
 Study = Literal["libs", "gejiu"]
 Profile = Literal["quick", "paper"]
 # Studies by the module that runs and records them, and those of them that take measured spectra with --data.
@@ -87,6 +89,28 @@ def simulate_gejiu(
     from spectrakit.simulate import gejiu
 
     _write_simulated(output, lambda progress: gejiu.simulate_gejiu(samples, seed))
+
+
+@simulate.command("mir")
+def simulate_mir(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File: .csv, .csv.gz or .parquet; without ending: a new folder.")
+    ],
+    samples: Annotated[
+        int, typer.Option("--samples", "-n", min=1, help="Thinned in proportion, with some of every laboratory.")
+    ] = 56787,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same library.")] = 0,
+):
+    """Simulate a mid-infrared library of twelve laboratories, with its gaps in carbon and organic matter.
+
+    A folder gets Parquet files of some thousand samples each; the library is then never held whole.
+    """
+    from spectrakit.simulate import library
+
+    if output.suffix:
+        _write_simulated(output, lambda progress: library.simulate_mir(samples, seed, progress))
+    else:
+        _write_simulated_folder(output, lambda progress: library.mir_blocks(samples, seed, progress))
 
 
 @app.command()
@@ -189,6 +213,141 @@ def transfer(
 
 
 @app.command()
+def impute(
+    library: Annotated[
+        Path,
+        typer.Argument(metavar="LIBRARY", help="Spectral table or OSSL-layout table, or a folder of them in Parquet."),
+    ],
+    target: Annotated[str, typer.Option("--property", help="Property whose gaps are filled, such as c_g_kg.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .parquet, .csv or .csv.gz.")],
+    signal: Annotated[Signal, typer.Option(help="What the channels hold; counts will not do.")] = "absorbance",
+    harmonise: Annotated[Harmonisation, typer.Option(help="How laboratories are made alike.")] = "snv+derivative",
+    model: Annotated[Imputation, typer.Option(help="What predicts.")] = "pls",
+    level: Annotated[float, typer.Option(help="Share that the intervals shall cover, beside 0.68 and 0.95.")] = 0.9,
+    fit_rows: Annotated[
+        int, typer.Option(min=40, help="The most rows to fit to; of more, equal parts by laboratory.")
+    ] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same values.")] = 0,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers fit and fill; they read LIBRARY."),
+    ] = None,
+):
+    """Fill the gaps of a mid-infrared library (1/cm), each value with its origin, its intervals and its flags.
+
+    Fits to the rows in which the property is measured, and streams: what is held does not grow with the rows to fill.
+    Nothing measured is overwritten. A run that was stopped goes on where it was.
+    """
+    import torch
+
+    from spectrakit.ledger import as_table
+    from spectrakit.studies.cluster import task_runner
+    from spectrakit.studies.impute import MODELS, make_plan, report_frame, report_lines
+    from spectrakit.studies.impute import impute as fill_gaps
+
+    _refuse_unwritable(output)
+    torch.set_num_threads(1)
+    with _resumable(), task_runner(scheduler) as run:
+        plan = make_plan(library, target, MODELS[model], signal, harmonise, level, fit_rows, seed)
+        with _progress_bar(target) as progress:
+            outcome = fill_gaps(
+                plan,
+                output,
+                RUNS / "impute",
+                run,
+                lambda task, done, total: progress(done, total, f"{target}: {task}"),
+            )
+    for note in outcome.notes:
+        print(f"note: {note}")
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(as_table(report_frame(outcome), f"{target}: predicted by models that had not seen it"))
+    print(*report_lines(outcome), sep="\n")
+    print(f"{output}: {', '.join(f'{count:,} {origin}' for origin, count in outcome.counts.items())}")
+
+
+@app.command()
+def harmonise(
+    tables: Annotated[
+        list[Path],
+        typer.Argument(metavar="TABLE...", help="Spectral tables, a laboratory each, or with a column laboratory."),
+    ],
+    target: Annotated[str, typer.Option(help="Property to predict: a numeric column of the tables.")],
+    signal: Annotated[Signal, typer.Option(help="What the channels hold; counts will not do.")] = "absorbance",
+    axis: Annotated[AxisUnit, typer.Option(help="Unit of the channel names.")] = "cm-1",
+    scale: Annotated[
+        Literal["log10", "natural"] | None,
+        typer.Option(help="Of what is predicted; by default log10, where all contents are above 0."),
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(metavar="LAB", help="Whom the others are brought to; by default the largest.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same folds.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write all scores here, as JSON records.")
+    ] = None,
+    spectra: Annotated[
+        Path | None, typer.Option(help="Also write all spectra, harmonised as --harmonisation says, as a table.")
+    ] = None,
+    harmonisation: Annotated[
+        str | None, typer.Option(metavar="NAME", help="With --spectra: a harmonisation, as the result names it.")
+    ] = None,
+):
+    """Ask which harmonisation helps and which hurts on a laboratory never seen: each is left out in turn.
+
+    Everything is fitted to the other laboratories. Names of samples that several laboratories have scanned are taken
+    for standards of a ring trial if their spectra agree. A run that was stopped goes on where it was.
+    """
+    import torch
+
+    from spectrakit.ledger import as_table
+    from spectrakit.studies import laboratories as study
+    from spectrakit.tables import write_table, written_whole
+
+    if output is not None:
+        _refuse_no_place(output)
+    if (spectra is None) != (harmonisation is None):
+        raise ValueError("--spectra and --harmonisation go together: a file, and what to write there")
+    if spectra is not None:
+        _refuse_unwritable(spectra)
+    torch.set_num_threads(1)
+    dataset, notes = study.read_laboratories(tables, axis, signal)
+    standards, ring, ring_notes = study.ring_of(dataset)
+    soils, soil_notes = study.soils_to_predict(dataset.subset(~standards), target)
+    choices, choice_notes = study.possible_harmonisations(soils, ring, seed)
+    scale = study.scale_of(soils.properties[target], target, scale)
+    for note in notes + ring_notes + soil_notes + choice_notes:
+        print(f"note: {note}")
+    if spectra is not None:
+        write_table(study.harmonised_spectra(dataset, choices, harmonisation, reference), spectra)
+        print(f"{spectra}: {len(dataset):,} spectra, {harmonisation} fitted to all laboratories: no absorbance now")
+    with _resumable(), _progress_bar(target) as progress:
+        records = study.leave_laboratories_out(
+            soils,
+            target,
+            choices,
+            scale=scale,
+            reference=reference,
+            random_state=seed,
+            folder=RUNS / "harmonise",
+            progress=lambda task, share: progress(share, 1, f"{target}: {task}"),
+        )
+    console = Console(highlight=False, soft_wrap=True)
+    unit = f"log10 {target}" if scale == "log10" else target
+    for model in [name for name in records["model"].unique() if name != "mean"]:
+        title = f"{unit} on a laboratory never seen, by {model}"
+        console.print(as_table(study.score_frame(records, model), f"{title}: R2 | RMSE, * the lowest"))
+        console.print(as_table(study.bias_frame(records, model), f"{title}: bias | RMSE without it"))
+        console.print(as_table(study.effect_frame(records, model), f"{title}: RMSE against 'none'"))
+    n_laboratories = records["laboratory"].nunique()
+    print(*study.reading_lines(n_laboratories), sep="\n")
+    print(f"{dataset.provenance_line()}; {len(soils):,} samples of {n_laboratories} laboratories; seed {seed}")
+    if output is not None:
+        with written_whole(output) as part:
+            records.to_json(part, orient="records", indent=1, double_precision=15)
+        print(f"{output}: {len(records)} records")
+
+
+@app.command()
 def ledger(
     study: Annotated[Study, typer.Argument(help="Which study.")],
     results: Annotated[Path | None, typer.Option(help="A record of `replicate`; by default the kit's own.")] = None,
@@ -229,8 +388,28 @@ def _write_simulated(path, simulation):
     with _progress_bar("simulating spectra") as progress:
         dataset = simulation(progress)
     write_table(dataset, path)
-    size = f"{dataset.n_samples:,} rows of {dataset.n_channels:,} channels"
-    print(f"{path}: {size}; {dataset.provenance_line()}")
+    _print_simulated(path, dataset.n_samples, dataset)
+
+
+def _write_simulated_folder(folder, simulation):
+    """As `_write_simulated`, for blocks that `simulation` yields, into a folder of Parquet files."""
+    from spectrakit.tables import write_partitions
+
+    last = None
+
+    def noted(blocks):
+        nonlocal last
+        for block in blocks:
+            last = block
+            yield block
+
+    with _progress_bar("simulating spectra") as progress:
+        n_rows = write_partitions(noted(simulation(progress)), folder)
+    _print_simulated(folder, n_rows, last)
+
+
+def _print_simulated(path, n_rows, dataset):
+    print(f"{path}: {n_rows:,} rows of {dataset.n_channels:,} channels; {dataset.provenance_line()}")
 
 
 def _refuse_unwritable(path):

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from spectrakit import tables
-from spectrakit.simulate import gejiu, libs, lucas
+from spectrakit.simulate import gejiu, library, libs, lucas
 from spectrakit.tables import read_table
 
 
@@ -153,6 +153,109 @@ def test_by_default_there_are_as_many_soils_as_in_the_study(command, tmp_path, m
 @pytest.mark.parametrize("options", [("-n", "0"), ("--seed", "-1"), ("-n", "x")])
 def test_wrong_options_for_soils_give_code_2(command, tmp_path, name, options):
     code, _, err = command("simulate", name, *options, "-o", tmp_path / "soils.csv")
+    assert code == 2
+    assert "Traceback" not in "\n".join(err)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- the mid-infrared library --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def forty():
+    """A library of 40 samples, seed 4."""
+    return library.simulate_mir(40, 4)
+
+
+@pytest.fixture
+def two_programmes(monkeypatch):
+    """A library of the last two programmes only, which is drawn sooner."""
+    last = library.programmes()[-2:]
+    monkeypatch.setattr(library, "programmes", lambda: last)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv.gz"])
+def test_a_library_is_written_as_a_table_and_read_back_the_same(command, tmp_path, forty, ending):
+    path = tmp_path / f"library.{ending}"
+    code, out, err = command("simulate", "mir", "-n", "40", "--seed", "4", "-o", path)
+    assert (code, err, len(out)) == (0, [], 1)
+    assert out[0] == (
+        f"{path}: 40 rows of 1,700 channels; simulated, seed 4, spectrakit simulate mir, "
+        "instrument spectrometers of 12 laboratories"
+    )
+    found = read_table(path, "cm-1", "absorbance")
+    assert np.array_equal(found.spectra, forty.spectra)
+    pd.testing.assert_frame_equal(found.properties, forty.properties)
+    pd.testing.assert_frame_equal(found.samples, forty.samples, check_dtype=False)
+    assert (found.provenance["origin"], found.provenance["seed"]) == ("simulated", 4)
+
+
+def test_a_library_is_written_as_a_folder_of_blocks(command, tmp_path, forty):
+    path = tmp_path / "library"
+    code, out, err = command("simulate", "mir", "-n", "40", "--seed", "4", "-o", path)
+    assert (code, err, len(out)) == (0, [], 1)
+    assert out[0].startswith(f"{path}: 40 rows of 1,700 channels; simulated, seed 4, spectrakit simulate mir")
+    found = tables.read_library(path, "cm-1", "absorbance")
+    assert np.array_equal(found.spectra, forty.spectra)
+    pd.testing.assert_frame_equal(found.properties, forty.properties)
+    pd.testing.assert_frame_equal(found.samples, forty.samples, check_dtype=False)
+    assert [item.name for item in path.iterdir()] == ["part-00000.parquet"]
+    assert [item.name for item in tmp_path.iterdir()] == ["library"]
+
+
+def test_a_folder_that_is_there_or_has_no_place_is_refused_before_the_simulation(command, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("the simulation was started")
+
+    monkeypatch.setattr(library, "draw_soils", refuse)
+    (tmp_path / "library").mkdir()
+    for path, words in (
+        (tmp_path / "library", "this exists already; name a new folder, or delete it first"),
+        (tmp_path / "gone" / "library", f"there is no folder {tmp_path / 'gone'}; make it first"),
+        (tmp_path / "library.xlsx", "unknown kind of file; its name should end in .csv, .csv.gz, .parquet"),
+    ):
+        code, out, err = command("simulate", "mir", "-o", path)
+        assert (code, out, err) == (2, [], [f"spectrakit: {path}: {words}"])
+    assert list((tmp_path / "library").iterdir()) == []
+
+
+def test_a_library_that_fails_on_the_way_leaves_nothing(command, tmp_path, monkeypatch, two_programmes):
+    def full(table, path):
+        path.write_text("half of it")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(tables.partitions, "write_parquet", full)
+    code, _, err = command("simulate", "mir", "-n", "40", "-o", tmp_path / "library")
+    assert (code, err) == (2, ["spectrakit: no space left on device"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_finds_a_library_usable(command, tmp_path, two_programmes):
+    command("simulate", "mir", "-n", "40", "-o", tmp_path / "library.csv")
+    code, out, err = command("check", tmp_path / "library.csv", "--axis", "cm-1", "--signal", "absorbance")
+    assert (code, err) == (0, [])
+    assert out[-1].startswith("usable: 0 errors")
+    # Baselines may lie below zero, as those of real laboratories do; nothing else is doubtful.
+    warnings = [line for line in out if line.startswith("warning")]
+    assert all(line.startswith("warning: absorbance below 0 in ") for line in warnings)
+
+
+def test_by_default_a_library_has_the_study_s_size(command, tmp_path, monkeypatch, two_programmes):
+    asked = []
+
+    def few(n_samples, *rest):
+        asked.append(n_samples)
+        return original(18, *rest)
+
+    original = library.mir_blocks
+    monkeypatch.setattr(library, "mir_blocks", few)
+    assert command("simulate", "mir", "-o", tmp_path / "library")[0] == 0
+    assert asked == [56_787]
+
+
+@pytest.mark.parametrize("options", [("-n", "0"), ("--seed", "-1"), ("-n", "x")])
+def test_wrong_options_for_a_library_give_code_2(command, tmp_path, options):
+    code, _, err = command("simulate", "mir", *options, "-o", tmp_path / "library")
     assert code == 2
     assert "Traceback" not in "\n".join(err)
     assert list(tmp_path.iterdir()) == []

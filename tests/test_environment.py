@@ -70,7 +70,10 @@ def test_lock_satisfies_everything_that_is_needed(requirement):
 
 def test_conda_environment_agrees_with_the_lock():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
-    pinned = dict(entry.split("=") for entry in environment["dependencies"] if "=" in entry)
+    dependencies = environment["dependencies"]
+    pinned = dict(entry.split("=") for entry in dependencies if "=" in entry)
+    # What conda-forge does not have comes through pip.
+    pinned |= dict(entry.split("==") for part in dependencies if isinstance(part, dict) for entry in part["pip"])
     python = pinned.pop("python")
     assert Version(python) in Requirement(f"python{PYPROJECT['project']['requires-python']}").specifier
     conda = {CONDA_NAMES.get(name, name): Version(version) for name, version in pinned.items()}

@@ -1,6 +1,6 @@
 """How far are predicted contents from true ones, how repeatable, and down to which content?
 
-Contents are in ppm throughout, but nothing depends on the unit except that inputs share it.
+Contents are in ppm or g/kg, and nothing depends on the unit except that inputs share it.
 """
 
 import numpy as np
@@ -40,6 +40,32 @@ def rpd(y_true, y_pred):
     if len(y_true) < 2:
         return float("nan")
     return float(np.std(y_true, ddof=1) / rmse(y_true, y_pred))
+
+
+def rpiq(y_true, y_pred):
+    """Ratio of performance to interquartile range: third less first quartile of the contents, over the RMSE.
+
+    y_true, y_pred : (n_samples,) contents
+    For skewed contents it says less flattering things than RPD or R2, which a few large contents can carry alone.
+    Returns a float, NaN for fewer than two samples. Source: Bellon-Maurel et al. 2010.
+    """
+    if len(y_true) < 2:
+        return float("nan")
+    return float(np.subtract(*np.percentile(y_true, [75, 25])) / rmse(y_true, y_pred))
+
+
+def bias(y_true, y_pred):
+    """Mean of prediction less true content, (n_samples,) each, in their unit: positive where predicted too high."""
+    return float(np.mean(np.subtract(y_pred, y_true, dtype=float)))
+
+
+def prediction_sd(y_pred):
+    """Sample standard deviation of (n_samples,) predicted contents, in their unit: how much predictions vary.
+
+    It needs no true content, so imputed values have one too. Not to be taken for the uncertainty of a prediction.
+    Returns a float, NaN for fewer than two samples. Source: mir paper, abstract, which does not define the term.
+    """
+    return float(np.std(y_pred, ddof=1, dtype=float)) if len(y_pred) > 1 else float("nan")
 
 
 def relative_standard_deviation(predictions, axis=-1):

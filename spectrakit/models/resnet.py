@@ -35,6 +35,9 @@ class ResNetConfig:
         momentum 0.9 a step, not 0.99, which on 98 samples lags behind for a hundred epochs and spoils what early
         stopping sees
 
+    dropout : share of the inputs of each hidden dense layer that a training step leaves out; the paper has none. The
+        output's are so few that to leave out some would make what is said a matter of chance
+
     `n_outputs` above 1 predicts several properties at once; scaled targets, which may be negative, need
     `relu_output=False`. Raises ValueError for a value out of range. Source: gejiu paper, section 2.2.1.
     """
@@ -50,12 +53,15 @@ class ResNetConfig:
     n_outputs: int = 1
     relu_output: bool = True
     l2: float = 0.0004
+    dropout: float = 0.0
 
     def __post_init__(self):
         object.__setattr__(self, "hidden", tuple(self.hidden))  # a list where the configuration was read from a file
         for name in ("pool", "n_filters", "kernel_size", "n_last", "n_outputs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is a share from 0 to below 1, not {self.dropout}")
         if self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size is odd, so that a convolution can keep the length, not {self.kernel_size}")
         if self.n_channels % self.pool or self.n_channels < 2 * self.pool:
@@ -93,6 +99,35 @@ class ResidualBlock(nn.Module):
         return self.second_relu(out)
 
 
+class RepeatableDropout(nn.Module):
+    """Dropout whose masks follow from the weights' seed and from how many were drawn, so that fits can be resumed.
+
+    share : of the inputs that a training step sets to zero; the others are divided by 1 - share
+    """
+
+    def __init__(self, share):
+        super().__init__()
+        self.share = share
+        # The seed of the next mask: part of the state, so a checkpoint holds it.
+        self.register_buffer("next_seed", torch.randint(2**31, ()))
+
+    def forward(self, values):
+        """Values in the shape given, some of them left out in train mode."""
+        if not self.training:
+            return values
+        kept = self._kept(values.shape)
+        self.next_seed += 1
+        return values * kept.to(values.dtype)
+
+    def thinned(self, values):
+        """Values (n_passes, n, n_in) without the inputs that a pass leaves out, the same for all n rows."""
+        return values * self._kept((len(values), 1, values.shape[-1]))
+
+    def _kept(self, shape):
+        generator = torch.Generator().manual_seed(int(self.next_seed))
+        return torch.empty(shape).bernoulli_(1 - self.share, generator=generator) / (1 - self.share)
+
+
 class SpectralResNet(nn.Module):
     """The published network: log-transformed reflectance (n, n_channels) in, properties (n, n_outputs) out.
 
@@ -124,6 +159,8 @@ class SpectralResNet(nn.Module):
         widths = (config.n_features, *config.hidden)
         self.head = nn.Sequential()
         for n_in, n_out in pairwise(widths):
+            if config.dropout:
+                self.head.append(RepeatableDropout(config.dropout))
             self.head.extend([nn.Linear(n_in, n_out), nn.LeakyReLU(slope)])
         self.head.append(nn.Linear(widths[-1], config.n_outputs))
         if config.relu_output:
@@ -187,6 +224,26 @@ def network_features(network, X):
     return torch.cat(parts).numpy()
 
 
+def thinned_outputs(network, X, n_passes):
+    """Outputs of inputs X (n, n_channels), and those of `n_passes` networks that dropout thins this one to.
+
+    Returns two float64 arrays, (n, n_outputs) and (n_passes, n, n_outputs). A pass leaves out the same inputs
+    of dense layers for every row, so that what is said of a row does not depend on which rows stand beside it.
+    Source: Gal and Ghahramani 2016, 'Dropout as a Bayesian approximation'.
+    """
+    network.eval()
+    plain, passes = [], []
+    with torch.no_grad():
+        for rows in torch.as_tensor(X, dtype=torch.float32).split(256):
+            features = network.features(network.pool(rows))
+            plain.append(network.head(features))
+            values = features.expand(n_passes, *features.shape)
+            for layer in network.head:
+                values = layer.thinned(values) if isinstance(layer, RepeatableDropout) else layer(values)
+            passes.append(values)
+    return torch.cat(plain).double().numpy(), torch.cat(passes, dim=1).double().numpy()
+
+
 def pooled_input(network, X):
     """What the convolutions see of inputs X (n, n_channels): float32 (n, n_channels / pool)."""
     with torch.no_grad():
@@ -205,9 +262,20 @@ def save_network(network, path, metadata):
 
     metadata : dict that JSON can hold, such as recipe, seed, scores, input transform, names and scaling of targets
     """
-    header = {"config": json.dumps(asdict(network.config)), "metadata": json.dumps(metadata)}
+    _save(network.state_dict(), network.config, path, metadata)
+
+
+def save_networks(networks, path, metadata):
+    """Write networks of one configuration and their metadata into one safetensors file, as `save_network`."""
+    parts = [network.state_dict() for network in networks]
+    state = {f"{place}.{name}": tensor for place, part in enumerate(parts) for name, tensor in part.items()}
+    _save(state, networks[0].config, path, metadata)
+
+
+def _save(state, config, path, metadata):
+    header = {"config": json.dumps(asdict(config)), "metadata": json.dumps(metadata)}
     with written_whole(path) as part:
-        save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, part, header)
+        save_file({name: tensor.contiguous() for name, tensor in state.items()}, part, header)
 
 
 def load_network(path):
@@ -215,16 +283,43 @@ def load_network(path):
 
     Raises ValueError where the file is not one of these.
     """
+    (network,), metadata = _load(path, lambda state: [state])
+    return network, metadata
+
+
+def load_networks(path):
+    """The networks of a file that `save_networks` wrote, a list, in eval mode, and their metadata.
+
+    Raises ValueError where the file is not one of these.
+    """
+    return _load(path, _parts)
+
+
+def _parts(state):
+    """Weights by network: a list of dicts, from names that begin with the network's place."""
+    n_networks = 1 + max(int(name.partition(".")[0]) for name in state)
+    parts = [{} for _ in range(n_networks)]
+    for name, tensor in state.items():
+        place, _, own = name.partition(".")
+        parts[int(place)][own] = tensor
+    return parts
+
+
+def _load(path, parts):
     if not Path(path).is_file():
         raise ValueError(f"{path}: there is no such file of weights")
     try:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-        config = ResNetConfig(**json.loads(header["config"]))
-        network = SpectralResNet(config)
-        network.load_state_dict(state)
-        return network.eval(), json.loads(header["metadata"])
-    except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
+        config, metadata = ResNetConfig(**json.loads(header["config"])), json.loads(header["metadata"])
+        return [_network(config, part) for part in parts(state)], metadata
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path}: not the weights of a 1D-ResNet as spectrakit writes them ({reason})") from error
+
+
+def _network(config, state):
+    network = SpectralResNet(config)
+    network.load_state_dict(state)
+    return network.eval()

@@ -56,16 +56,21 @@ def prepare(dataset):
     if not complete.all():
         notes.append(f"{(~complete).sum()} of {len(complete)} samples left out: channels are missing")
     reflectance = spectra if dataset.signal == "reflectance" else 10.0**-spectra
-    if (reflectance < LEAST_REFLECTANCE).any():
-        count = (reflectance < LEAST_REFLECTANCE).any(axis=1).sum()
-        notes.append(f"reflectance below {LEAST_REFLECTANCE:g} raised to it in {count} samples")
-        reflectance = np.maximum(reflectance, LEAST_REFLECTANCE)
+    reflectance, told = positive_reflectance(reflectance)
+    notes += told
     within = np.array([np.interp(AXIS_NM, axis, row) for row in reflectance])
     for missing, edge, near in _missing_ends(axis):
         notes.append(f"{_span(missing)} nm not measured: log reflectance is continued there in a straight line")
         within[:, np.isin(AXIS_NM, missing)] = _continued(axis[near], reflectance[:, near], edge, missing)
     part = dataset.subset(complete)
     return replace(part, spectra=within, axis=AXIS_NM, axis_unit="nm", signal="reflectance"), notes
+
+
+def positive_reflectance(reflectance):
+    """Reflectance (n, n_channels) that has a logarithm, what is below 0.001 raised to it, and notes on the samples."""
+    low = (reflectance < LEAST_REFLECTANCE).any(axis=1)
+    notes = [f"reflectance below {LEAST_REFLECTANCE:g} raised to it in {low.sum()} samples"] if low.any() else []
+    return np.maximum(reflectance, LEAST_REFLECTANCE), notes
 
 
 def _refuse_uncovered(axis):

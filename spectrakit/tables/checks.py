@@ -30,6 +30,10 @@ _FULL_SCALE = 65_535  # of a 16-bit detector
 _NEAR_FULL_SCALE = 64_000  # where the mean over shots of a line that is clipped in most of them comes to lie
 
 
+class TableError(ValueError):
+    """A file that cannot be used as a spectral table; the message is one line for its owner."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One kind of problem in a table, with the first places where it stands.
@@ -213,19 +217,32 @@ def _saturated(values):
     return runs[:, :-2] | runs[:, 1:-1] | runs[:, 2:], f"flat tops at the largest value {top:g}"
 
 
-def sample_problems(samples, values):
-    """Samples without a name, names that stand twice, and spectra that do."""
+def unnamed_problems(samples):
+    """Samples without a name."""
     missing = np.flatnonzero(samples["sample_id"].isna())
-    problems = _row_problem("error", missing, "sample_id is missing", "Give every sample a name")
-    key = samples[["sample_id"] + ["replicate"] * ("replicate" in samples)]
+    return _row_problem("error", missing, "sample_id is missing", "Give every sample a name")
+
+
+def name_problems(samples):
+    """Samples without a name, and names that stand twice.
+
+    A sample may stand once for each laboratory that scanned it and for each replicate.
+    """
+    problems = unnamed_problems(samples)
+    key = samples[["sample_id", *(name for name in ("laboratory", "replicate") if name in samples)]]
     doubled = np.flatnonzero(key.duplicated(keep=False) & samples["sample_id"].notna())
     if doubled.size:
         first = samples["sample_id"].iloc[doubled[0]]
         remedy = "Rename one, or number repeated measurements of a sample in a column replicate"
         problems += _row_problem("error", doubled, f"sample_id is doubled: {first!r}", remedy)
+    return problems
+
+
+def copy_problems(values):
+    """Spectra (n_samples, n_channels) that stand more than once."""
     spectra = pd.Series([row.tobytes() for row in values])
     same = np.flatnonzero(spectra.duplicated(keep=False) & np.isfinite(values).any(axis=1))
-    return problems + _row_problem(
+    return _row_problem(
         "warning",
         same,
         "the same spectrum stands under more than one sample",

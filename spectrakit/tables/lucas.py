@@ -5,9 +5,7 @@ They are read in blocks, as they are larger than the plain reader should hold, a
 Where to ask for them stands in `data/README.md`.
 """
 
-import gzip
 import re
-import zlib
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +16,8 @@ import pyarrow as pa
 import pyarrow.csv
 
 from spectrakit.spectra import SpectralDataset, one_of
-from spectrakit.tables.checks import HEADER_ROWS, scale_problems
-from spectrakit.tables.plain import MISSING, TableError, header_names
+from spectrakit.tables.checks import HEADER_ROWS, TableError, scale_problems
+from spectrakit.tables.plain import MISSING, csv_fault, csv_header
 
 AXIS_NM = np.arange(400.0, 2500.0)
 PH_METHODS = ("h2o", "cacl2")
@@ -263,17 +261,7 @@ def _other_kinds(path):
 
 
 def _examine(path, layout):
-    opened = gzip.open if path.name.lower().endswith(".gz") else open
-    try:
-        with opened(path, "rb") as stream:
-            first_line = stream.readline().removeprefix(b"\xef\xbb\xbf").decode().strip()
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise TableError(f"{path}: broken gzip file; copy or download it again") from error
-    except UnicodeDecodeError as error:
-        raise TableError(f"{path}: row 1 is not UTF-8 text; save the table as CSV with UTF-8") from error
-    if not first_line:
-        raise TableError(f"{path}: row 1 is empty; put the names of the columns there")
-    names = header_names(path, first_line)
+    names = csv_header(path)
     ids, contents, channels = {}, {}, {}
     for position, name in enumerate(names):
         if match := _CHANNEL.fullmatch(name):
@@ -351,7 +339,7 @@ def _load(file, id_pattern, layout, to_reflectance):
                     spectra.append(np.ascontiguousarray(readings.mean(axis=1).T))
             rows.append(text.assign(complete=complete)[~blank])
     except (pa.ArrowException, OSError) as error:
-        raise TableError(_in_one_line(file, str(error))) from error
+        raise TableError(csv_fault(file.path, file.names, str(error))) from error
     rows = pd.concat(rows) if rows else pd.DataFrame()
     if rows.empty:
         raise TableError(f"{file.path}: a header in row 1 but no sample below it")
@@ -375,15 +363,6 @@ def _batches(file, positions):
             column_types=types, include_columns=list(types), null_values=["", "NA", "NaN", "nan", "na", "null"]
         ),
     )
-
-
-def _in_one_line(file, reason):
-    if cell := re.match(r"In CSV column #(\d+): Row #(\d+): .*invalid value '(.*)'", reason, re.DOTALL):
-        at, row, value = int(cell[1]), cell[2], cell[3]
-        return f"{file.path}: not a number: {value!r} (row {row}, column {file.names[at]}). Give one, or leave it empty"
-    if ragged := re.match(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+)", reason):
-        return f"{file.path}: row {ragged[1]} has {ragged[3]} cells but the header {ragged[2]}; give it one a column"
-    return f"{file.path}: not a CSV table ({reason.splitlines()[0][:200]}); save it again"
 
 
 def _typed(file, rows):

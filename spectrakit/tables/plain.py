@@ -28,35 +28,39 @@ from spectrakit.tables.checks import (
     CHANNEL_NAME,
     HEADER_ROWS,
     PLACES_KEPT,
+    TableError,
     axis_problems,
     cell_problem,
     column_problem,
+    copy_problems,
     doubled_names,
     missing_channels,
+    name_problems,
     property_problems,
     range_problems,
-    sample_problems,
     scale_problems,
     split_unit,
     unit_suffix,
 )
+from spectrakit.tables.ossl import is_ossl
 
 SIGNALS = ("counts", "reflectance", "percent-reflectance", "absorbance")
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 
-NUMERIC_SAMPLE_COLUMNS = ("replicate", "depth_cm", "latitude", "longitude", "easting_km", "northing_km", "seed")
+NUMERIC_SAMPLE_COLUMNS = (
+    *("replicate", "depth_cm", "depth_top_cm", "depth_bottom_cm", "latitude", "longitude", "easting_km"),
+    *("northing_km", "seed"),
+)
 SAMPLE_COLUMNS = (
     *("sample_id", "group", "lab", "laboratory", "site", "range", "region", "area", "country", "date", "instrument"),
-    *("origin", *NUMERIC_SAMPLE_COLUMNS),
+    *("project", "origin", *NUMERIC_SAMPLE_COLUMNS),
 )
 MISSING = ("", "nan", "na", "n/a", "null", "none")
 # What is written as CSV at a time, so that all cores have work and little is held as text. Digits hardly compress:
 # the highest level of gzip takes twenty times as long as the lowest for files a tenth smaller.
 _BLOCK_ROWS, _GZIP_LEVEL = 1024, 1
-
-
-class TableError(ValueError):
-    """A file that cannot be used as a spectral table; the message is one line for its owner."""
+# Rows that a reader of Parquet holds at least: fewer make the header of each column outweigh what stands in it.
+ROW_GROUP = 4096
 
 
 @dataclass(frozen=True)
@@ -145,11 +149,11 @@ def write_table(dataset, path):
     Raises TableError for another ending or a column name that would be read as something else.
     """
     path = Path(path)
-    ending = _ending(path)
-    table = _arrow_table(dataset)
+    ending = table_ending(path)
+    table = arrow_table(dataset)
     with written_whole(path) as part:
         if ending == ".parquet":
-            pyarrow.parquet.write_table(table, part)
+            write_parquet(table, part)
         else:
             _write_csv(table, part, compressed=ending == ".csv.gz")
 
@@ -169,7 +173,8 @@ def written_whole(path):
 # --- writing --------------------------------------------------------------------------------------------
 
 
-def _arrow_table(dataset):
+def arrow_table(dataset):
+    """A dataset as the Arrow table that is written: sample_id, properties, sample columns, then the channels."""
     samples = dataset.samples
     if dataset.provenance["origin"] == "simulated":
         samples = samples.assign(origin="simulated")
@@ -183,8 +188,20 @@ def _arrow_table(dataset):
     names = [*frame.columns, *(np.format_float_positional(value, trim="-") for value in dataset.axis)]
     channels = np.ascontiguousarray(dataset.spectra.T)
     arrays = [pa.array(frame[name], from_pandas=True) for name in frame]
+    # A column of no values has no type of its own, and would then differ from that of another partition.
+    arrays = [array.cast(pa.string()) if pa.types.is_null(array.type) else array for array in arrays]
     arrays += [pa.array(channel, from_pandas=True) for channel in channels]
     return pa.Table.from_arrays(arrays, names=[str(name) for name in names])
+
+
+def write_parquet(table, path):
+    """Write an Arrow table as Parquet, in row groups of `ROW_GROUP`.
+
+    Hardly a value of a spectrum stands twice: a dictionary and statistics of each channel would take four times as
+    long to write and a third more room.
+    """
+    others = [name for name in table.column_names if not CHANNEL_NAME.fullmatch(name)]
+    pyarrow.parquet.write_table(table, path, row_group_size=ROW_GROUP, use_dictionary=others, write_statistics=others)
 
 
 def _write_csv(table, path, compressed):
@@ -211,7 +228,8 @@ def _csv_bytes(table):
 # --- reading: from the file to cells --------------------------------------------------------------------
 
 
-def _ending(path):
+def table_ending(path):
+    """The one of `ENDINGS` that a path ends in; TableError for another."""
     for ending in sorted(ENDINGS, key=len, reverse=True):
         if path.name.lower().endswith(ending):
             return ending
@@ -220,13 +238,15 @@ def _ending(path):
 
 def _read_cells(path):
     """Column names and one arrow array a column; those of a CSV hold text."""
-    ending = _ending(path)
+    if path.is_dir():
+        raise TableError(f"{path}: this is a folder; name one of its files")
+    ending = table_ending(path)
     if not path.is_file():
         raise TableError(f"{path}: no such file")
     if ending == ".parquet":
         try:
             table = pyarrow.parquet.read_table(path)
-            columns = [column if _is_number(column) else column.cast(pa.string()) for column in table.columns]
+            columns = [column if is_number(column.type) else column.cast(pa.string()) for column in table.columns]
         except pa.ArrowException as error:
             reason = str(error).splitlines()[0]
             raise TableError(f"{path}: not a Parquet table of numbers and text ({reason}); write it again") from error
@@ -253,6 +273,31 @@ def _text(path, compressed):
         row = data.count(b"\n", 0, error.start) + 1
         raise TableError(f"{path}: row {row} is not UTF-8 text; save the table as CSV with UTF-8") from error
     return data
+
+
+def csv_header(path):
+    """The column names of a CSV file, compressed or not; TableError where its first line is no header."""
+    opened = gzip.open if path.name.lower().endswith(".gz") else open
+    try:
+        with opened(path, "rb") as stream:
+            first_line = stream.readline().removeprefix(b"\xef\xbb\xbf").decode().strip()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise TableError(f"{path}: broken gzip file; copy or download it again") from error
+    except UnicodeDecodeError as error:
+        raise TableError(f"{path}: row 1 is not UTF-8 text; save the table as CSV with UTF-8") from error
+    if not first_line:
+        raise TableError(f"{path}: row 1 is empty; put the names of the columns there")
+    return header_names(path, first_line)
+
+
+def csv_fault(path, names, reason):
+    """What the reader of CSV says of a file, in one line with row and column; names : of its columns, in order."""
+    if cell := re.match(r"In CSV column #(\d+): Row #(\d+): .*invalid value '(.*)'", reason, re.DOTALL):
+        at, row, value = int(cell[1]), cell[2], cell[3]
+        return f"{path}: not a number: {value!r} (row {row}, column {names[at]}). Give one, or leave it empty"
+    if ragged := re.match(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+)", reason):
+        return f"{path}: row {ragged[1]} has {ragged[3]} cells but the header {ragged[2]}; give it one a column"
+    return f"{path}: not a CSV table ({reason.splitlines()[0][:200]}); save it again"
 
 
 def header_names(path, first_line):
@@ -300,6 +345,8 @@ def _check_header(path, names, n_samples):
     if not n_samples:
         raise TableError(f"{path}: a header in row 1 but no sample below it")
     if "sample_id" not in names:
+        if is_ossl(names):
+            raise TableError(f"{path}: laid out as the OSSL; the commands that take a library read it as it is")
         channels = [float(name) for name in names if CHANNEL_NAME.fullmatch(name)]
         steps = np.sign(np.diff(channels))
         if len(steps) and abs(steps.sum()) < len(steps):
@@ -332,15 +379,15 @@ def _examine(path, axis_unit, signal):
 
     problems = list(doubled_names(names))
     values, unreadable, channel_problems = _numbers(channels, channel_names)
-    properties, samples, column_problems = _sort_columns(others)
-    provenance = _provenance(path, samples)
+    properties, samples, column_problems = sort_columns(others)
+    provenance = table_provenance(f"file {path.name}", samples)
     problems += axis_problems(axis, channel_names, axis_unit)
     problems += channel_problems
     problems += missing_channels(np.isnan(values) & ~unreadable, channel_names)
     problems += scale_problems(values, signal) or range_problems(
         np.where(np.isfinite(values), values, np.nan), channel_names, signal
     )
-    problems += sample_problems(samples, values)
+    problems += name_problems(samples) + copy_problems(values)
     problems += column_problems
     problems += property_problems(properties)
     problems.sort(key=lambda problem: problem.severity)  # errors first, else in order
@@ -378,7 +425,7 @@ def _examine(path, axis_unit, signal):
 
 def _numbers(columns, names):
     """The columns as float64 (n_rows, n_columns), NaN where empty or unreadable; which is which; the problems."""
-    if all(_is_number(column) for column in columns):
+    if all(is_number(column.type) for column in columns):
         values = np.column_stack([column.to_numpy(zero_copy_only=False) for column in columns])
         unreadable, text = np.zeros(values.shape, dtype=bool), None
     else:
@@ -407,19 +454,24 @@ def _numbers(columns, names):
     return values.astype(np.float64, copy=False), unreadable, problems
 
 
-def _is_number(column):
-    return pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
+def is_number(kind):
+    """Whether an Arrow type holds numbers."""
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind)
 
 
-def _sort_columns(cells):
-    """Columns that are no channels: properties, samples, and what is doubtful about either."""
+def sort_columns(cells, known=None):
+    """Columns that are no channels as properties and samples, two DataFrames, and what is doubtful about either.
+
+    cells : name to Arrow array, of numbers or text
+    known : names of the properties where they are known; by default those with a unit, and those that hold numbers
+    """
     properties, samples, problems, unitless, unknown = {}, {}, [], [], []
     for name, column in cells.items():
-        if name in SAMPLE_COLUMNS:
+        if name in SAMPLE_COLUMNS or (known is not None and name not in known):
             samples[name] = _sample_column(name, column)
             continue
         values, _, wrong = _numbers([column], [name])
-        if unit_suffix(name):
+        if unit_suffix(name) or known is not None:
             problems += wrong
         elif wrong or np.isnan(values).all():
             unknown.append(name)
@@ -437,6 +489,8 @@ def _sort_columns(cells):
 
 
 def _sample_column(name, column):
+    if name in NUMERIC_SAMPLE_COLUMNS and is_number(column.type):
+        return column.to_pandas()
     text = pc.utf8_trim_whitespace(column.cast(pa.string()))
     series = pc.if_else(pc.equal(text, ""), None, text).to_pandas().astype("str")
     if name in NUMERIC_SAMPLE_COLUMNS:
@@ -447,9 +501,10 @@ def _sample_column(name, column):
     return series
 
 
-def _provenance(path, samples):
+def table_provenance(source, samples):
+    """The provenance of a table by its columns `origin` and `seed`; without them it was measured."""
     measured = "origin" not in samples or not (samples["origin"] == "simulated").any()
-    provenance = {"origin": "measured" if measured else "simulated", "source": f"file {path.name}"}
+    provenance = {"origin": "measured" if measured else "simulated", "source": source}
     if "seed" in samples and samples["seed"].nunique() == 1:
         provenance["seed"] = samples["seed"].dropna().iloc[0].item()
     return provenance

@@ -76,3 +76,28 @@ def test_pooled_r2_is_not_the_mean_of_fold_r2():
     assert np.isnan(fold[2:]).all()
     pooled = metrics.repeat_metrics(y_true, splits.out_of_fold(predictions))
     assert pooled["r2"].mean() == pytest.approx(1 - 12 * 0.25 / 143)
+
+
+def test_rpiq_bias_and_prediction_sd_by_hand():
+    assert metrics.rpiq(TRUE, PREDICTED) == pytest.approx((225 - 75) / np.sqrt(300))
+    assert metrics.bias(TRUE, PREDICTED) == pytest.approx(5)
+    assert metrics.bias(PREDICTED, TRUE) == pytest.approx(-5)
+    assert metrics.prediction_sd(PREDICTED) == pytest.approx(np.sqrt((145**2 + 65**2 + 75**2 + 135**2) / 3))
+
+
+def test_rpiq_and_prediction_sd_of_one_sample_are_nan_without_a_warning(recwarn):
+    assert np.isnan(metrics.rpiq([5.0], [4.0])) and np.isnan(metrics.prediction_sd([5.0]))
+    assert not recwarn
+
+
+def test_a_heavy_tail_raises_r2_and_rpd_but_not_rpiq():
+    # 90 contents of 0 to 20 and a tenth of 200 to 580, each with an error of 15.
+    y_true = np.concatenate([np.linspace(0, 20, 90), np.linspace(200, 580, 10)])
+    y_pred = y_true + 15 * (-1.0) ** np.arange(100)
+    assert metrics.r2(y_true, y_pred) == pytest.approx(0.98448, abs=5e-6)
+    assert metrics.rpd(y_true, y_pred) == pytest.approx(8.06745, abs=5e-6)
+    assert metrics.rpiq(y_true, y_pred) == pytest.approx((16.685393 - 5.561798) / 15, abs=1e-6)
+
+
+def test_bias_of_whole_numbers_is_not_rounded():
+    assert metrics.bias(np.array([1, 2], np.uint8), np.array([0, 2], np.uint8)) == -0.5

@@ -5,13 +5,14 @@ import optuna
 import pytest
 from sklearn.base import clone
 from sklearn.cross_decomposition import PLSRegression
-from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from sklearn.svm import SVR
 
 from spectrakit.models.baselines import (
     BayesianSVM,
     CrossValidatedPLS,
     baselines,
+    content_baselines,
     on_reflectance,
     transfer_baselines,
 )
@@ -180,3 +181,30 @@ def test_the_transfers_baselines(soils):
         predicted = clone(make(0)).fit(X[:45], y[:45]).predict(X[45:])
         errors[name] = float(np.sqrt(np.mean((predicted - y[45:]) ** 2)))
     assert errors == pytest.approx({"mean": 13.710, "pls": 3.162, "svm": 0.405}, abs=0.01)
+
+
+def test_groups_stay_on_one_side_while_components_are_chosen(soils):
+    X, y = soils
+    # Four scans each of fifteen soils, whose contents no band tells: only a scan of the same soil does.
+    groups, random = np.repeat(np.arange(15), 4), np.random.default_rng(2)
+    X, y = np.repeat(X[::4], 4, axis=0), np.repeat(random.normal(size=15), 4)
+    X = X + random.normal(0, 1e-4, X.shape)
+    free, grouped = CrossValidatedPLS(12, random_state=0).fit(X, y), CrossValidatedPLS(12, random_state=0)
+    grouped.fit(X, y, groups=groups)
+    folds = GroupKFold(5, shuffle=True, random_state=0)
+    for k in (1, 4):
+        left_out = cross_val_predict(PLSRegression(k, scale=False), X, y, cv=folds, groups=groups).ravel()
+        assert grouped.inner_rmse_[k - 1] == pytest.approx(np.sqrt(np.mean((left_out - y) ** 2)))
+    assert free.n_components_ > grouped.n_components_ and free.inner_rmse_.min() < 0.7 * grouped.inner_rmse_.min()
+
+
+def test_content_baselines_work_on_either_scale(soils):
+    X, y = soils
+    contents, groups = np.where(np.arange(60) == 7, 0, np.exp(y / 10)), np.repeat(np.arange(20), 3)
+    X = -np.log(X)
+    models = {name: model.fit(X, contents, groups=groups) for name, model in content_baselines(random_state=0).items()}
+    assert list(models) == ["pls", "pls log"] and models["pls"].max_components == 30
+    by_hand = CrossValidatedPLS(30, random_state=0).fit(X, np.log(np.maximum(contents, 0.05)), groups=groups)
+    np.testing.assert_allclose(models["pls log"].predict(X), np.exp(by_hand.predict(X)))
+    direct = CrossValidatedPLS(30, random_state=0).fit(X, contents, groups=groups)
+    np.testing.assert_array_equal(models["pls"].predict(X), direct.predict(X))

@@ -5,14 +5,18 @@ from safetensors.torch import save_file
 from torch import nn
 
 from spectrakit.models.resnet import (
+    RepeatableDropout,
     ResNetConfig,
     SpectralResNet,
     freeze_features,
     initial_network,
     load_network,
+    load_networks,
     network_features,
     pooled_input,
     save_network,
+    save_networks,
+    thinned_outputs,
 )
 
 SMALL = ResNetConfig(n_channels=40, pool=5, n_filters=3, n_last=2, hidden=(4,))
@@ -194,8 +198,73 @@ def test_a_file_that_holds_no_network_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"n_filters": 0}, {"kernel_size": 4}, {"n_channels": 2101}, {"n_channels": 10}, {"n_outputs": 0}]
+    "wrong",
+    [
+        {"n_filters": 0},
+        {"kernel_size": 4},
+        {"n_channels": 2101},
+        {"n_channels": 10},
+        {"n_outputs": 0},
+        {"dropout": 1.0},
+    ],
 )
 def test_values_out_of_range_are_named(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ResNetConfig(**wrong)
+
+
+def test_dropout_stands_before_each_hidden_layer():
+    network = small_network(hidden=(6, 4), dropout=0.2)
+    kinds = ["RepeatableDropout", "Linear", "LeakyReLU", "RepeatableDropout", "Linear", "LeakyReLU", "Linear", "ReLU"]
+    assert [type(layer).__name__ for layer in network.head] == kinds
+    assert "RepeatableDropout" not in str(small_network())
+
+
+def test_dropout_leaves_out_its_share_and_keeps_the_mean():
+    torch.manual_seed(0)
+    layer, ones = RepeatableDropout(0.2), torch.ones(100, 200)
+    kept = layer(ones)
+    assert set(kept.unique().tolist()) == {0.0, 1.25}
+    assert (kept == 0).float().mean().item() == pytest.approx(0.2, abs=0.01)
+    assert layer(ones.bfloat16()).dtype == torch.bfloat16
+    assert torch.equal(layer.eval()(ones), ones)
+
+
+def test_masks_follow_from_the_state_and_each_is_another():
+    torch.manual_seed(0)
+    layer, ones = RepeatableDropout(0.5), torch.ones(4, 50)
+    state = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
+    first, second = layer(ones), layer(ones)
+    torch.rand(3)  # what else is drawn meanwhile does not matter
+    layer.load_state_dict(state)
+    assert torch.equal(layer(ones), first) and torch.equal(layer(ones), second)
+    assert not torch.equal(first, second)
+
+
+def test_a_thinned_network_is_the_network_without_some_inputs_of_its_dense_layers():
+    network, X = small_network(1, hidden=(6, 5), dropout=0.5, relu_output=False), torch.randn(7, 40)
+    plain, passes = thinned_outputs(network, X, 4)
+    np.testing.assert_allclose(plain, network(X).detach().numpy(), rtol=1e-6)
+    assert passes.shape == (4, 7, 1) and len({pass_[0, 0] for pass_ in passes}) == 4
+    expected = torch.as_tensor(network_features(network, X)).expand(4, 7, -1)
+    for dropout, dense in ((network.head[0], network.head[1]), (network.head[3], network.head[4])):
+        mask = dropout.thinned(torch.ones(4, 1, expected.shape[2]))
+        expected = nn.functional.leaky_relu(dense(expected * mask), 0.01)
+    np.testing.assert_allclose(passes, network.head[6](expected).detach().numpy(), rtol=1e-4, atol=1e-6)
+    one_by_one = [thinned_outputs(network, X[row : row + 1], 4)[1] for row in range(7)]
+    np.testing.assert_allclose(np.concatenate(one_by_one, axis=1), passes, rtol=1e-4, atol=1e-6)
+
+
+def test_networks_come_back_from_one_file_in_their_order(tmp_path):
+    networks, path = [small_network(seed, dropout=0.1) for seed in range(11)], tmp_path / "weights.safetensors"
+    save_networks(networks, path, {"members": 11})
+    back, metadata = load_networks(path)
+    X = torch.randn(3, 40)
+    assert metadata == {"members": 11} and len(back) == 11
+    for network, other in zip(networks, back, strict=True):
+        np.testing.assert_array_equal(thinned_outputs(other, X, 2)[1], thinned_outputs(network, X, 2)[1])
+    with pytest.raises(ValueError, match="not the weights of a 1D-ResNet"):
+        load_network(path)
+    save_network(networks[0], path, {})
+    with pytest.raises(ValueError, match="not the weights of a 1D-ResNet"):
+        load_networks(path)

@@ -4,13 +4,13 @@ from scipy.signal import savgol_filter
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from spectrakit import preprocess
 from spectrakit.preprocess import (
     SpectrumScaler,
     derivative_spectra,
     network_input,
     normalise_area,
     normalise_maximum,
+    pretreatment,
 )
 from spectrakit.simulate.instruments import ASD_FIELDSPEC_3
 from spectrakit.simulate.soil import WORLD
@@ -109,7 +109,7 @@ def test_or_the_derivative_spectra_at_a_scale_of_about_one(reflectance):
 
 def test_rows_are_turned_into_network_inputs_by_themselves(reflectance, monkeypatch):
     whole = network_input(reflectance, "derivative")
-    monkeypatch.setattr(preprocess, "_BLOCK", 1)
+    monkeypatch.setattr(pretreatment, "_BLOCK", 1)
     np.testing.assert_array_equal(network_input(reflectance, "derivative"), whole)
     np.testing.assert_array_equal(network_input(reflectance[2:], "derivative"), whole[2:])
 

@@ -1,0 +1,79 @@
+"""Does memory grow with the number of rows to fill? `spectrakit impute` on libraries of 57,000 and of 500,000 rows.
+
+Run `python benchmarks/impute.py`: makes both libraries as folders of Parquet files, 1,700 channels a row, of simulated
+soils that are repeated with noise of their own. The same rows have their carbon in both, all others are filled. Each
+run is a process of its own; prints its time and the peak of its memory, and the ratios of both. A small pair is
+`--rows 4000 24000 --simulated 500`; with `--scheduler ADDRESS` it is the client of a cluster that is measured.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from spectrakit.simulate.library import mir_blocks
+from spectrakit.tables import write_partitions
+
+MEASURED = """
+import resource, sys, time
+from contextlib import redirect_stdout
+from spectrakit.cli import app
+start = time.perf_counter()
+with redirect_stdout(sys.stderr):
+    app(sys.argv[1:], standalone_mode=False)
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+"""
+NOISE = 0.001  # absorbance
+# Of the simulated soils, as they come first, this share keeps its carbon in every library: the same rows to fit.
+KEPT = 0.5
+
+
+def repeated(blocks, n_rows):
+    """Blocks over and over until there are `n_rows`, each time with new noise and names; no carbon but at first."""
+    generator, done, turn = np.random.default_rng(0), 0, 0
+    while done < n_rows:
+        for block in blocks:
+            block = block.subset(np.arange(min(len(block), n_rows - done)))
+            if not len(block):
+                return
+            spectra = block.spectra + NOISE * generator.standard_normal(block.spectra.shape, dtype=np.float32)
+            names = [f"{turn}-{name}" for name in block.samples["sample_id"]]
+            kept = (np.arange(len(block)) < KEPT * len(block)) & (turn == 0)
+            properties = block.properties.assign(c_g_kg=block.properties["c_g_kg"].where(kept))
+            yield replace(block, spectra=spectra, properties=properties, samples=block.samples.assign(sample_id=names))
+            done += len(block)
+        turn += 1
+
+
+def seconds_and_gigabytes(arguments, place):
+    """Seconds that a command takes in a fresh process, imports left out, and the peak of its memory in GB."""
+    command = [sys.executable, "-c", MEASURED, *map(str, arguments)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=place)
+    return tuple(float(value) for value in run.stdout.split())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, nargs="+", default=[57_000, 500_000])
+    parser.add_argument("--simulated", type=int, default=12_000, help="soils that are repeated")
+    parser.add_argument("--model", default="pls")
+    parser.add_argument("--scheduler", help="address of a Dask cluster")
+    parser.add_argument("--folder", help="where the libraries are made; 3.5 GB for 500,000 rows")
+    given = parser.parse_args()
+    found = []
+    with tempfile.TemporaryDirectory(dir=given.folder) as place:
+        simulated = list(mir_blocks(given.simulated))
+        for n_rows in given.rows:
+            library = Path(place) / f"library{n_rows}"
+            write_partitions(repeated(simulated, n_rows), library)
+            arguments = ["impute", library, "--property", "c_g_kg", "--model", given.model, "-o", f"{n_rows}.parquet"]
+            arguments += ["--scheduler", given.scheduler] if given.scheduler else []
+            found.append(seconds_and_gigabytes(arguments, place))
+            print(f"{n_rows:,} rows: {found[-1][0]:.1f} s, peak {found[-1][1]:.2f} GB", flush=True)
+    (first, low), *_, (last, high) = found
+    times = f"{last / first:.2f} times the time, {high / low:.2f} times the memory"
+    print(f"{given.rows[-1] / given.rows[0]:.1f} times the rows: {times}")

@@ -1,0 +1,347 @@
+from math import ceil
+
+import numpy as np
+import pandas as pd
+import pytest
+from mapie.conformity_scores import ResidualNormalisedScore
+from mapie.metrics.regression import regression_coverage_score, regression_mean_width_score
+from mapie.regression import CrossConformalRegressor, SplitConformalRegressor
+from scipy.stats import binom, norm
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
+
+from spectrakit.evaluation.intervals import (
+    LEVELS,
+    ConformalIntervals,
+    coverage_table,
+    gaussian_intervals,
+    gaussian_table,
+    held_out_intervals,
+    new_group_threshold,
+    pooled_promise,
+    pooled_threshold,
+    sample_threshold,
+    spread_model,
+    worst_group_threshold,
+)
+
+# Three laboratories of 2, 4 and 4 samples: a sample of theirs weighs 1/6, 1/12 and 1/12.
+SCORES = np.array([1.0, 10.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0])
+LABORATORY = np.repeat(["a", "b", "c"], [2, 4, 4])
+
+
+class Column(RegressorMixin, BaseEstimator):
+    """A column of X, for MAPIE: predictions and spreads that were made beforehand."""
+
+    fitted_ = True
+
+    def __init__(self, column):
+        self.column = column
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        return X[:, self.column]
+
+
+def carbon(n, random_state):
+    """Contents in g/kg with a heavy tail, and predictions whose error is 1 g/kg and a tenth of the content."""
+    random = np.random.default_rng(random_state)
+    y_pred = np.clip(np.exp(random.normal(2.5, 1.2, n)), 0, 500)
+    sd = 1 + 0.1 * y_pred
+    return np.clip(y_pred + sd * random.standard_normal(n), 0, 580), y_pred, sd
+
+
+def laboratories(random, sizes, bias_sd):
+    """Errors of samples of laboratories that each have a bias: (n,) errors and (n,) laboratories."""
+    laboratory = np.repeat(np.arange(len(sizes)), sizes)
+    return random.normal(0, bias_sd, len(sizes))[laboratory] + random.standard_normal(len(laboratory)), laboratory
+
+
+def in_new_laboratories(threshold, bias_sd):
+    """Share of the errors of all laboratories to come that are below the threshold, exactly."""
+    return 2 * norm.cdf(threshold / np.hypot(1, bias_sd)) - 1
+
+
+@pytest.mark.parametrize("n", [20, 24, 49, 74, 99, 199, 1000])
+def test_the_threshold_is_the_score_of_rank_n_plus_1_times_level(n):
+    scores = np.random.default_rng(n).permutation(np.arange(1.0, n + 1))
+    ranks = [ceil((n + 1) * percent / 100) for percent in (68, 90, 95)]
+    assert [sample_threshold(scores, level) for level in LEVELS] == ranks
+    if n == 99:
+        assert ranks == [68, 90, 95]
+
+
+def test_too_few_samples_for_a_level_say_how_many_are_needed():
+    assert sample_threshold(np.arange(20.0), 0.95) == 19
+    with pytest.raises(ValueError, match="19 samples to calibrate: intervals of 95 % need at least 20"):
+        sample_threshold(np.arange(19.0), 0.95)
+
+
+def test_thresholds_of_groups_by_hand():
+    # Weights in the order of the scores, in twelfths: 2 (a), 1 x 4 (b), 1 x 4 (c), 2 (a).
+    assert pooled_threshold(SCORES, 2 / 12, LABORATORY) == 1
+    assert pooled_threshold(SCORES, 6 / 12, LABORATORY) == 5
+    assert pooled_threshold(SCORES, 0.51, LABORATORY) == 6
+    assert pooled_threshold(SCORES, 10 / 12, LABORATORY) == 9
+    assert pooled_threshold(SCORES, 0.84, LABORATORY) == 10
+    # With a fourth laboratory whose scores are infinite, level 0.6 is 0.8 of the three.
+    assert new_group_threshold(SCORES, 0.6, LABORATORY) == pooled_threshold(SCORES, 0.8, LABORATORY) == 9
+    assert new_group_threshold(SCORES, 0.75, LABORATORY) == 10
+    # Half of the samples of a, b and c lie at 1, 3 and 7; three quarters at 10, 4 and 8.
+    assert worst_group_threshold(SCORES, 0.5, LABORATORY) == 7
+    assert worst_group_threshold(SCORES, 0.75, LABORATORY) == 10
+    assert worst_group_threshold(SCORES[2:], 0.75, LABORATORY[2:]) == 8
+
+
+def test_order_of_samples_and_names_of_groups_do_not_matter():
+    order = np.random.default_rng(1).permutation(10)
+    names = pd.Series(LABORATORY).map({"a": "z", "b": "y", "c": "x"}).to_numpy()
+    for threshold in (pooled_threshold, new_group_threshold, worst_group_threshold):
+        assert threshold(SCORES[order], 0.7, names[order]) == threshold(SCORES, 0.7, LABORATORY)
+
+
+def test_one_sample_a_group_is_the_plain_threshold():
+    scores, alone = np.random.default_rng(2).random(99), np.arange(99)
+    for level in LEVELS:
+        assert new_group_threshold(scores, level, alone) == sample_threshold(scores, level)
+
+
+def test_eight_laboratories_cannot_promise_90_percent_to_a_ninth():
+    scores, eight = np.arange(80.0), np.repeat(np.arange(8), 10)
+    assert pooled_promise(1, 8) == pytest.approx(8 / 9)
+    assert pooled_promise(0.9, 8) == pytest.approx(0.8)
+    assert new_group_threshold(scores, 8 / 9, eight) == 79
+    with pytest.raises(ValueError, match=r"8 groups can promise a new one at most 88.9 %: 90 % needs 9 groups"):
+        new_group_threshold(scores, 0.9, eight)
+    assert new_group_threshold(np.arange(90.0), 0.9, np.repeat(np.arange(9), 10)) == 89
+    with pytest.raises(ValueError, match="95 % needs 19 groups"):
+        new_group_threshold(scores, 0.95, eight)
+
+
+def test_plain_intervals_are_mapies():
+    y_true, y_pred, sd = carbon(500, 0)
+    X = np.column_stack([y_pred, sd])
+    absolute = SplitConformalRegressor(Column(0), confidence_level=list(LEVELS)).conformalize(X[:400], y_true[:400])
+    ours = ConformalIntervals(limits=(-np.inf, np.inf)).fit(y_true[:400], y_pred[:400])
+    np.testing.assert_allclose(ours.predict(y_pred[400:]), absolute.predict_interval(X[400:])[1], rtol=1e-12)
+
+    score = ResidualNormalisedScore(residual_estimator=Column(1), prefit=True)
+    normalised = SplitConformalRegressor(Column(0), list(LEVELS), score).conformalize(X[:400], y_true[:400])
+    ours.fit(y_true[:400], y_pred[:400], sd[:400])
+    bounds = ours.predict(y_pred[400:], sd[400:])
+    np.testing.assert_allclose(bounds, normalised.predict_interval(X[400:])[1], rtol=1e-12)
+
+    table = coverage_table(y_true[400:], bounds)
+    np.testing.assert_allclose(table["coverage"], regression_coverage_score(y_true[400:], bounds))
+    np.testing.assert_allclose(table["mean_width"], regression_mean_width_score(bounds))
+
+
+def test_calibration_by_leaving_one_laboratory_out_is_mapies():
+    random = np.random.default_rng(3)
+    laboratory = np.repeat(np.arange(6), 40)
+    X = random.standard_normal((240, 5))
+    y = X @ np.arange(5.0) + random.normal(0, 0.5, 6)[laboratory] + random.standard_normal(240)
+    cross = CrossConformalRegressor(Ridge(), list(LEVELS), method="base", cv=LeaveOneGroupOut())
+    cross.fit_conformalize(X, y, groups=laboratory)
+    unseen = cross_val_predict(Ridge(), X, y, groups=laboratory, cv=LeaveOneGroupOut())
+    ours = ConformalIntervals(limits=(-np.inf, np.inf)).fit(y, unseen)
+    np.testing.assert_allclose(ours.thresholds_, np.diff(cross.predict_interval(X[:1])[1][0], axis=0)[0] / 2)
+
+
+def test_coverage_of_heteroscedastic_contents_is_binomial():
+    y_true, y_pred, sd = carbon(4000, 4)
+    known, new = slice(0, 2000), slice(2000, None)
+    for log_offset, spread in ((None, None), (1.0, None), (None, sd), (1.0, sd / (1 + y_pred))):
+        parts = (None, None) if spread is None else (spread[known], spread[new])
+        intervals = ConformalIntervals(log_offset=log_offset, limits=(0, 580)).fit(
+            y_true[known], y_pred[known], parts[0]
+        )
+        covered = 2000 * coverage_table(y_true[new], intervals.predict(y_pred[new], parts[1]))["coverage"]
+        # The threshold's own scatter adds as much variance again as the 2,000 samples.
+        beyond = 3 * np.sqrt(2 * binom.var(2000, LEVELS))
+        assert (np.abs(covered - 2000 * np.array(LEVELS)) < beyond).all()
+
+
+def test_intervals_that_grow_with_the_content_cover_small_and_large_ones():
+    y_true, y_pred, sd = carbon(6000, 5)
+    known, new = slice(0, 3000), slice(3000, None)
+    size = np.digitize(y_pred[new], [5, 20, 60])
+
+    def coverages(log_offset, spread):
+        parts = (None, None) if spread is None else (spread[known], spread[new])
+        intervals = ConformalIntervals(levels=(0.9,), log_offset=log_offset).fit(y_true[known], y_pred[known], parts[0])
+        return coverage_table(y_true[new], intervals.predict(y_pred[new], parts[1]), (0.9,), size)["coverage"][1:]
+
+    plain = coverages(None, None)
+    assert plain.iloc[0] == 1 and plain.iloc[-1] < 0.5
+    assert np.abs(coverages(None, sd) - 0.9).max() < 0.03
+    assert np.abs(coverages(10.0, None) - 0.9).max() < 0.05
+    half = slice(0, 1500)
+    model = spread_model(y_true[half], y_pred[half])
+    assert (np.diff(model.predict(np.linspace(0, 580, 99))) >= 0).all() and model.predict([0.0]) > 0
+    intervals = ConformalIntervals(levels=(0.9,)).fit(
+        y_true[1500:3000], y_pred[1500:3000], model.predict(y_pred[1500:3000])
+    )
+    bounds = intervals.predict(y_pred[new], model.predict(y_pred[new]))
+    assert np.abs(coverage_table(y_true[new], bounds, (0.9,), size)["coverage"][1:] - 0.9).max() < 0.05
+
+
+def test_limits_cost_no_coverage():
+    y_true, y_pred, _ = carbon(2000, 6)
+    y_pred = y_pred - 5  # some predictions below zero, as those of PLS
+    free = ConformalIntervals(limits=(-np.inf, np.inf)).fit(y_true, y_pred)
+    held = clone(free).set_params(limits=(0, 580)).fit(y_true, y_pred)
+    wide, narrow = free.predict(y_pred), np.clip(free.predict(y_pred), 0, 580)
+    np.testing.assert_array_equal(
+        (wide[:, 0] <= y_true[:, None]) & (y_true[:, None] <= wide[:, 1]),
+        (narrow[:, 0] <= y_true[:, None]) & (y_true[:, None] <= narrow[:, 1]),
+    )
+    assert (wide[:, 0] < 0).any()
+    bounds = held.predict(y_pred)
+    assert bounds.min() == 0 and bounds.max() <= 580
+    assert (held.thresholds_ <= free.thresholds_).all()
+
+
+def test_log_intervals_by_hand():
+    intervals = ConformalIntervals(levels=(0.5,), log_offset=10.0, limits=(0, 100))
+    intervals.fit([10, 30, 70.0], [10, 10, 10.0])  # scores ln 1, ln 2, ln 4; the second is that of rank 2
+    np.testing.assert_allclose(intervals.thresholds_, np.log(2))
+    np.testing.assert_allclose(intervals.predict([30, 0, 90.0])[:, :, 0], [[10, 70], [0, 10], [40, 100]], atol=1e-12)
+
+
+def test_predictions_outside_the_limits_count_as_at_the_limit():
+    intervals = ConformalIntervals(levels=(0.5,), log_offset=1.0, limits=(0, 580))
+    intervals.fit([1, 3, 7.0], [-5, -5, -5.0])
+    np.testing.assert_allclose(intervals.thresholds_, np.log(4))
+    np.testing.assert_allclose(intervals.predict([-9.0, 900])[:, :, 0], [[0, 3], [581 / 4 - 1, 580]])
+
+
+def test_the_spread_model_gives_no_interval_without_width():
+    model = spread_model([1.0, 2, 3, 14, 16], [1.0, 2, 3, 10, 20])  # errors 0, 0, 0, 4, 4
+    np.testing.assert_allclose(model.predict([0, 2, 6.5, 15, 99]), [0.016, 0.016, (0.016 + 4) / 2, 4, 4])
+
+
+def test_a_laboratory_effect_breaks_the_plain_promise_and_the_hierarchical_one_holds():
+    """Coverage in laboratories to come, over 400 draws of 8, one of which holds as many samples as 20 others."""
+    random, bias_sd, sizes = np.random.default_rng(7), 2.0, [1000] + [50] * 7
+    methods = {
+        "plain": (sample_threshold, 0.9),
+        "pooled": (pooled_threshold, 0.9),
+        "new": (new_group_threshold, 0.88),
+        "worst": (worst_group_threshold, 0.9),
+    }
+    drawn = {name: [] for name in methods}
+    for _ in range(400):
+        errors, laboratory = laboratories(random, sizes, bias_sd)
+        for name, (threshold, level) in methods.items():
+            drawn[name].append(threshold(np.abs(errors), level, laboratory))
+    coverage = {name: in_new_laboratories(np.array(drawn[name]), bias_sd).mean() for name in methods}
+    assert coverage == pytest.approx({"plain": 0.8183, "pooled": 0.8833, "new": 0.9680, "worst": 0.9544}, abs=1e-4)
+    assert pooled_promise(0.9, 8) <= coverage["pooled"] <= (0.9 * 8 + 1) / 9 + 1 / (9 * 50)
+    assert coverage["new"] >= 0.88
+    # The conservative promise: in at least 8 of 9 laboratories, 90 % of the samples. 400 draws have an error of 1.6 %.
+    bias = random.normal(0, bias_sd, 400)
+    in_each = {name: norm.cdf(np.array(drawn[name]) - bias) - norm.cdf(-np.array(drawn[name]) - bias) for name in drawn}
+    assert np.mean(in_each["worst"] >= 0.9) >= 8 / 9 - 2 * 0.016
+    assert np.mean(in_each["plain"] >= 0.9) < 0.65
+
+
+def test_marginal_coverage_hides_a_laboratory_that_is_not_covered():
+    random = np.random.default_rng(8)
+    bias = np.array([0, 0, 0, 0, 0, 0, 0, 4.0])
+    laboratory = np.tile(np.repeat(np.arange(8), [1000] + [50] * 7), 2)
+    errors = bias[laboratory] + random.standard_normal(len(laboratory))
+    known = np.arange(len(errors)) < len(errors) // 2
+    wide = (-np.inf, np.inf)
+    tables = {}
+    for threshold in (sample_threshold, worst_group_threshold):
+        intervals = ConformalIntervals(threshold, (0.9,), limits=wide)
+        intervals.fit(errors[known], np.zeros(known.sum()), groups=laboratory[known])
+        bounds = intervals.predict(np.zeros((~known).sum()))
+        tables[threshold] = coverage_table(errors[~known], bounds, (0.9,), laboratory[~known]).set_index("group")
+    plain = tables[sample_threshold]["coverage"]
+    # Three standard deviations of 1,350 samples beside a threshold from as many.
+    assert plain["all"] == pytest.approx(0.9, abs=3 * np.sqrt(2 * 0.09 / 1350)) and plain[7] < 0.1
+    assert tables[worst_group_threshold]["coverage"][7] == pytest.approx(0.9, abs=0.1)
+
+
+def test_each_laboratory_held_out_is_calibrated_by_the_others():
+    y_true = np.array([1.0, 2, 3, 10, 20, 30, 100, 200, 300])
+    laboratory = np.repeat(["a", "b", "c"], 3)
+    intervals = ConformalIntervals(worst_group_threshold, (0.99,), limits=(-np.inf, np.inf))
+    bounds = held_out_intervals(intervals, y_true, np.zeros(9), laboratory)
+    np.testing.assert_array_equal(bounds[:, 1, 0], [300] * 6 + [30] * 3)
+    doubled = held_out_intervals(intervals, y_true, np.zeros(9), laboratory, np.repeat([1.0, 2.0, 2.0], 3))
+    np.testing.assert_array_equal(doubled[:, 1, 0], [150, 150, 150, 300, 300, 300, 30, 30, 30])
+    assert not hasattr(intervals, "thresholds_")
+    with pytest.raises(ValueError, match=r"2 groups can promise a new one at most 66.7 %: 68 % needs 3 groups"):
+        held_out_intervals(ConformalIntervals(new_group_threshold), y_true, np.zeros(9), laboratory)
+
+
+def test_coverage_table_by_hand():
+    y_true = np.array([0.0, 1, 2, 3])
+    bounds = np.array([[[-1, 0], [1, 2]], [[2, 1], [3, 3]], [[0, 0], [2, 4]], [[0, 0], [1, 8]]], float)
+    table = coverage_table(y_true, bounds, (0.5, 0.9), ["x", "y", "x", "x"])
+    assert list(table["group"]) == ["all", "x", "y"] * 2
+    assert list(table["level"]) == [0.5] * 3 + [0.9] * 3
+    assert list(table["n_samples"]) == [4, 3, 1] * 2 and list(table["n_groups"]) == [2, 1, 1] * 2
+    np.testing.assert_allclose(table["coverage"], [0.5, 2 / 3, 0, 1, 1, 1])
+    np.testing.assert_allclose(table["mean_width"], [1.5, 5 / 3, 1, 4, 14 / 3, 2])
+    np.testing.assert_allclose(table["median_width"], [1.5, 2, 1, 3, 4, 2])
+    # Clopper and Pearson: none of one, 0 to 0.975; all of four, 0.025^(1/4) to 1; two of four.
+    np.testing.assert_allclose(table["coverage_high"].iloc[[2, 3]], [0.975, 1])
+    np.testing.assert_allclose(table["coverage_low"].iloc[[0, 2, 3]], [0.0675860, 0, 0.025**0.25], atol=1e-6)
+    alone = coverage_table(y_true, bounds, (0.5, 0.9))
+    assert list(alone["group"]) == ["all", "all"] and list(alone["n_groups"]) == [1, 1]
+
+
+def test_a_gaussian_reading_and_the_factor_it_lacks():
+    y_true, y_pred, sd = carbon(5000, 9)
+    y_true = y_pred + sd * np.random.default_rng(10).standard_normal(5000)
+    honest, timid = gaussian_table(y_true, y_pred, sd), gaussian_table(y_true, y_pred, sd / 3)
+    np.testing.assert_allclose(honest["coverage"], LEVELS, atol=0.015)
+    np.testing.assert_allclose(honest["factor"], 1, atol=0.03)
+    np.testing.assert_allclose(timid["factor"], 3 * honest["factor"])
+    np.testing.assert_allclose(timid["coverage"], 2 * norm.cdf(norm.ppf((1 + np.array(LEVELS)) / 2) / 3) - 1, atol=0.02)
+    bounds = gaussian_intervals([100.0, 1.0], [10.0, 10.0], (0.95,))
+    np.testing.assert_allclose(bounds[:, :, 0], [[80.400360, 119.599640], [0, 20.599640]])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"levels": (0.9, 90)}, r"levels \(0.9, 90\): give shares between 0 and 1"),
+        ({"y_true": [1.0, 2]}, "inconsistent numbers of samples"),
+        ({"y_true": [1.0, np.nan] * 10}, "y_true contains NaN"),
+        ({"y_true": [1.0, 700] * 10}, r"10 measured contents outside the limits \(0, 580\)"),
+        ({"y_pred": [1.0, np.inf] * 10}, "y_pred contains infinity"),
+        ({"spread": [1.0, 0] * 10}, "10 spreads are not positive: add the smallest error"),
+        ({"spread": [1.0] * 19}, "inconsistent numbers of samples"),
+        ({"log_offset": 0.0}, "a log_offset of 0: give more than 0"),
+        ({"threshold": pooled_threshold}, "give the group, such as the laboratory"),
+        ({"threshold": worst_group_threshold, "groups": ["a", None] * 10}, "10 samples have no group"),
+        ({"threshold": new_group_threshold, "groups": ["a"] * 19}, "inconsistent numbers of samples"),
+    ],
+)
+def test_bad_input_is_named(arguments, message):
+    settings = {"limits": (0, 580)} | {k: v for k, v in arguments.items() if k in ("levels", "log_offset", "threshold")}
+    data = {"y_true": np.arange(20.0), "y_pred": np.arange(20.0)}
+    data |= {k: v for k, v in arguments.items() if k not in settings}
+    with pytest.raises(ValueError, match=message):
+        ConformalIntervals(**settings).fit(**data)
+
+
+def test_a_spread_is_given_to_both_or_to_neither():
+    y = np.arange(20.0)
+    with pytest.raises(ValueError, match="give predict a spread where fit had one"):
+        ConformalIntervals().fit(y, y + 1).predict(y, y + 1)
+    with pytest.raises(ValueError, match="give predict a spread where fit had one"):
+        ConformalIntervals().fit(y, y + 1, y + 1).predict(y)
+
+
+def test_intervals_of_another_shape_are_named():
+    with pytest.raises(ValueError, match=r"intervals are \(2, 2, 1\), 2 samples at 3 levels"):
+        coverage_table([1.0, 2.0], np.zeros((2, 2, 1)))

@@ -1,0 +1,138 @@
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spectrakit import cli
+from spectrakit.spectra import SpectralDataset
+from spectrakit.studies import cluster
+from spectrakit.studies import impute as study
+from spectrakit.tables import write_table
+
+STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that are left"]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(cluster, "PATIENCE", 1)
+    return command
+
+
+@pytest.fixture
+def table(tmp_path):
+    """90 soils of two laboratories; carbon not measured in each fourth, and one without a spectrum."""
+    random = np.random.default_rng(0)
+    axis, carbon = np.arange(600, 840, 2.0), np.exp(random.normal(2.5, 0.8, 90))
+    spectra = 0.5 + np.exp(-0.5 * ((axis - 640) / 12) ** 2)
+    spectra = spectra + 0.2 * np.log(carbon)[:, None] * np.exp(-0.5 * ((axis - 700) / 12) ** 2)
+    spectra += 0.002 * random.standard_normal(spectra.shape)
+    spectra[4] = np.nan
+    soils = SpectralDataset(
+        spectra,
+        axis,
+        "cm-1",
+        "absorbance",
+        pd.DataFrame(
+            {"c_g_kg": np.where(np.arange(90) % 4, carbon, np.nan), "om_g_kg": np.nan, "ph": 5 + carbon / 100}
+        ),
+        pd.DataFrame({"sample_id": [f"s{i}" for i in range(90)], "laboratory": np.where(np.arange(90) % 2, "A", "B")}),
+        {"origin": "measured", "source": "a test"},
+    )
+    write_table(soils, tmp_path / "library.csv")
+    write_table(soils, tmp_path / "library.parquet")
+    return "library.parquet"
+
+
+def test_what_was_found_promised_and_written(run, table, tmp_path):
+    code, out, err = run("impute", table, "--property", "c_g_kg", "-o", "hybrid.parquet")
+    assert (code, err) == (0, [])
+    assert out[:2] == [
+        "note: 120 of 1,700 channels used, 600 to 838 1/cm: those that all share",
+        "c_g_kg: predicted by models that had not seen it",
+    ]
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out if line.startswith("│")]
+    assert [row[:2] for row in cells] == [["all", "67"], ["A", "45"], ["B", "22"]]
+    assert float(cells[0][2]) > 0.9
+    assert out[-5].startswith("68 % intervals, mean over laboratories: 45.3 % promised of those never seen, ") and out[
+        -5
+    ].endswith(" % found of the 2 held out in turn")
+    shares = (float(cells[1][-2]) + float(cells[2][-2])) / 2
+    assert out[-4].startswith("90 % intervals, mean over laboratories: 60.0 % promised of those never seen, ")
+    assert float(out[-4].split()[-10]) == pytest.approx(shares, abs=0.11)  # each was rounded
+    assert out[-2].startswith("of 22 imputed: ")
+    assert out[-1] == "hybrid.parquet: 67 measured, 22 imputed, 1 missing"
+    frame = pd.read_parquet(tmp_path / "hybrid.parquet")
+    assert frame["origin"].value_counts().to_dict() == {"measured": 67, "imputed": 22, "missing": 1}
+    assert list(frame["sample_id"]) == [f"s{i}" for i in range(90)]
+
+
+def test_options_reach_the_run(run, table, tmp_path, monkeypatch):
+    asked = []
+    made = study.make_plan
+    monkeypatch.setattr(study, "make_plan", lambda *given: asked.append(given) or made(*given))
+    arguments = ("--harmonise", "msc", "--level", 0.5, "--fit-rows", 50, "--seed", 7, "--model", "pls")
+    code, out, err = run("impute", "library.csv", "--property", "c_g_kg", "-o", "hybrid.csv", *arguments)
+    assert (code, err) == (0, [])
+    assert asked[0][1:] == ("c_g_kg", study.log_pls, "absorbance", "msc", 0.5, 50, 7)
+    assert out[0] == "note: fitted to 50 of 67 measured rows, in equal parts by laboratory"
+    frame = pd.read_csv(tmp_path / "hybrid.csv")
+    assert {"lower_50", "upper_68", "upper_95"} <= set(frame) and frame["predicted"].notna().sum() == 50 + 22
+
+
+def test_a_stopped_run_goes_on_where_it_was(run, table, tmp_path, monkeypatch):
+    done, fill, fit_part = [], study.fill, study.fit_part
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study, "fill", stopped)
+    arguments = ("impute", table, "--property", "c_g_kg", "-o", "hybrid.parquet")
+    assert run(*arguments) == (130, [], STOPPED)
+    assert not (tmp_path / "hybrid.parquet").exists() and (tmp_path / cli.RUNS / "impute").is_dir()
+    monkeypatch.setattr(study, "fill", fill)
+    monkeypatch.setattr(study, "fit_part", lambda *given: done.append(given) or fit_part(*given))
+    assert run(*arguments)[0] == 0 and done == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("gone.csv", "--property", "c_g_kg"), "{folder}/gone.csv: no such file"),
+        (
+            ("library.csv", "--property", "n_pct"),
+            "library.csv: no property 'n_pct' in the library; its properties: c_g_kg",
+        ),
+        (("library.csv", "--property", "om_g_kg"), "library.csv: om_g_kg is not measured in any of 90 rows"),
+        (("library.csv", "--property", "c_g_kg", "--level", "90"), "a level of 90: give a share between 0 and 1"),
+        (("library.csv", "--property", "c_g_kg", "--signal", "counts"), "counts are no absorbance"),
+        (("library.csv", "--property", "c_g_kg", "--harmonise", "pds"), "Invalid value for '--harmonise'"),
+        (("library.csv", "--property", "c_g_kg", "--fit-rows", "39"), "Invalid value for '--fit-rows'"),
+        (("library.csv", "--property", "ph", "--model", "network"), "the network predicts contents between 0 and"),
+        (("library.csv", "--property", "c_g_kg", "--harmonise", "top"), "transfer by orthogonal projection needs"),
+        (("library.csv",), "Missing option '--property'"),
+        (("library.csv", "--property", "c_g_kg", "-o", "gone/h.csv"), "gone/h.csv: there is no folder gone"),
+        (("library.csv", "--property", "c_g_kg", "-o", "h.xlsx"), "h.xlsx: unknown kind of file"),
+        (("library.csv", "--property", "c_g_kg", "-o", "library.csv"), "library.csv: this would change the library"),
+        (
+            ("library.parquet", "--property", "c_g_kg", "--scheduler", "tcp://127.0.0.1:9"),
+            "tcp://127.0.0.1:9: no Dask scheduler answers; see that `dask scheduler` and `dask worker",
+        ),
+    ],
+)
+def test_what_a_user_can_mend_gives_one_line_and_code_2(run, table, tmp_path, arguments, message):
+    output = () if "-o" in arguments else ("-o", "hybrid.parquet")
+    before = (tmp_path / "library.csv").read_bytes()
+    code, out, err = run("impute", *arguments, *output)
+    assert (code, out, len(err)) == (2, [], 1)
+    assert err[0].startswith(f"spectrakit: {message.format(folder=tmp_path)}")
+    assert not (tmp_path / "hybrid.parquet").exists() and (tmp_path / "library.csv").read_bytes() == before
+
+
+def test_a_scheduler_needs_the_extra(run, table, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    code, out, err = run("impute", table, "--property", "c_g_kg", "-o", "h.parquet", "--scheduler", "tcp://127.0.0.1:9")
+    assert (code, out) == (2, [])
+    assert err == ["spectrakit: --scheduler needs the extra `cluster`: pip install 'spectrakit[cluster]'"]

@@ -1,0 +1,307 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+
+from spectrakit.evaluation.metrics import r2
+from spectrakit.models.resnet import ResNetConfig
+from spectrakit.training import contents
+from spectrakit.training.contents import (
+    CONTENT_NETWORK,
+    CONTENT_RECIPE,
+    ContentNetwork,
+    OrganicCarbonNetwork,
+    _FoldedLogarithm,
+    checked_contents,
+    limit_counts,
+    load_contents,
+    save_contents,
+)
+
+SMALL = ResNetConfig(n_channels=60, pool=3, n_filters=6, n_last=4, hidden=(12,), relu_output=False, dropout=0.1)
+QUICK = replace(CONTENT_RECIPE, batch_size=32, max_epochs=12, patience=12, bfloat16=False)
+
+
+def small(**changes):
+    return ContentNetwork(
+        **{"n_members": 2, "n_passes": 8, "recipe": QUICK, "config": SMALL, "random_state": 0} | changes
+    )
+
+
+@pytest.fixture(scope="module")
+def library():
+    """Spectra (500, 60) of two bands, total and organic carbon in g/kg with a heavy tail, 100 sites of five rows."""
+    random = np.random.default_rng(0)
+    total = np.minimum(np.exp(random.normal(2.5, 1.2, 500)), 500)
+    share = random.uniform(0, 1, 500)
+    bands = np.exp(-0.5 * ((np.arange(60) - np.array([[15], [40]])) / 4) ** 2)
+    strength = np.column_stack([np.log(total), 3 * share])
+    X = 0.02 * (strength @ bands + random.normal(0, 0.1, (500, 60)))
+    return X.astype(np.float32), total, total * share, np.repeat(np.arange(100), 5)
+
+
+@pytest.fixture(scope="module")
+def fitted(library):
+    X, total, _, sites = library
+    return small().fit(X[:400], total[:400], sites[:400])
+
+
+def strange(X):
+    """Spectra unlike any soil's, finite all of them."""
+    random = np.random.default_rng(1)
+    extremes = [0 * X[:2], 1e6 * X[:5], -1e6 * X[:5], random.normal(0, 1e30, (5, X.shape[1])), np.full((2, 60), 1e36)]
+    return np.concatenate([*extremes, -extremes[-1]]).astype(np.float32)
+
+
+def test_the_default_network_sees_averages_over_ten_wavenumbers():
+    assert (CONTENT_NETWORK.n_channels, CONTENT_NETWORK.pool, CONTENT_NETWORK.dropout) == (1700, 5, 0.1)
+    assert ContentNetwork().get_params()["limit"] == 580
+
+
+def test_a_planted_relation_is_learned(library, fitted):
+    X, total, _, _ = library
+    predicted = fitted.predict(X[400:])
+    assert r2(np.log(total[400:] + 5), np.log(predicted + 5)) > 0.95
+    assert r2(total[400:], predicted) > 0.9
+    assert predicted.dtype == float and predicted.shape == (100,)
+
+
+@pytest.mark.parametrize("limit", [580.0, 1.0])
+def test_no_spectrum_is_given_less_than_nothing_or_more_than_the_limit(library, limit):
+    X, total, _, sites = library
+    model = small(limit=limit, n_members=1).fit(X[:200], np.minimum(total[:200], limit), sites[:200])
+    predicted, spread = model.predict(strange(X), return_std=True)
+    draws = model.predict_draws(strange(X))
+    assert (predicted > 0).all() and (predicted < limit).all()
+    assert (draws > 0).all() and (draws < limit).all() and draws.shape == (1, 8, 21)
+    assert (spread >= 1e-4 * limit).all() and (spread < limit).all()
+    # Not for want of reaching far: whatever the network says, the limits hold.
+    assert np.ptp(predicted) > 0.9 * limit
+
+
+def test_spreads_are_those_of_the_draws_and_of_the_members(library, fitted):
+    X = library[0][400:]
+    spreads, draws = fitted.spreads(X), fitted.predict_draws(X)
+    assert list(spreads) == ["members", "passes", "both"] and draws.shape == (2, 8, 100)
+    assert (spreads > 0).all(axis=None)
+    expected = np.sqrt(draws.var(axis=1, ddof=1).mean(axis=0))
+    np.testing.assert_allclose(spreads["passes"], np.maximum(expected, 0.058))
+    members = np.array([_alone(fitted, place).predict(X) for place in range(2)])
+    np.testing.assert_allclose(members.mean(axis=0), fitted.predict(X))
+    np.testing.assert_allclose(spreads["members"], np.maximum(members.std(axis=0, ddof=1), 0.058))
+    free = (spreads[["members", "passes"]] > 0.058).all(axis=1)
+    assert free.sum() > 50
+    np.testing.assert_allclose(spreads["both"][free], np.hypot(spreads["members"], spreads["passes"])[free])
+    np.testing.assert_array_equal(fitted.predict_spread(X), spreads["both"])
+
+
+def _alone(model, place):
+    """One member of an ensemble, by itself."""
+    one, own = clone(model).set_params(n_members=1), slice(place, place + 1)
+    one.networks_, one.input_scale_, one.n_features_in_ = model.networks_[own], model.input_scale_, model.n_features_in_
+    return one
+
+
+def test_without_members_and_passes_to_compare_the_spread_is_the_least(library):
+    X, total, _, sites = library
+    one = small(n_members=1, n_passes=0, recipe=replace(QUICK, max_epochs=1)).fit(X, total, sites)
+    np.testing.assert_allclose(one.spreads(X[:5]), 0.058)
+    assert one.predict_draws(X[:5]).shape == (1, 0, 5)
+
+
+def test_the_spread_grows_away_from_the_training_spectra(library, fitted):
+    X = library[0][400:]
+    noise = np.random.default_rng(2).normal(0, 0.1, X.shape)
+    near, far = (fitted.predict_spread(x) / fitted.predict(x) for x in (X, X + noise))
+    assert np.median(far) > 2 * np.median(near)
+
+
+def test_what_is_said_of_a_spectrum_does_not_depend_on_its_neighbours(library, fitted, monkeypatch):
+    X = library[0][400:]
+    expected = fitted.predict(X, return_std=True)
+    monkeypatch.setattr(contents, "_ROWS", 7)
+    for part, whole in zip(fitted.predict(X, return_std=True), expected, strict=True):
+        np.testing.assert_allclose(part, whole, rtol=1e-3)
+    np.testing.assert_allclose(fitted.predict(X[::-1]), expected[0][::-1], rtol=1e-5)
+
+
+def test_measured_zeros_are_learned_from(library):
+    X, total, _, sites = library
+    y = np.where(total < 5, 0, total)
+    predicted = small(n_members=1).fit(X, y, sites).predict(X)
+    assert np.median(predicted[y == 0]) < 4 < 5 < np.median(predicted[y > 5])
+    assert r2(np.log(y[y > 20]), np.log(predicted[y > 20])) > 0.6
+    assert (predicted > 0).all()
+
+
+def test_sites_are_not_split_between_fitted_and_watched_rows(library, monkeypatch):
+    X, total, _, sites = library
+    watched = []
+
+    def fit_network(network, inputs, targets, recipe, seed, *, validation, **others):
+        watched.append((targets, validation[1]))
+        return original(network, inputs, targets, recipe, seed, validation=validation, **others)
+
+    original = contents.fit_network
+    monkeypatch.setattr(contents, "fit_network", fit_network)
+    small(recipe=replace(QUICK, max_epochs=1)).fit(X, total, sites)
+    for targets, aside in watched:
+        assert (len(targets), len(aside)) == (450, 50)
+        # The started logarithm keeps the order, so ranks tell which rows these are.
+        order, values = np.sort(total), np.sort(np.concatenate([targets, aside]))
+        rows = np.searchsorted(order, total)
+        sites_aside = {sites[row] for row in range(500) if np.isclose(aside, values[rows[row]]).any()}
+        assert len(sites_aside) == 10
+    assert not np.array_equal(watched[0][1], watched[1][1])  # each member watches rows of its own
+
+
+def test_the_training_scale_is_a_started_folded_logarithm():
+    scale = _FoldedLogarithm.of(np.array([0.0, 8.0, 8.0, 40.0, 100.0]), 100.0)
+    assert scale.start == 8
+    raw = np.log([8 / 108, 16 / 100, 16 / 100, 48 / 68, 108 / 8])
+    assert (scale.mean, scale.sd) == pytest.approx((raw.mean(), raw.std()))
+    np.testing.assert_allclose(scale.targets(np.array([0.0, 50, 100])) * scale.sd + scale.mean, [raw[0], 0, raw[-1]])
+    # What the network gives is brought there by way of the content.
+    outputs = torch.tensor([[-40.0], [np.log(8 / 92)], [0.0], [40.0]])
+    expected = scale.targets(np.array([0.0, 8, 50, 100]))
+    np.testing.assert_allclose(scale(outputs)[:, 0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("y", "start"), [([0, 0, 0, 0, 5], 1), ([0, 0, 0], 100), ([7, 7], 7)])
+def test_a_start_is_found_for_contents_that_hardly_vary(y, start):
+    scale = _FoldedLogarithm.of(np.array(y, float), 100.0)
+    assert scale.start == start and np.isfinite(scale.targets(np.array(y))).all()
+
+
+def test_a_clone_with_the_same_seed_predicts_the_same(library):
+    X, total, _, sites = library
+    model = small(recipe=replace(QUICK, max_epochs=2)).fit(X, total, sites)
+    state = torch.get_rng_state()
+    copy = clone(model)
+    assert not hasattr(copy, "networks_")
+    expected, again = (m.predict(X[:20], return_std=True) for m in (model, copy.fit(X, total, sites)))
+    np.testing.assert_array_equal(again, expected)
+    assert torch.equal(torch.get_rng_state(), state)
+    other = clone(model).set_params(random_state=1).fit(X, total, sites)
+    assert not np.array_equal(other.predict(X[:20]), expected[0])
+
+
+def test_how_strong_the_signal_is_does_not_count(library):
+    X, total, _, sites = library
+    once = small(n_members=1, recipe=replace(QUICK, max_epochs=2))
+    expected = clone(once).fit(X, total, sites).predict(X[:20])
+    np.testing.assert_allclose(clone(once).fit(64 * X, total, sites).predict(64 * X[:20]), expected, rtol=1e-5)
+
+
+def test_a_saved_model_predicts_the_same(library, fitted, tmp_path):
+    X = library[0][400:]
+    save_contents(fitted, tmp_path / "carbon.safetensors", {"property": "c_g_kg"})
+    model, metadata = load_contents(tmp_path / "carbon.safetensors")
+    assert metadata == {"property": "c_g_kg"} and model.get_params() == fitted.get_params()
+    np.testing.assert_array_equal(model.predict(X, return_std=True), fitted.predict(X, return_std=True))
+    with pytest.raises(ValueError, match=r"other\.safetensors: there is no such file"):
+        load_contents(tmp_path / "other.safetensors")
+    (tmp_path / "other.safetensors").write_text("{}")
+    with pytest.raises(ValueError, match=r"other\.safetensors: not the weights"):
+        load_contents(tmp_path / "other.safetensors")
+
+
+def test_the_default_ensemble_takes_less_than_two_megabytes(library, tmp_path):
+    random = np.random.default_rng(0)
+    recipe = replace(CONTENT_RECIPE, max_epochs=1, batch_size=16)
+    model = ContentNetwork(recipe=recipe).fit(random.normal(size=(20, 1700)), random.uniform(1, 100, 20))
+    save_contents(model, tmp_path / "carbon.safetensors")
+    assert (tmp_path / "carbon.safetensors").stat().st_size < 1_300_000
+
+
+def test_a_fit_that_was_stopped_resumes_and_ends_the_same(library, tmp_path, monkeypatch):
+    X, total, _, sites = library
+    monkeypatch.setattr("spectrakit.training.pretraining.SECONDS_PER_CHECKPOINT", 0)
+    model, folder = small(recipe=replace(QUICK, max_epochs=3)), tmp_path / "kept"
+    expected = clone(model).fit(X, total, sites).predict(X[:20], return_std=True)
+
+    def stop(done, total):
+        assert total == 6
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        clone(model).fit(X, total, sites, progress=stop, checkpoint=folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["member-0.safetensors", "member-1.checkpoint"]
+    with pytest.raises(ValueError, match=r"member-0\.safetensors: belongs to a fit with other data, settings or seed"):
+        clone(model).fit(X, total + 1, sites, checkpoint=folder)
+    epochs = []
+    resumed = clone(model).fit(X, total, sites, progress=lambda *done: epochs.append(done), checkpoint=folder)
+    assert epochs == [(6, 6)] and not folder.exists()
+    np.testing.assert_array_equal(resumed.predict(X[:20], return_std=True), expected)
+    assert len(resumed.history_) == 6
+
+
+def test_organic_carbon_is_never_above_the_total(library):
+    X, total, organic, sites = library
+    y = np.column_stack([total, organic])
+    y[::3, 1], y[1::7] = np.nan, np.nan
+    model = OrganicCarbonNetwork(small(n_members=1)).fit(X[:400], y[:400], sites[:400])
+    predicted, spread = model.predict(X[400:], return_std=True)
+    assert r2(np.log(organic[400:] + 1), np.log(predicted[:, 1] + 1)) > 0.9
+    assert predicted.shape == spread.shape == (100, 2) and (spread > 0).all()
+    for rows in (predicted, model.predict(strange(X))):
+        assert (rows[:, 1] <= rows[:, 0]).all() and (rows > 0).all()
+    assert model.share_.limit == 1 and model.total_.limit == 580
+    measured = np.where(np.arange(100) < 50, total[400:], np.nan)
+    known, known_spread = model.predict(X[400:], measured, return_std=True)
+    np.testing.assert_array_equal(known[:50, 0], total[400:450])
+    np.testing.assert_array_equal(known[50:], predicted[50:])
+    assert (known[:, 1] <= known[:, 0]).all() and (known_spread[:50, 0] == 0).all()
+    share, share_sd = predicted[:50, 1] / predicted[:50, 0], model.share_.predict_spread(X[400:450])
+    np.testing.assert_allclose(known[:50, 1], total[400:450] * share)
+    np.testing.assert_allclose(known_spread[:50, 1], total[400:450] * share_sd)
+    expected = np.hypot(share * spread[:50, 0], predicted[:50, 0] * share_sd)
+    np.testing.assert_allclose(spread[:50, 1], expected)
+
+
+def test_organic_carbon_above_the_total_names_the_row(library):
+    X, total, organic, _ = library
+    y = np.column_stack([total, organic])[:9]
+    y[4] = 10, 11
+    with pytest.raises(ValueError, match=r"row 4 \(from 0\): organic carbon of 11 is above the total of 10; correct"):
+        OrganicCarbonNetwork(small()).fit(X[:9], y)
+    y[4] = 600, 11
+    with pytest.raises(ValueError, match=r"row 4 \(from 0\): a content of 600 is above the limit of 580"):
+        OrganicCarbonNetwork(small()).fit(X[:9], y)
+    with pytest.raises(ValueError, match="y has 1 columns: give two, total and organic carbon"):
+        OrganicCarbonNetwork(small()).fit(X[:9], y[:, :1])
+
+
+def test_contents_out_of_bounds_name_the_row(library):
+    X, total, _, _ = library
+    for row, content, words in ((7, -0.5, "-0.5 is negative"), (3, 581, "581 is above the limit of 580")):
+        y = total[:20].copy()
+        y[row] = content
+        with pytest.raises(ValueError, match=rf"row {row} \(from 0\): a content of {words}; correct it or leave"):
+            small().fit(X[:20], y)
+    np.testing.assert_array_equal(checked_contents(np.array([0.0, np.nan, 580]), 580), [0, np.nan, 580])
+
+
+def test_bad_input_is_refused(library, fitted):
+    X, total, _, sites = library
+    with pytest.raises(ValueError, match="n_members is at least 1, not 0"):
+        small(n_members=0).fit(X, total)
+    with pytest.raises(ValueError, match="groups: all rows are of one group"):
+        small().fit(X, total, np.zeros(500))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        small().fit(X, total, sites[:-1])
+    with pytest.raises(ValueError, match=r"n_channels is a multiple of pool \(3\)"):
+        small().fit(X[:, :-1], total)
+    with pytest.raises(ValueError, match="X has 59 features, but ContentNetwork is expecting 60"):
+        fitted.predict(X[:, :-1])
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        fitted.predict(np.full((1, 60), np.nan))
+
+
+def test_how_often_a_limit_acts():
+    counts = limit_counts([-1, 0, 5.8, 6, 100, 574.1, 574.2, 580, 581, 900], 580)
+    assert counts.to_dict() == {"n_samples": 10, "below_zero": 1, "above_limit": 2, "near_zero": 2, "near_limit": 2}
+    assert limit_counts([5, 94, 96], 100, margin=0.05)[["near_zero", "near_limit"]].tolist() == [1, 1]
