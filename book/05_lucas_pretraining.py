@@ -340,7 +340,7 @@ for name, recipe in recipes.items():
     score = r2(y[test], predict(networks[name], X[test])[:, 0])
     print(f"{name}: {len(histories[name])} epochs, R² of the test soils {score:.2f}")
 
-# %% mystnb={"image": {"alt": "Learning curves of the two recipes over fifteen epochs, RMSE of trained and of watched soils. Both stand at about 1.2 pH units for several epochs and then fall; one cycle falls further and more smoothly, the paper's recipe is restless."}}
+# %% mystnb={"image": {"alt": "Learning curves of the two recipes over fifteen epochs, RMSE of trained and of watched soils. Both stand at about 1.2 pH units for several epochs and then fall; one cycle falls much further, the paper's recipe has only begun to."}}
 figure = plots.learning_curves(histories)
 _ = figure.axes[0].set_ylabel("RMSE (pH units)")
 # %% [markdown]
