@@ -7,26 +7,16 @@ run is a process of its own; prints its time and the peak of its memory, and the
 """
 
 import argparse
-import subprocess
-import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from fresh_process import COMMAND_IMPORTS, command_call, seconds_and_gigabytes
 
 from spectrakit.simulate.library import mir_blocks
 from spectrakit.tables import write_partitions
 
-MEASURED = """
-import resource, sys, time
-from contextlib import redirect_stdout
-from spectrakit.cli import app
-start = time.perf_counter()
-with redirect_stdout(sys.stderr):
-    app(sys.argv[1:], standalone_mode=False)
-print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
-"""
 NOISE = 0.001  # absorbance
 # Of the simulated soils, as they come first, this share keeps its carbon in every library: the same rows to fit.
 KEPT = 0.5
@@ -49,13 +39,6 @@ def repeated(blocks, n_rows):
         turn += 1
 
 
-def seconds_and_gigabytes(arguments, place):
-    """Seconds that a command takes in a fresh process, imports left out, and the peak of its memory in GB."""
-    command = [sys.executable, "-c", MEASURED, *map(str, arguments)]
-    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=place)
-    return tuple(float(value) for value in run.stdout.split())
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[57_000, 500_000])
@@ -72,7 +55,7 @@ if __name__ == "__main__":
             write_partitions(repeated(simulated, n_rows), library)
             arguments = ["impute", library, "--property", "c_g_kg", "--model", given.model, "-o", f"{n_rows}.parquet"]
             arguments += ["--scheduler", given.scheduler] if given.scheduler else []
-            found.append(seconds_and_gigabytes(arguments, place))
+            found.append(seconds_and_gigabytes(COMMAND_IMPORTS, command_call(*arguments), place))
             print(f"{n_rows:,} rows: {found[-1][0]:.1f} s, peak {found[-1][1]:.2f} GB", flush=True)
     (first, low), *_, (last, high) = found
     times = f"{last / first:.2f} times the time, {high / low:.2f} times the memory"

@@ -5,42 +5,13 @@ peak of memory, and the ratio of both to what the kit allows itself: 15 s and 1.
 """
 
 import argparse
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from statistics import median
 
-ALLOWED_SECONDS, ALLOWED_GB = 15.0, 1.5
-MEASURED = """
-import resource, time
-{imports}
-start = time.perf_counter()
-{call}
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-print(time.perf_counter() - start, peak)
-"""
+from fresh_process import COMMAND_IMPORTS, command_call, report
+
+ALLOWED = 15.0, 1.5  # s, GB
 SIMULATION = ("from spectrakit.simulate.lucas import simulate_lucas", "simulate_lucas({n})")
-COMMAND = (
-    "from contextlib import redirect_stdout; from io import StringIO; from spectrakit.cli import app",
-    "with redirect_stdout(StringIO()):\n"
-    "    app(['simulate', 'lucas', '-n', '{n}', '-o', r'{file}'], standalone_mode=False)",
-)
-
-
-def seconds_and_gigabytes(imports, call):
-    """Seconds that a call takes in a fresh process, imports left out, and the peak of its memory in GB."""
-    script = MEASURED.format(imports=imports, call=call)
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return tuple(float(value) for value in run.stdout.split())
-
-
-def report(words, imports, call, n_rounds):
-    """Print time and memory of a case over some rounds."""
-    found = [seconds_and_gigabytes(imports, call) for _ in range(n_rounds)]
-    elapsed, peak = median(seconds for seconds, _ in found), max(memory for _, memory in found)
-    shares = f"{elapsed / ALLOWED_SECONDS:.2f} and {peak / ALLOWED_GB:.2f} of what is allowed"
-    print(f"{words}: {elapsed:.1f} s, {peak:.2f} GB; {shares}", flush=True)
 
 
 if __name__ == "__main__":
@@ -49,8 +20,8 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     n = arguments.soils
-    report("simulation", SIMULATION[0], SIMULATION[1].format(n=n), arguments.rounds)
+    report("simulation", SIMULATION[0], [SIMULATION[1].format(n=n)] * arguments.rounds, *ALLOWED)
     with tempfile.TemporaryDirectory() as folder:
         for ending in ("parquet", "csv", "csv.gz"):
-            call = COMMAND[1].format(n=n, file=Path(folder) / f"soils.{ending}")
-            report(f"command, written as {ending}", COMMAND[0], call, arguments.rounds)
+            call = command_call("simulate", "lucas", "-n", n, "-o", Path(folder) / f"soils.{ending}")
+            report(f"command, written as {ending}", COMMAND_IMPORTS, [call] * arguments.rounds, *ALLOWED)

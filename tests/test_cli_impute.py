@@ -1,16 +1,22 @@
 import sys
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from spectrakit import cli
+from spectrakit.preprocess.harmonise import WITHOUT_STANDARDS
 from spectrakit.spectra import SpectralDataset
 from spectrakit.studies import cluster
 from spectrakit.studies import impute as study
 from spectrakit.tables import write_table
 
 STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that are left"]
+
+
+def test_the_command_offers_the_harmonisations_that_need_no_standards():
+    assert get_args(cli.Harmonisation) == WITHOUT_STANDARDS
 
 
 @pytest.fixture

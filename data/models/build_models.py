@@ -3,8 +3,8 @@
     python data/models/build_models.py soils    writes resnet_soils.safetensors, which `spectrakit transfer` fine-tunes
     python data/models/build_models.py lucas    writes resnet_lucas_ph.safetensors, ResNet-pH of the simulated LUCAS
 
-Each takes some minutes on one core and prints its scores, which the model card in README.md repeats. The same versions
-on the same kind of processor give the same weights.
+The first takes about half an hour on a core that others use too, the second some minutes; each prints its scores,
+which the model card in README.md repeats. The same versions on the same kind of processor give the same weights.
 """
 
 import sys

@@ -33,12 +33,55 @@ class FixedIterationsMLP(MLPRegressor):
             return super().fit(X, y)
 
 
+def _fitted_pls(n_components, X, y):
+    """Partial least squares of spectra that are centred, not scaled, as is usual for them."""
+    with warnings.catch_warnings():
+        # Told where the components have explained all of y: those beyond then add nothing, which is no fault.
+        warnings.filterwarnings("ignore", "y residual is constant", UserWarning)
+        return PLSRegression(n_components, scale=False).fit(X, y)
+
+
+def _stages(model, mean, X):
+    """Predictions (n_components, n) with the first component, the first two and so on; mean : of y in the fit.
+
+    Components come one after the other: the first k of many are those of k.
+    """
+    return mean + np.cumsum(model.transform(X) * model.y_loadings_, axis=1).T
+
+
+class StagedPLS(RegressorMixin, BaseEstimator):
+    """Partial least squares that predicts with 1, 2 ... components at once, so that a protocol may choose among them.
+
+    X (n, n_channels) is centred, not scaled.
+    n_components : the most; fewer where rows or channels are fewer. After fit: `model_`.
+    """
+
+    def __init__(self, n_components=20):
+        self.n_components = n_components
+
+    def fit(self, X, y):
+        """Fit to X (n, n_channels), y (n,)."""
+        X, y = validate_data(self, X, y, y_numeric=True, ensure_min_samples=3)
+        self.mean_ = float(np.mean(y))
+        self.model_ = _fitted_pls(min(self.n_components, len(y) - 1, X.shape[1]), X, y)
+        return self
+
+    def staged_predict(self, X):
+        """Predictions (n_components, n) with the first component, the first two and so on, in the unit of y."""
+        check_is_fitted(self)
+        return _stages(self.model_, self.mean_, validate_data(self, X, reset=False))
+
+    def predict(self, X):
+        """Predictions (n,) with all components."""
+        return self.staged_predict(X)[-1]
+
+
 class CrossValidatedPLS(RegressorMixin, BaseEstimator):
     """Partial least squares, its number of components chosen by cross-validation inside the training rows.
 
     X (n, n_channels) is centred, not scaled, as is usual for spectra. The number is the one of least squared error,
     at most `max_components` and at most what an inner training part can carry; three rows are the fewest.
-    The candidates share one fit a fold: components come one after the other, so the first k of many are those of k.
+    The candidates share one fit a fold.
     After fit: `n_components_`, `model_`, `inner_rmse_` (candidates,) in the unit of y. Raises ValueError below 3 rows.
     Source: gejiu paper, section 2.2.4, with 50 for `max_components`.
     """
@@ -60,17 +103,13 @@ class CrossValidatedPLS(RegressorMixin, BaseEstimator):
         folds = list(folds.split(X, groups=groups))
         fewest_rows = min(len(training) for training, _ in folds)
         most = min(self.max_components, fewest_rows - 1, X.shape[1])
-        with warnings.catch_warnings():
-            # Told where the components have explained all of y: those beyond then add nothing, which is no fault.
-            warnings.filterwarnings("ignore", "y residual is constant", UserWarning)
-            errors = np.empty((most, len(y)))
-            for training, left_out in folds:
-                model = PLSRegression(most, scale=False).fit(X[training], y[training])
-                terms = model.transform(X[left_out]) * model.y_loadings_
-                errors[:, left_out] = (y[training].mean() + np.cumsum(terms, axis=1) - y[left_out, None]).T
-            self.inner_rmse_ = np.sqrt(np.mean(np.square(errors), axis=1))
-            self.n_components_ = int(np.argmin(self.inner_rmse_)) + 1
-            self.model_ = PLSRegression(self.n_components_, scale=False).fit(X, y)
+        errors = np.empty((most, len(y)))
+        for training, left_out in folds:
+            model = _fitted_pls(most, X[training], y[training])
+            errors[:, left_out] = _stages(model, y[training].mean(), X[left_out]) - y[left_out]
+        self.inner_rmse_ = np.sqrt(np.mean(np.square(errors), axis=1))
+        self.n_components_ = int(np.argmin(self.inner_rmse_)) + 1
+        self.model_ = _fitted_pls(self.n_components_, X, y)
         return self
 
     def predict(self, X):

@@ -21,7 +21,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-_WITHOUT_STANDARDS = "choose a harmonisation that needs none: none, snv, msc, derivative, snv+derivative, top, snv+top"
+WITHOUT_STANDARDS = ("none", "snv", "msc", "derivative", "snv+derivative", "top", "snv+top")
+"""The `HARMONISATIONS` that no ring trial is needed for, so that any library can have them."""
+_REMEDY = f"choose a harmonisation that needs none: {', '.join(WITHOUT_STANDARDS)}"
 
 
 class Harmoniser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -116,9 +118,7 @@ class LaboratoryProjection(Harmoniser):
 
     def _scans_of_standards(self, ring):
         if ring is None:
-            raise ValueError(
-                f"EPO needs ring: a ring trial, of these or of simulated laboratories; or {_WITHOUT_STANDARDS}"
-            )
+            raise ValueError(f"EPO needs ring: a ring trial, of these or of simulated laboratories; or {_REMEDY}")
         spectra, standard, _ = ring
         _, index, scans = np.unique(standard, return_inverse=True, return_counts=True)
         most = int((scans - 1).sum())
@@ -165,7 +165,7 @@ class StandardTransfer(Harmoniser):
         if ring is None:
             raise ValueError(
                 f"{type(self.transfer).__name__} needs ring: standards scanned by every laboratory and by the "
-                f"reference; or {_WITHOUT_STANDARDS}"
+                f"reference; or {_REMEDY}"
             )
         self.reference_ = self._reference(laboratory)
         scans = _mean_scans(ring)
@@ -200,7 +200,7 @@ class StandardTransfer(Harmoniser):
             if name != self.reference_ and name not in self.transfers_:
                 raise ValueError(
                     f"laboratory {name} shares {self.skipped_.get(name, 0)} standards with the reference laboratory "
-                    f"{self.reference_} and needs {self._fewest}: add its scans to ring, or {_WITHOUT_STANDARDS}"
+                    f"{self.reference_} and needs {self._fewest}: add its scans to ring, or {_REMEDY}"
                 )
 
     def _apply(self, X, laboratory):

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import erf
 
-_FWHM_PER_SIGMA = 2.3548200450309493
+FWHM_PER_SIGMA = 2.3548200450309493
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class EchelleSpectrometer:
         """
         middle = (axis_nm[1:] + axis_nm[:-1]) / 2
         edges = np.concatenate([[2 * axis_nm[0] - middle[0]], middle, [2 * axis_nm[-1] - middle[-1]]])
-        sigma = self.resolution_nm(axis_nm) / _FWHM_PER_SIGMA
+        sigma = self.resolution_nm(axis_nm) / FWHM_PER_SIGMA
         first = np.searchsorted(grid_nm, edges[:-1] - 4 * sigma)
         counts = np.searchsorted(grid_nm, edges[1:] + 4 * sigma) - first
         pointer = np.concatenate([[0], np.cumsum(counts)])
@@ -178,7 +178,7 @@ def _blur(spectra, axis, fwhm, block=128):
 
     Block by block, because a band matrix of 2,100 channels is nearly all zeros.
     """
-    sigma = fwhm / _FWHM_PER_SIGMA
+    sigma = fwhm / FWHM_PER_SIGMA
     reach = int(np.ceil(4 * sigma.max() / (axis[1] - axis[0])))
     blurred = np.empty_like(spectra)
     for start in range(0, len(axis), block):

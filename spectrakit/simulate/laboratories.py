@@ -9,9 +9,9 @@ from scipy import sparse
 
 from spectrakit.resources import data_path
 from spectrakit.simulate.infrared import INFRARED_CONSTITUENTS, soil_absorbance
+from spectrakit.simulate.instruments import FWHM_PER_SIGMA
 from spectrakit.simulate.vapour import carbon_dioxide_lines, residue, water_vapour_lines
 
-_FWHM_PER_SIGMA = 2.3548200450309493
 # Soils are made on this axis and seen through an instrument's line shape on its own; it reaches far enough beyond the
 # library's ends for the widest line shape and the largest shift.
 TRUE_AXIS = np.arange(570.0, 4034.0, 2.0)
@@ -128,7 +128,7 @@ class _Optics:
 def _optics(instrument):
     axis = instrument.axis
     true = (axis - instrument.shift_per_cm) / (1 + 1e-6 * instrument.stretch_ppm)
-    sigma = instrument.resolution_per_cm / _FWHM_PER_SIGMA
+    sigma = instrument.resolution_per_cm / FWHM_PER_SIGMA
     distance = (TRUE_AXIS[:, None] - true) / sigma
     weights = np.where(np.abs(distance) < 4, np.exp(-(distance**2) / 2), 0)
     place = (axis - 2300) / 1700

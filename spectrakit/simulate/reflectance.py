@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from spectrakit.resources import data_path
+from spectrakit.simulate.instruments import FWHM_PER_SIGMA
 
 CONSTITUENTS = (
     *("quartz", "ferrous_silicate", "magnetite", "kaolinite", "smectite", "illite", "chlorite", "gibbsite"),
@@ -23,7 +24,6 @@ PIGMENTS = ("hematite", "goethite")
 PIGMENT_EFFICIENCY, PIGMENT_EFFICIENCY_BLUE, BLUE_NM = 2.0, 4.0, 600.0
 REFERENCE_GRAIN_UM = 50.0
 REFERENCE_WAVELENGTH_NM = 1000.0
-_FWHM_PER_SIGMA = 2.3548200450309493
 _CHUNK = 1024
 
 
@@ -51,9 +51,9 @@ def band_shape(kind, centre_nm, width_nm, wavelength):
         distance = (wavelength - centre_nm) / width_nm
         height = np.exp(-distance)
         return height, np.zeros_like(height), height * distance
-    distance = (1e7 / wavelength - 1e7 / centre_nm) / (width_nm * 1e7 / centre_nm**2 / _FWHM_PER_SIGMA)
+    distance = (1e7 / wavelength - 1e7 / centre_nm) / (width_nm * 1e7 / centre_nm**2 / FWHM_PER_SIGMA)
     height = np.exp(-(distance**2) / 2)
-    return height, -height * distance * _FWHM_PER_SIGMA / width_nm, height * distance**2
+    return height, -height * distance * FWHM_PER_SIGMA / width_nm, height * distance**2
 
 
 @cache

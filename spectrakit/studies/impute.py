@@ -39,16 +39,15 @@ from spectrakit.preprocess.harmonise import HARMONISATIONS
 from spectrakit.preprocess.outliers import SpectralDomain
 from spectrakit.resources import data_path
 from spectrakit.simulate.laboratories import library_axis
+from spectrakit.simulate.library import HIGHEST_CARBON
 from spectrakit.spectra import axis_gaps, provenance_line
 from spectrakit.studies.finished import FinishedParts, run_key
 from spectrakit.studies.records import current_commit
 from spectrakit.tables import BLOCK_ROWS, UNITS, library_index, read_blocks, split_unit, written_whole
 from spectrakit.training.contents import CONTENT_NETWORK, ContentNetwork
 
-# Harmonisations that no ring trial is needed for, so that any library can have them.
-WITHOUT_STANDARDS = ("none", "snv", "msc", "derivative", "snv+derivative", "top", "snv+top")
-# g/kg, of soil that is all cellulose-like organic matter: 1,000 / 1.724.
-HIGHEST_CARBON_SHARE = 0.58
+# Of mass, as the simulator has it in g/kg.
+HIGHEST_CARBON_SHARE = HIGHEST_CARBON / 1000
 _CARBON = ("c", "tc", "oc", "soc", "toc")
 # Units that are shares of mass, by what the whole is in them.
 _WHOLE = {"%": 100.0, "wt %": 100.0, "g/kg": 1000.0, "ppm": 1e6, "mg/kg": 1e6}

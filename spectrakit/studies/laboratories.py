@@ -5,7 +5,6 @@ of components, intervals, domain. Of the laboratory left out only direct standar
 namely scans of the standards of a ring trial, which are no soils of the study and have no part in fitting the model.
 """
 
-import warnings
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -15,11 +14,8 @@ import pandas as pd
 from chemotools.scatter import StandardNormalVariate
 from scipy.spatial.distance import cdist
 from scipy.stats import binomtest
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.cross_decomposition import PLSRegression
 from sklearn.dummy import DummyRegressor
 from sklearn.model_selection import GroupKFold
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from spectrakit.evaluation.intervals import (
     ConformalIntervals,
@@ -29,7 +25,8 @@ from spectrakit.evaluation.intervals import (
     sample_threshold,
 )
 from spectrakit.evaluation.metrics import bias, r2, rmse, rpiq
-from spectrakit.preprocess.harmonise import HARMONISATIONS, StandardTransfer
+from spectrakit.models.baselines import StagedPLS
+from spectrakit.preprocess.harmonise import HARMONISATIONS, WITHOUT_STANDARDS, StandardTransfer
 from spectrakit.preprocess.outliers import SpectralDomain
 from spectrakit.simulate.laboratories import library_axis
 from spectrakit.simulate.library import ring_trial
@@ -55,7 +52,6 @@ LEVEL = 0.9
 # A change of RMSE by less than this share is called neither help nor harm.
 MATTERS = 0.05
 SIMULATED_RING = " (simulated ring)"
-WITHOUT_STANDARDS = ("none", "snv", "msc", "derivative", "snv+derivative", "top", "snv+top")
 BY_TRANSFER = ("ds", "pds", "sst", "snv+ds", "snv+pds", "snv+sst")
 BY_STANDARDS = ("epo", "snv+epo")
 
@@ -63,42 +59,11 @@ BY_STANDARDS = ("epo", "snv+epo")
 # --- models ---------------------------------------------------------------------------------------------
 
 
-class StagedPLS(RegressorMixin, BaseEstimator):
-    """Partial least squares that predicts with 1, 2 ... components at once, so that a protocol may choose among them.
-
-    Components come one after the other: the first k of many are those of k. X (n, n_channels) is centred, not scaled.
-    n_components : the most; fewer where rows or channels are fewer. After fit: `model_`.
-    """
-
-    def __init__(self, n_components=MOST_COMPONENTS):
-        self.n_components = n_components
-
-    def fit(self, X, y):
-        """Fit to X (n, n_channels), y (n,)."""
-        X, y = validate_data(self, X, y, y_numeric=True, ensure_min_samples=3)
-        self.mean_ = float(np.mean(y))
-        with warnings.catch_warnings():
-            # Told where the components have explained all of y: those beyond then add nothing, which is no fault.
-            warnings.filterwarnings("ignore", "y residual is constant", UserWarning)
-            self.model_ = PLSRegression(min(self.n_components, len(y) - 1, X.shape[1]), scale=False).fit(X, y)
-        return self
-
-    def staged_predict(self, X):
-        """Predictions (n_components, n) with the first component, the first two and so on, in the unit of y."""
-        check_is_fitted(self)
-        terms = self.model_.transform(validate_data(self, X, reset=False)) * self.model_.y_loadings_
-        return self.mean_ + np.cumsum(terms, axis=1).T
-
-    def predict(self, X):
-        """Predictions (n,) with all components."""
-        return self.staged_predict(X)[-1]
-
-
 # Name to a function of random_state, a regressor of harmonised spectra (n, n_channels). One with `staged_predict` has
 # its stage chosen on samples left out, as its intervals are calibrated on them; another has one stage.
 MODELS = {
     "mean": lambda random_state=None: DummyRegressor(strategy="mean"),
-    "pls": lambda random_state=None: StagedPLS(),
+    "pls": lambda random_state=None: StagedPLS(MOST_COMPONENTS),
 }
 
 

@@ -29,7 +29,7 @@ from spectrakit.models.resnet import (
     thinned_outputs,
 )
 from spectrakit.simulate.library import HIGHEST_CARBON
-from spectrakit.training.pretraining import Recipe, fit_network
+from spectrakit.training.pretraining import ONE_CYCLE, Recipe, fit_network
 
 CONTENT_NETWORK = ResNetConfig(
     n_channels=1700, pool=5, n_filters=32, n_last=8, hidden=(64, 16), relu_output=False, dropout=0.1
@@ -37,16 +37,7 @@ CONTENT_NETWORK = ResNetConfig(
 """The 1D-ResNet for mid-infrared spectra, 600-4000 1/cm in steps of 2. Bands are 10-30 1/cm wide, so averages go over
 10 1/cm. Dropout of a tenth."""
 
-CONTENT_RECIPE = Recipe(
-    name="contents",
-    learning_rate=0.003,
-    batch_size=64,
-    max_epochs=10,
-    patience=10,
-    one_cycle=True,
-    bfloat16=True,
-    centred=True,
-)
+CONTENT_RECIPE = replace(ONE_CYCLE, name="contents", batch_size=64, max_epochs=10, patience=10)
 """Some 7,000 steps on 51,000 spectra; a few thousand take 20 epochs in batches of 32, and 1,500 steps."""
 
 # The size beyond which nothing that a network says counts: the sigmoid of 30 is within 1e-13 of 1, and further out

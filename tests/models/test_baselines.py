@@ -11,6 +11,7 @@ from sklearn.svm import SVR
 from spectrakit.models.baselines import (
     BayesianSVM,
     CrossValidatedPLS,
+    StagedPLS,
     baselines,
     content_baselines,
     on_reflectance,
@@ -196,6 +197,19 @@ def test_groups_stay_on_one_side_while_components_are_chosen(soils):
         left_out = cross_val_predict(PLSRegression(k, scale=False), X, y, cv=folds, groups=groups).ravel()
         assert grouped.inner_rmse_[k - 1] == pytest.approx(np.sqrt(np.mean((left_out - y) ** 2)))
     assert free.n_components_ > grouped.n_components_ and free.inner_rmse_.min() < 0.7 * grouped.inner_rmse_.min()
+
+
+def test_stages_are_partial_least_squares_of_every_number_of_components():
+    random = np.random.default_rng(0)
+    X = random.normal(size=(20, 61))
+    contents = X[:, :3] @ [1.0, -0.5, 0.2] + 0.1 * random.normal(size=20)
+    staged = StagedPLS(5).fit(X[:15], contents[:15])
+    for k, found in enumerate(staged.staged_predict(X[15:]), start=1):
+        expected = PLSRegression(k, scale=False).fit(X[:15], contents[:15]).predict(X[15:])
+        np.testing.assert_allclose(found, expected, rtol=1e-8)
+    np.testing.assert_array_equal(staged.predict(X[15:]), staged.staged_predict(X[15:])[-1])
+    assert len(StagedPLS(50).fit(X[:5], contents[:5]).staged_predict(X)) == 4
+    np.testing.assert_allclose(StagedPLS().fit(X[:5], np.ones(5)).predict(X), 1)
 
 
 def test_content_baselines_work_on_either_scale(soils):

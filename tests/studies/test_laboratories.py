@@ -4,16 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.cross_decomposition import PLSRegression
 from sklearn.dummy import DummyRegressor
 
 from spectrakit.evaluation.intervals import pooled_threshold
+from spectrakit.models.baselines import StagedPLS
 from spectrakit.preprocess.harmonise import HARMONISATIONS, Harmoniser, LaboratoryProjection
 from spectrakit.spectra import SpectralDataset
 from spectrakit.studies import laboratories
 from spectrakit.studies.laboratories import (
     Choice,
-    StagedPLS,
     bias_frame,
     effect_frame,
     harmonised_spectra,
@@ -242,17 +241,6 @@ def test_two_training_laboratories_calibrate_by_sites_left_out_and_the_rank_of_t
     for training, held in folds.split(y, groups=groups):
         error[held] = np.abs(y[held] - y[training].mean())
     assert found["width_90"] == pytest.approx(2 * np.sort(error)[18])  # rank ceil(21 x 0.9) = 19
-
-
-def test_stages_are_partial_least_squares_of_every_number_of_components():
-    X, contents = absorbance(20, 0)
-    staged = StagedPLS(5).fit(X[:15], contents[:15])
-    for k, found in enumerate(staged.staged_predict(X[15:]), start=1):
-        expected = PLSRegression(k, scale=False).fit(X[:15], contents[:15]).predict(X[15:])
-        np.testing.assert_allclose(found, expected, rtol=1e-8)
-    np.testing.assert_array_equal(staged.predict(X[15:]), staged.staged_predict(X[15:])[-1])
-    assert len(StagedPLS(50).fit(X[:5], contents[:5]).staged_predict(X)) == 4
-    np.testing.assert_allclose(StagedPLS().fit(X[:5], np.ones(5)).predict(X), 1)
 
 
 def test_the_stage_is_the_best_on_average_over_laboratories():
