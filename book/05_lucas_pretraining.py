@@ -320,7 +320,7 @@ print(
 # 14,277 soils it can take hours on one core, and there are ten rounds. So there is a second one, `ONE_CYCLE`: the rate
 # rises over the first third of the steps and then falls to nothing, batches are larger, and 34 epochs do. The mean
 # spectrum is subtracted first, which changes nothing that the network can express but spares it the way there. All
-# layers but the first compute in bfloat16, with 8 bits in place of 24: the first looks for differences between
+# convolutions but the first compute in bfloat16, with 8 bits in place of 24: the first looks for differences between
 # neighbouring channels, and those are smaller than 8 bits can tell. Here both recipes run on 1,125 of our 1,500 soils
 # for fifteen epochs, with a tenth of these soils set aside to watch; one cycle with small batches, since so few soils
 # make few steps, and without bfloat16, which not every processor has.

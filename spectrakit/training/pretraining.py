@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 from torch.nn.functional import mse_loss
 
 from spectrakit.tables import written_whole
@@ -26,8 +25,8 @@ class Recipe:
     one_cycle : the rate rises from a 25th of `learning_rate` over the first 30 % of all steps and falls to nothing
     patience : epochs without a better validation error after which the fit stops
     validation_share : part of the training rows that is set aside to watch, when no rows are given for it
-    bfloat16 : layers after the first compute with 8 bits of precision; weights and their sums keep 24. The first
-        convolution looks for differences between neighbours that are smaller than 8 bits can tell
+    bfloat16 : convolutions after the first compute with 8 bits of precision; weights and their sums keep 24. The first
+        looks for differences between neighbours that are smaller than 8 bits can tell; dense layers take little time
     centred : the mean of the training inputs is subtracted first, where the features are not frozen
 
     Raises ValueError for a value out of range.
@@ -110,8 +109,6 @@ class _Fit:
     def __init__(self, network, recipe, random_state, training, validation):
         self.network, self.recipe, self.random_state = network, recipe, random_state
         self.training, self.validation = training, validation
-        layers = network.head if network.features_frozen else [*network.features, *network.head]
-        self.first, self.others = layers[0], nn.Sequential(*layers[1:])
         n_steps = -(-len(training[0]) // recipe.batch_size) * recipe.max_epochs
         self.optimiser, self.schedule = _optimiser(network, recipe, n_steps)
         self.best, self.history = network.state_dict(), []
@@ -120,9 +117,13 @@ class _Fit:
         self.fingerprint = repr((astuple(recipe), random_state, sums))
 
     def outputs(self, inputs):
-        maps = self.first(inputs)
+        network = self.network
+        if network.features_frozen:
+            return network.head(inputs)
+        maps = network.features[0](inputs)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
-            return self.others(maps).float()
+            maps = network.features[1:](maps)
+        return network.head(maps.float())
 
     def epoch(self):
         """One pass over the training rows, in an order that depends on the seed and the number of the epoch alone."""

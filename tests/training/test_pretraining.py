@@ -49,8 +49,8 @@ def test_a_fit_learns_the_target_on_rows_it_has_not_seen(spectra, changes):
     assert len(history) == 40 and list(history) == ["training_mse", "validation_mse", "processor_seconds"]
 
 
-def test_bfloat16_spares_the_first_convolution(spectra):
-    """Spectra differ from channel to channel by less than its 8 bits can tell."""
+def test_bfloat16_spares_the_first_convolution_and_the_dense_layers(spectra):
+    """Spectra differ from channel to channel by less than its 8 bits can tell; dense layers are quick anyhow."""
     network, seen = initial_network(CONFIG, 0, spectra[1]), {}
     layers = network.weighted_layers()
 
@@ -60,7 +60,9 @@ def test_bfloat16_spares_the_first_convolution(spectra):
     for layer in layers:
         layer.register_forward_hook(look)
     fit_network(network, *spectra, replace(RECIPE, max_epochs=1, bfloat16=True), 0)
-    assert seen == {0: torch.float32} | dict.fromkeys(range(1, len(layers)), torch.bfloat16)
+    dense = [place for place, layer in enumerate(layers) if isinstance(layer, torch.nn.Linear)]
+    assert seen == dict.fromkeys(range(len(layers)), torch.bfloat16) | dict.fromkeys([0, *dense], torch.float32)
+    assert len(dense) == 3
 
 
 def test_a_centred_recipe_subtracts_the_mean_of_what_it_trains_on(spectra):
