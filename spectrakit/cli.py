@@ -26,10 +26,10 @@ AxisUnit = Literal["nm", "cm-1"]
 Signal = Literal["counts", "reflectance", "percent-reflectance", "absorbance"]
 Harmonisation = Literal["none", "snv", "msc", "derivative", "snv+derivative", "top", "snv+top"]
 Imputation = Literal["pls", "network"]
-Study = Literal["libs", "gejiu"]
+Study = Literal["libs", "gejiu", "mir"]
 Profile = Literal["quick", "paper"]
 # Studies by the module that runs and records them, and those of them that take measured spectra with --data.
-RECORDS = {"libs": "libs_record", "gejiu": "gejiu_record"}
+RECORDS = {"libs": "libs_record", "gejiu": "gejiu_record", "mir": "mir_record"}
 WITH_DATA = ("gejiu",)
 # Where runs keep their finished tasks, below the folder that the command is given in.
 RUNS = Path(".spectrakit/runs")
@@ -155,6 +155,8 @@ def replicate(
         with written_whole(output) as part:
             Path(part).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         print(f"{output}: {len(record['results'])} results of the {profile} profile, seed {seed}")
+    if "hybrid" in outcomes:
+        print(f"{outcomes['hybrid']['file']}: {outcomes['hybrid']['rows']:,} samples, measured and imputed")
 
 
 @app.command()

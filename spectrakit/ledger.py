@@ -20,10 +20,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from spectrakit.resources import data_path
-from spectrakit.studies import gejiu_published, libs_published
+from spectrakit.studies import gejiu_published, libs_published, mir_published
 from spectrakit.studies.published import text_with_figures
 
-CHECKS = {"libs": libs_published.CHECKS, "gejiu": gejiu_published.CHECKS}
+CHECKS = {"libs": libs_published.CHECKS, "gejiu": gejiu_published.CHECKS, "mir": mir_published.CHECKS}
 PROVENANCE = ("profile", "config", "seed", "commit", "version")
 # An ordering agrees when it holds in nine of ten repeats; it points the same way when it holds in more than half.
 ORDERING_AGREES, ORDERING_LEANS = 0.9, 0.5

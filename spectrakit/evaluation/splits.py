@@ -104,3 +104,18 @@ def random_rounds(n_samples, n_rounds=10, test_share=0.25, train_size=None, rand
         training = random.permutation(np.flatnonzero(~test))[:train_size]
         rounds.append((np.sort(training), np.flatnonzero(test)))
     return rounds
+
+
+def balanced_rows(rows, labels, most, random_state=0):
+    """At most `most` of some rows, ascending: by chance within a label, and labels in turn.
+
+    rows : (n,) positions; labels : (n,) of these rows
+    The largest label gives way to the smaller ones, each of which has as many as any other until it has no more.
+    """
+    order = np.random.default_rng(random_state).permutation(len(rows))
+    _, codes = np.unique(np.asarray(labels)[order], return_inverse=True)
+    by_label = np.argsort(codes, kind="stable")
+    first = np.searchsorted(codes[by_label], codes[by_label])
+    turn = np.empty(len(order), int)
+    turn[by_label] = np.arange(len(order)) - first
+    return np.sort(np.asarray(rows)[order[np.argsort(turn, kind="stable")[:most]]])

@@ -34,7 +34,7 @@ from spectrakit.studies.gejiu import (
     target_round,
 )
 from spectrakit.studies.gejiu_published import DIRECT, band_distances
-from spectrakit.studies.records import mean_of, record_of, share_of
+from spectrakit.studies.records import mean_of, record_of, share_of, table_columns
 from spectrakit.training.pretraining import PAPER, predict
 
 FOUR_MODELS = (*DIRECT, "resnet_ph_pb")
@@ -378,7 +378,7 @@ def record(found, published, profile_name, random_state):
         "unknown_share": UNKNOWN_SHARE,
         "domains": {name: about["provenance"] for name, about in found["domains"].items()},
     }
-    extras = {name: _columns(table) for name, table in extra_tables(found).items()}
+    extras = {name: table_columns(table) for name, table in extra_tables(found).items()}
     return record_of(ledger_results(found, published), profile_name, configuration, random_state) | {"extras": extras}
 
 
@@ -436,14 +436,3 @@ def extra_tables(found):
         "randomised": pd.concat(randomised, ignore_index=True),
         **{kind: pd.DataFrame(chain.from_iterable(found[kind])) for kind in ("depths", "stopping", "properties")},
     }
-
-
-def _columns(table):
-    """A table as {column: list} for JSON: five significant digits, null for what is not there."""
-    return {name: [_plain(value) for value in column] for name, column in table.items()}
-
-
-def _plain(value):
-    if isinstance(value, float | np.floating):
-        return float(f"{value:.5g}") if np.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value

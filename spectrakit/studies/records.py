@@ -3,6 +3,8 @@
 import subprocess
 from pathlib import Path
 
+import numpy as np
+
 from spectrakit import __version__
 
 
@@ -16,6 +18,17 @@ def mean_of(values):
 def share_of(holds):
     """In which share of repeats something holds, as the ledger takes a result; holds : bool (n_repeats,)."""
     return {"value": float(holds.mean()), "n": len(holds)}
+
+
+def table_columns(table):
+    """A DataFrame as {column: list} for JSON: five significant digits, null for what is not there."""
+    return {name: [_plain(value) for value in column] for name, column in table.items()}
+
+
+def _plain(value):
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.5g}") if np.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def record_of(results, profile_name, configuration, random_state):

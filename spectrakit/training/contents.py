@@ -153,7 +153,7 @@ class ContentNetwork(RegressorMixin, BaseEstimator):
         """
         if not return_std:
             return self._members_and_draws(X, n_passes=0)[0].mean(axis=0)
-        means, spreads = self._means_and_spreads(X)
+        means, spreads = self.predict_with_spreads(X)
         return means, spreads["both"].to_numpy()
 
     def predict_spread(self, X):
@@ -167,13 +167,14 @@ class ContentNetwork(RegressorMixin, BaseEstimator):
         `passes` : standard deviation between the dropout passes of a member, quadratic mean over members
         `both` : root of the sum of their squares. None of them is a promise: see `evaluation.intervals`.
         """
-        return self._means_and_spreads(X)[1]
+        return self.predict_with_spreads(X)[1]
 
     def predict_draws(self, X):
         """Contents (n_members, n_passes, n) by every thinned network."""
         return self._members_and_draws(X, self.n_passes)[1]
 
-    def _means_and_spreads(self, X):
+    def predict_with_spreads(self, X):
+        """Contents (n,), as `predict`, and their spreads, DataFrame (n, 3), as `spreads`, in one go."""
         members, draws = self._members_and_draws(X, self.n_passes)
         nothing = np.zeros(members.shape[1])
         within = draws.var(axis=1, ddof=1).mean(axis=0) if self.n_passes > 1 else nothing
