@@ -70,3 +70,26 @@ def tiny_gejiu():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(gejiu.PROFILES, "quick", tiny)
         yield tiny
+
+
+@pytest.fixture(scope="module")
+def tiny_mir():
+    """The mid-infrared study cut down to seconds, under the name of its quick profile: 800 soils, two epochs."""
+    from dataclasses import replace
+
+    from spectrakit.studies import mir
+
+    tiny = replace(
+        mir.PROFILES["quick"],
+        n_samples=800,
+        compared=("none", "snv+epo"),
+        n_compared=10,
+        n_linear=150,
+        n_apart=120,
+        fewest_apart=20,
+        few=replace(mir.FEW_RECIPE, max_epochs=2, bfloat16=False),
+        n_passes=3,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(mir.PROFILES, "quick", tiny)
+        yield tiny

@@ -46,10 +46,8 @@ LIMITS = {"c": HIGHEST_CARBON, "om": HIGHEST_ORGANIC_MATTER}
 # Chosen on the ring trial alone: of the differences between scans of a standard that was left out, it takes away most
 # (`preprocess.harmonise.left_out_standards`).
 HARMONISED_BY = "snv+epo"
-# Shares of the sites that test and, of the others, that calibrate.
-TEST_SHARE, CALIBRATION_SHARE = 0.2, 0.15
-# A laboratory with fewer measured samples is not left out: its coverage could not be told.
-FEWEST_APART = 40
+# Shares of the sites that test and, of the others, that calibrate; and about how many rows the latter are at least.
+TEST_SHARE, CALIBRATION_SHARE, FEWEST_TO_CALIBRATE = 0.2, 0.15, 30
 DOMAIN_COMPONENTS = 10
 # Laboratories report carbon to 0.1 g/kg, so that logarithms begin there.
 LEAST_CONTENT = 0.1
@@ -69,6 +67,7 @@ class Profile:
     n_compared : most soils of a laboratory in that comparison
     n_linear : most rows that PLS and the domain are fitted to
     n_apart : most rows that networks are fitted to where a laboratory is left out, and most that test there
+    fewest_apart : measured samples of a laboratory that is left out, at least: with fewer, coverage could not be told
     many, few : recipes for more and for fewer than 20,000 rows; n_members, n_passes : as of ContentNetwork
     """
 
@@ -78,6 +77,7 @@ class Profile:
     n_compared: int
     n_linear: int
     n_apart: int
+    fewest_apart: int = 40
     many: Recipe = CONTENT_RECIPE
     few: Recipe = FEW_RECIPE
     n_members: int = 3
@@ -196,9 +196,14 @@ def divide_sites(rows, site, random_state):
     """Divide rows (positions) by the sites (n,) of the library: `Division`."""
     test_share = GroupShuffleSplit(1, test_size=TEST_SHARE, random_state=random_state)
     others, test = next(test_share.split(rows, groups=site[rows]))
-    shares = GroupShuffleSplit(1, test_size=CALIBRATION_SHARE, random_state=random_state)
-    training, calibration = next(shares.split(others, groups=site[rows[others]]))
+    training, calibration = hold_back(site[rows[others]], random_state)
     return Division(rows[others[training]], rows[others[calibration]], rows[test])
+
+
+def hold_back(site, random_state):
+    """Positions of rows (their sites, (n,)) that are fitted and that calibrate: two arrays, sites undivided."""
+    share = max(CALIBRATION_SHARE, min(FEWEST_TO_CALIBRATE / len(site), 0.5))
+    return next(GroupShuffleSplit(1, test_size=share, random_state=random_state).split(site, groups=site))
 
 
 def content_network(target, n_rows, profile, random_state):
@@ -388,10 +393,10 @@ def interval_coverage(library, rows, observed, bounds):
     return pd.concat(found)[columns].drop_duplicates(["method", "level", "by", "group"]).to_dict("records")
 
 
-def laboratories_apart(library, target):
-    """Names of the laboratories that are left out in turn: those with FEWEST_APART measured contents or more."""
+def laboratories_apart(library, target, profile):
+    """Names of the laboratories that are left out in turn: those with `fewest_apart` measured contents or more."""
     counts = pd.Series(library.laboratory[library.measured(target)]).value_counts()
-    return sorted(counts.index[counts >= FEWEST_APART])
+    return sorted(counts.index[counts >= profile.fewest_apart])
 
 
 def laboratory_apart(library, target, name, profile, random_state=0, progress=None):
@@ -407,12 +412,7 @@ def laboratory_apart(library, target, name, profile, random_state=0, progress=No
     test = np.sort(np.random.default_rng(random_state).permutation(rows[own])[: profile.n_apart])
     both = np.concatenate([known, test])
     X = library.harmonised(both, left_out=name)
-    division = next(
-        GroupShuffleSplit(1, test_size=CALIBRATION_SHARE, random_state=random_state).split(
-            known, groups=library.site[known]
-        )
-    )
-    training, calibration = division
+    training, calibration = hold_back(library.site[known], random_state)
     network = content_network(target, len(training), profile, random_state)
     network.fit(X[training], content[known[training]], library.site[known[training]], progress=progress)
     limits = (0.0, LIMITS[target])

@@ -130,7 +130,7 @@ def _library_part(run):
     return {
         "library": about | {"targets": targets, "gains": {target: _gains(library, target) for target in TARGETS}},
         "tables": {name: table_columns(table) for name, table in tables.items()},
-        "apart_names": {target: laboratories_apart(library, target) for target in TARGETS},
+        "apart_names": {target: laboratories_apart(library, target, run.profile) for target in TARGETS},
     }
 
 
