@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spectrakit.evaluation.splits import grouped_folds, leaky_folds, random_rounds, repeated_folds
+from spectrakit.evaluation.splits import balanced_rows, grouped_folds, leaky_folds, random_rounds, repeated_folds
 
 REPLICATES = np.repeat(["a", "b", "c", "d"], 3)
 
@@ -110,3 +110,14 @@ def test_rounds_keep_replicates_together():
 def test_impossible_rounds_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         random_rounds(12, **arguments)
+
+
+def test_balanced_rows_let_the_largest_label_give_way():
+    labels = np.array(["a"] * 90 + ["b"] * 8 + ["c"] * 2)
+    rows = np.arange(100, 200)
+    kept = balanced_rows(rows, labels, 20, 0)
+    counts = dict(zip(*np.unique(labels[kept - 100], return_counts=True), strict=True))
+    assert counts == {"a": 10, "b": 8, "c": 2} and (np.diff(kept) > 0).all()
+    np.testing.assert_array_equal(balanced_rows(rows, labels, 200), rows)
+    assert set(balanced_rows(rows, labels, 10, 0)) <= set(kept)
+    assert set(balanced_rows(rows, labels, 20, 1)) != set(kept)

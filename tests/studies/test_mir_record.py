@@ -38,7 +38,12 @@ def test_progress_ascends_to_the_whole_and_names_the_parts(found, calls):
     words = list(dict.fromkeys(words for words, _ in calls))
     assert words[:3] == ["the library", "harmonisations, c", "harmonisations, om"]
     assert "carbon without national" in words and "organic matter without nordic" in words
-    assert words[-4:] == ["organic and total carbon", "carbon, round 1", "organic matter, round 1", "the hybrid data set"]
+    assert words[-4:] == [
+        "organic and total carbon",
+        "carbon, round 1",
+        "organic matter, round 1",
+        "the hybrid data set",
+    ]
 
 
 def test_a_stopped_run_goes_on_to_the_same_result(found, folder, tmp_path, monkeypatch):
@@ -93,9 +98,7 @@ def test_results_are_those_of_the_parts(found, record):
     results = record["results"]
     for target in mir.TARGETS:
         (network,) = [
-            row
-            for row in found["rounds"][target][0]["scores"]
-            if row["model"] == "network" and row["by"] == "all"
+            row for row in found["rounds"][target][0]["scores"] if row["model"] == "network" and row["by"] == "all"
         ]
         assert results[f"rmse.{target}"] == {"value": pytest.approx(network["rmse"]), "n": 1}
         compared = pd.DataFrame(found["compared"][target]).query("model == 'pls'")
@@ -103,7 +106,9 @@ def test_results_are_those_of_the_parts(found, record):
         better = (rmse["snv+epo"] < rmse["none"]).mean()
         assert results[f"order.harmonisation.rmse_below_none.{target}"]["value"] == pytest.approx(better)
         apart = pd.DataFrame(found["rounds"][target][0]["apart"])
-        assert results[f"coverage.{target}.unseen_laboratory"]["value"] == pytest.approx(100 * apart["promised_90"].mean())
+        assert results[f"coverage.{target}.unseen_laboratory"]["value"] == pytest.approx(
+            100 * apart["promised_90"].mean()
+        )
 
 
 def test_nothing_measured_is_overwritten_and_every_gap_is_filled(found, kept, library):
@@ -113,7 +118,9 @@ def test_nothing_measured_is_overwritten_and_every_gap_is_filled(found, kept, li
         measured = library.dataset.properties[column].to_numpy()
         gaps = np.isnan(measured)
         np.testing.assert_array_equal(table[column][~gaps], measured[~gaps])
-        assert set(table[f"{target}_origin"][~gaps]) == {"measured"} and set(table[f"{target}_origin"][gaps]) == {"imputed"}
+        assert set(table[f"{target}_origin"][~gaps]) == {"measured"} and set(table[f"{target}_origin"][gaps]) == {
+            "imputed"
+        }
         assert table[column][gaps].between(0, mir.LIMITS[target], inclusive="neither").all()
         bounds = [table[f"{target}_{side}_{level}"] for level in (95, 90, 68) for side in ("lower", "upper")]
         assert all(bound[gaps].notna().all() and bound[~gaps].isna().all() for bound in bounds)
