@@ -1,5 +1,6 @@
 import json
 
+import pandas as pd
 import pytest
 
 from spectrakit import cli, ledger, tables
@@ -201,6 +202,25 @@ def test_replicate_and_ledger_serve_the_gejiu_study(tiny_gejiu, place, monkeypat
     (row,) = [line for line in out if line.startswith("│ r2.pls_pb ")]
     assert ledger._ours_text({"kind": "result"}, results["r2.pls_pb"]) in row
     assert "gejiu: inside the paper" in "\n".join(out)
+
+
+def test_replicate_and_ledger_serve_the_mid_infrared_study(tiny_mir, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, err = command("replicate", "mir", "-o", "mir.json")
+    assert (code, err) == (0, [])
+    assert sum(line.split("│")[1].strip() == "carbon, new sites" for line in out if line.startswith("│")) == 4
+    results = ledger.load_results("mir", tmp_path / "mir.json")["results"]
+    assert out[-2] == f"mir.json: {len(results)} results of the quick profile, seed 0"
+    file, words = out[-1].split(": ")
+    assert words == "800 samples, measured and imputed" and len(pd.read_parquet(file)) == 800
+
+    code, out, err = command("ledger", "mir", "--results", "mir.json")
+    assert (code, err) == (0, [])
+    assert ledger._ours_text({"kind": "result"}, results["r2.om"]) in "".join(out)
+    code, out, err = command("replicate", "mir", "--data", tmp_path)
+    assert (code, out) == (2, [])
+    assert err == ["spectrakit: --data: mir takes no measured spectra here, only gejiu does"]
 
 
 def test_measured_spectra_that_are_not_there_give_one_line(tiny_gejiu, tmp_path, monkeypatch, command):
