@@ -25,9 +25,13 @@ app.add_typer(simulate, name="simulate")
 AxisUnit = Literal["nm", "cm-1"]
 Signal = Literal["counts", "reflectance", "percent-reflectance", "absorbance"]
 Harmonisation = Literal["none", "snv", "msc", "derivative", "snv+derivative", "top", "snv+top"]
-Imputation = Literal["pls", "network"]
+Imputation = Literal["pls", "network", "pretrained"]
 Study = Literal["libs", "gejiu", "mir"]
 Profile = Literal["quick", "paper"]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers do the work; they read and write these files."),
+]
 # Studies by the module that runs and records them, and those of them that take measured spectra with --data.
 RECORDS = {"libs": "libs_record", "gejiu": "gejiu_record", "mir": "mir_record"}
 WITH_DATA = ("gejiu",)
@@ -42,14 +46,17 @@ def spectrakit():
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="Plain spectral table: .csv, .csv.gz or .parquet.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="Spectral table or OSSL-layout table (.csv, .csv.gz, .parquet), or a folder of Parquet."),
+    ],
     axis: Annotated[AxisUnit, typer.Option(help="Unit of the channel names.")],
     signal: Annotated[Signal, typer.Option(help="What the channels hold.")],
 ):
-    """Say what a spectral table holds and what is wrong with it; exit code 2 if it cannot be used."""
-    from spectrakit.tables import check_table
+    """Say what a spectral table or a library holds and what is wrong with it; exit code 2 if it cannot be used."""
+    from spectrakit.tables import check_library
 
-    report = check_table(file, axis, signal)
+    report = check_library(file, axis, signal)
     _print_report(report)
     raise typer.Exit(0 if report.usable else 2)
 
@@ -125,6 +132,7 @@ def replicate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also write the record here, as JSON for `ledger --results`.")
     ] = None,
+    scheduler: Scheduler = None,
 ):
     """Run a study from spectra, simulated where no data are given, to its results; a stopped run goes on."""
     import json
@@ -133,6 +141,7 @@ def replicate(
     import torch
 
     from spectrakit.ledger import as_table, ledger_frame, load_published
+    from spectrakit.studies.cluster import task_runner
     from spectrakit.tables import written_whole
 
     if output is not None:
@@ -143,9 +152,14 @@ def replicate(
     torch.set_num_threads(1)
     published = load_published(study)
     words = f"{study}, {profile} profile"
-    with _resumable(), _progress_bar(words) as progress:
+    with _resumable(), task_runner(scheduler) as runner, _progress_bar(words) as progress:
         outcomes = module.replicate(
-            profile, seed, RUNS / study, progress=lambda task, share: progress(share, 1, f"{words}: {task}"), **measured
+            profile,
+            seed,
+            RUNS / study,
+            progress=lambda task, share: progress(share, 1, f"{words}: {task}"),
+            runner=runner,
+            **measured,
         )
     record = module.record(outcomes, published, profile, seed)
     Console().print(as_table(module.score_frame(outcomes), f"{study}: scores by task and model"))
@@ -171,6 +185,7 @@ def transfer(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also write model, round and scores here, as JSON records.")
     ] = None,
+    scheduler: Scheduler = None,
 ):
     """Ask of a measured table whether a pretrained network helps, beside PLS, SVM and one from scratch.
 
@@ -180,6 +195,7 @@ def transfer(
     import torch
 
     from spectrakit.ledger import as_table
+    from spectrakit.studies.cluster import task_runner
     from spectrakit.studies.transfer import prepare, r2_plot, run_rounds, score_frame, transfer_models, with_target
     from spectrakit.tables import read_table, written_whole
 
@@ -192,7 +208,7 @@ def transfer(
     dataset, notes = prepare(dataset)
     for note in target_notes + notes:
         print(f"note: {note}")
-    with _resumable(), _progress_bar(target) as progress:
+    with _resumable(), task_runner(scheduler) as runner, _progress_bar(target) as progress:
         records = run_rounds(
             dataset,
             target,
@@ -202,6 +218,7 @@ def transfer(
             seed,
             RUNS / "transfer",
             lambda task, share: progress(share, 1, f"{target}: {task}"),
+            runner=runner,
         )
     console = Console(highlight=False, soft_wrap=True)
     console.print(as_table(score_frame(records), f"{target}: mean ± SD over {rounds} rounds"))
@@ -224,16 +241,15 @@ def impute(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .parquet, .csv or .csv.gz.")],
     signal: Annotated[Signal, typer.Option(help="What the channels hold; counts will not do.")] = "absorbance",
     harmonise: Annotated[Harmonisation, typer.Option(help="How laboratories are made alike.")] = "snv+derivative",
-    model: Annotated[Imputation, typer.Option(help="What predicts.")] = "pls",
+    model: Annotated[
+        Imputation, typer.Option(help="What predicts; pretrained: on features learned from simulated laboratories.")
+    ] = "pls",
     level: Annotated[float, typer.Option(help="Share that the intervals shall cover, beside 0.68 and 0.95.")] = 0.9,
     fit_rows: Annotated[
         int, typer.Option(min=40, help="The most rows to fit to; of more, equal parts by laboratory.")
     ] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same values.")] = 0,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers fit and fill; they read LIBRARY."),
-    ] = None,
+    scheduler: Scheduler = None,
 ):
     """Fill the gaps of a mid-infrared library (1/cm), each value with its origin, its intervals and its flags.
 
@@ -244,8 +260,9 @@ def impute(
 
     from spectrakit.ledger import as_table
     from spectrakit.studies.cluster import task_runner
-    from spectrakit.studies.impute import MODELS, make_plan, report_frame, report_lines
+    from spectrakit.studies.impute import MODELS, report_frame, report_lines
     from spectrakit.studies.impute import impute as fill_gaps
+    from spectrakit.studies.impute_plan import make_plan
 
     _refuse_unwritable(output)
     torch.set_num_threads(1)
@@ -296,6 +313,7 @@ def harmonise(
 ):
     """Ask which harmonisation helps and which hurts on a laboratory never seen: each is left out in turn.
 
+    By partial least squares, and by features of a network pretrained on simulated laboratories (mid-infrared alone).
     Everything is fitted to the other laboratories. Names of samples that several laboratories have scanned are taken
     for standards of a ring trial if their spectra agree. A run that was stopped goes on where it was.
     """
@@ -303,6 +321,8 @@ def harmonise(
 
     from spectrakit.ledger import as_table
     from spectrakit.studies import laboratories as study
+    from spectrakit.studies import laboratory_report as report
+    from spectrakit.studies.laboratory_tables import read_laboratories
     from spectrakit.tables import write_table, written_whole
 
     if output is not None:
@@ -312,12 +332,13 @@ def harmonise(
     if spectra is not None:
         _refuse_unwritable(spectra)
     torch.set_num_threads(1)
-    dataset, notes = study.read_laboratories(tables, axis, signal)
+    dataset, notes = read_laboratories(tables, axis, signal)
     standards, ring, ring_notes = study.ring_of(dataset)
     soils, soil_notes = study.soils_to_predict(dataset.subset(~standards), target)
     choices, choice_notes = study.possible_harmonisations(soils, ring, seed)
     scale = study.scale_of(soils.properties[target], target, scale)
-    for note in notes + ring_notes + soil_notes + choice_notes:
+    models, model_notes = study.possible_models(soils)
+    for note in notes + ring_notes + soil_notes + choice_notes + model_notes:
         print(f"note: {note}")
     if spectra is not None:
         write_table(study.harmonised_spectra(dataset, choices, harmonisation, reference), spectra)
@@ -327,6 +348,7 @@ def harmonise(
             soils,
             target,
             choices,
+            models,
             scale=scale,
             reference=reference,
             random_state=seed,
@@ -337,11 +359,11 @@ def harmonise(
     unit = f"log10 {target}" if scale == "log10" else target
     for model in [name for name in records["model"].unique() if name != "mean"]:
         title = f"{unit} on a laboratory never seen, by {model}"
-        console.print(as_table(study.score_frame(records, model), f"{title}: R2 | RMSE, * the lowest"))
-        console.print(as_table(study.bias_frame(records, model), f"{title}: bias | RMSE without it"))
-        console.print(as_table(study.effect_frame(records, model), f"{title}: RMSE against 'none'"))
+        console.print(as_table(report.score_frame(records, model), f"{title}: R2 | RMSE, * the lowest"))
+        console.print(as_table(report.bias_frame(records, model), f"{title}: bias | RMSE without it"))
+        console.print(as_table(report.effect_frame(records, model), f"{title}: RMSE against 'none'"))
     n_laboratories = records["laboratory"].nunique()
-    print(*study.reading_lines(n_laboratories), sep="\n")
+    print(*report.reading_lines(n_laboratories), sep="\n")
     print(f"{dataset.provenance_line()}; {len(soils):,} samples of {n_laboratories} laboratories; seed {seed}")
     if output is not None:
         with written_whole(output) as part:
@@ -463,11 +485,17 @@ def _print_report(report):
     console = Console(highlight=False, markup=False, soft_wrap=True)
     low, high = sorted((report.axis[0], report.axis[-1]))
     console.print(f"{report.path.name}: {report.provenance}")
-    console.print(f"  samples   {report.n_samples:,}")
+    files = f" in {report.n_files:,} files" if report.n_files > 1 else ""
+    console.print(f"  samples   {report.n_samples:,}{files}")
     console.print(f"  channels  {len(report.axis):,} of {report.signal}, values {_span(*report.values)}")
     console.print(f"  axis      {low:g} to {high:g} {report.axis_unit}{_step_words(report)}")
     if report.sample_columns:
         console.print(f"  samples also carry {', '.join(report.sample_columns)}")
+    if report.laboratories:
+        table = Table("laboratory", "samples", box=None, padding=(0, 2))
+        for name, count in report.laboratories.items():
+            table.add_row(name, f"{count:,}")
+        console.print(table)
     if report.properties:
         table = Table("property", "unit", "measured", "smallest", "largest", box=None, padding=(0, 2))
         for item in report.properties:

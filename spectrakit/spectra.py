@@ -102,15 +102,10 @@ class SpectralDataset:
         A new channel that lies beside a missing value is missing.
         """
         new_axis = np.asarray(new_axis, dtype=np.float64)
-        outside = (new_axis < self.axis[0]) | (new_axis > self.axis[-1])
-        for low, high in axis_gaps(self.axis):
-            outside |= (new_axis > low) & (new_axis < high)
+        outside = ~covered_channels(new_axis, self.axis)
         if outside.any():
             raise ValueError(f"{new_axis[outside][0]} {self.axis_unit} is not covered: {self._extent()}")
-        spectra = np.empty((self.n_samples, len(new_axis)), dtype=np.float32)
-        for row, spectrum in zip(spectra, self.spectra, strict=True):
-            row[:] = np.interp(new_axis, self.axis, spectrum)
-        return replace(self, spectra=spectra, axis=new_axis)
+        return replace(self, spectra=interpolated(self.spectra, self.axis, new_axis), axis=new_axis)
 
     def provenance_line(self):
         """Where the spectra come from, in one line: 'simulated, seed 7, ...' or 'measured, file a.csv'."""
@@ -137,6 +132,51 @@ def axis_gaps(axis):
     usual = np.maximum(beside, np.median(steps)) if len(steps) > 1 else np.inf
     wide = np.flatnonzero(steps > 3 * usual)
     return np.column_stack([axis[wide], axis[wide + 1]])
+
+
+def covered_channels(new_axis, axis):
+    """Mask (n_new,) of the channels that those of an axis (n_channels,) enclose: not beyond its ends, nor in a gap."""
+    inside = np.zeros(len(new_axis), bool) if len(axis) == 0 else (new_axis >= axis[0]) & (new_axis <= axis[-1])
+    for low, high in axis_gaps(axis):
+        inside &= (new_axis <= low) | (new_axis >= high)
+    return inside
+
+
+def interpolated(spectra, axis, new_axis):
+    """Spectra (n, n_channels) on a new axis (n_new,), float32, by linear interpolation between neighbouring channels.
+
+    Both axes ascend. On the same axis they are the spectra themselves.
+    """
+    spectra = np.asarray(spectra, dtype=np.float32)
+    if np.array_equal(axis, new_axis):
+        return spectra
+    resampled = np.empty((len(spectra), len(new_axis)), dtype=np.float32)
+    for row, spectrum in zip(resampled, spectra, strict=True):
+        row[:] = np.interp(new_axis, axis, spectrum)
+    return resampled
+
+
+def laboratory_labels(samples):
+    """Who scanned each sample: Series (n_samples,) of text, missing where nobody is named; None where no column says.
+
+    samples : of a `SpectralDataset`; the column laboratory counts, and lab where that is empty.
+    """
+    columns = [samples[name].astype(object) for name in ("laboratory", "lab") if name in samples]
+    if not columns:
+        return None
+    labels = columns[0] if len(columns) == 1 else columns[0].fillna(columns[1])
+    return labels.where(labels.isna(), labels.astype(str))
+
+
+def group_labels(samples, columns=("group", "site")):
+    """Labels (n_samples,) of what must not be divided: the first of some columns that says, else the sample itself.
+
+    samples : of a `SpectralDataset`
+    """
+    labels = "sample " + samples["sample_id"].astype(str)
+    for name in reversed([name for name in columns if name in samples]):
+        labels = labels.where(samples[name].isna(), f"{name} " + samples[name].astype(str))
+    return labels.to_numpy(str)
 
 
 def provenance_line(provenance):

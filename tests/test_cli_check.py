@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from spectrakit import cli
@@ -100,3 +102,36 @@ def test_a_command_that_is_wrong_gives_one_line(command, arguments, message):
     code, out, (line,) = command(*arguments)
     assert (code, out) == (2, [])
     assert line.startswith(f"spectrakit: {message}")
+
+
+def test_a_folder_says_who_scanned_what_and_how_much_of_each_property_is_measured(command, tmp_path):
+    for number, laboratory in ((0, "KSSL"), (1, "ICRAF")):
+        place = tmp_path / "parts" / f"laboratory={laboratory}"
+        place.mkdir(parents=True)
+        carbon = [10.0, None, 30.0][number:]
+        names = [f"s{i}" for i in range(len(carbon))]
+        table = {"sample_id": names, "c_g_kg": carbon, "600": [0.5, -0.25, 1.5][number:]}
+        table["602"] = [0.5, 1 + number, 2 - number / 2][number:]
+        pyarrow.parquet.write_table(pyarrow.table(table), place / "part-0.parquet")
+    code, out, err = command("check", tmp_path / "parts", "--axis", "cm-1", "--signal", "absorbance")
+    assert (code, err) == (0, [])
+    assert out[:5] == [
+        "parts: measured, folder parts",
+        "  samples   5 in 2 files",
+        "  channels  2 of absorbance, values -0.25 to 2",
+        "  axis      600 to 602 cm-1, step 2",
+        "  samples also carry laboratory",
+    ]
+    assert [line.split() for line in out[5:10]] == [
+        ["laboratory", "samples"],
+        ["ICRAF", "2"],
+        ["KSSL", "3"],
+        ["property", "unit", "measured", "smallest", "largest"],
+        ["c_g_kg", "g/kg", "3", "of", "5", "10", "30"],
+    ]
+    assert out[10:] == [
+        "warning: absorbance below 0 in 2 cells, 2 of 5 samples (row 2 of laboratory=ICRAF/part-0.parquet, column 600; "
+        "row 3 of laboratory=KSSL/part-0.parquet, column 600). Check the white reference of these samples, or leave "
+        "out the channels.",
+        "usable: 0 errors, 1 warning",
+    ]

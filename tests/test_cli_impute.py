@@ -8,7 +8,7 @@ import pytest
 from spectrakit import cli
 from spectrakit.preprocess.harmonise import WITHOUT_STANDARDS
 from spectrakit.spectra import SpectralDataset
-from spectrakit.studies import cluster
+from spectrakit.studies import cluster, impute_plan
 from spectrakit.studies import impute as study
 from spectrakit.tables import write_table
 
@@ -77,8 +77,8 @@ def test_what_was_found_promised_and_written(run, table, tmp_path):
 
 def test_options_reach_the_run(run, table, tmp_path, monkeypatch):
     asked = []
-    made = study.make_plan
-    monkeypatch.setattr(study, "make_plan", lambda *given: asked.append(given) or made(*given))
+    made = impute_plan.make_plan
+    monkeypatch.setattr(impute_plan, "make_plan", lambda *given: asked.append(given) or made(*given))
     arguments = ("--harmonise", "msc", "--level", 0.5, "--fit-rows", 50, "--seed", 7, "--model", "pls")
     code, out, err = run("impute", "library.csv", "--property", "c_g_kg", "-o", "hybrid.csv", *arguments)
     assert (code, err) == (0, [])

@@ -139,6 +139,7 @@ def test_a_failed_write_leaves_the_old_record_as_it_was(run, record, tmp_path, m
         ("libs", "--seed", "x"),
         ("libs", "--data", "."),
         ("gejiu", "--data", "gone"),
+        ("libs", "--scheduler", "smoke://127.0.0.1:9"),
     ],
 )
 def test_wrong_options_give_code_2(run, nothing_started, arguments):

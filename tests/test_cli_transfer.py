@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -96,6 +97,19 @@ def test_the_five_models_of_the_command_run_on_a_table(run, table, tmp_path):
     assert scores["mean"] < 0 and min(scores["pls"], scores["svm"]) > 0.9
     assert scores["pretrained"] > max(scores["scratch"], 0.5)
     assert "R2 of each round (·) and their mean (|)" in out
+
+
+def test_the_workers_of_a_scheduler_give_the_same(run, made, table, tmp_path):
+    from distributed import LocalCluster
+
+    arguments = ("transfer", table, "--target", "ph", "--rounds", 2, "-o")
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+        there = run(*arguments, "there.json", "--scheduler", cluster.scheduler_address)
+    assert there[0] == 0 and made["names"] == []  # what was made was made of copies
+    shutil.rmtree(tmp_path / ".spectrakit")
+    here = run(*arguments, "here.json")
+    assert len(made["names"]) == 4 and here[1][:-1] == there[1][:-1]
+    assert (tmp_path / "here.json").read_bytes() == (tmp_path / "there.json").read_bytes()
 
 
 def test_a_stopped_run_goes_on_where_it_was(run, made, table, tmp_path):

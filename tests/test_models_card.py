@@ -8,15 +8,20 @@ import torch
 from spectrakit.evaluation.metrics import r2, rmse
 from spectrakit.models.resnet import load_network
 from spectrakit.preprocess import network_input
+from spectrakit.preprocess.harmonise import HARMONISATIONS
 from spectrakit.resources import data_path
 from spectrakit.simulate.instruments import ASD_FIELDSPEC_3, FOSS_XDS
 from spectrakit.simulate.lucas import N_SAMPLES, simulate_lucas
 from spectrakit.simulate.soil import WORLD, _draw_factors, draw_soils
 from spectrakit.simulate.survey import scan
+from spectrakit.studies.laboratories import Choice, leave_laboratories_out, soils_to_predict
+from spectrakit.studies.laboratory_tables import read_laboratories
 from spectrakit.training.episodes import episode_error
+from spectrakit.training.library_features import TARGETS, covered_inputs, draw_worlds
 from spectrakit.training.pretraining import predict
 
 NAMES = ("resnet_soils", "resnet_lucas_ph")
+LIBRARY = "resnet_library"
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +64,7 @@ def test_the_card_repeats_what_the_files_say_of_themselves(card, place):
 
 
 def test_the_card_repeats_the_scores_of_the_files(card):
-    for table, name in zip(card[3:], reversed(NAMES), strict=True):
+    for table, name in zip((*card[3:5], card[8]), (*reversed(NAMES), LIBRARY), strict=True):
         scores = {row: cells[0] for row, cells in list(table.items())[2:]}
         kept = network_of(name)[1]["scores"]
         assert scores == {score: str(value) for score, value in kept.items()}
@@ -124,7 +129,7 @@ def test_the_card_says_how_much_the_second_stage_helped(card, build_models):
 
 def test_the_files_are_small_and_no_others_are_there():
     sizes = {path.stem: path.stat().st_size for path in data_path("models").glob("*.safetensors")}
-    assert set(sizes) == set(NAMES) and max(sizes.values()) < 1_000_000
+    assert set(sizes) == {*NAMES, LIBRARY} and max(sizes.values()) < 1_000_000
 
 
 def test_the_card_says_how_well_fresh_soils_of_the_world_are_read(card, build_models):
@@ -151,3 +156,82 @@ def test_fresh_soils_of_europe_have_the_ph_that_the_card_promises():
     ph = fresh.properties["ph"].to_numpy()
     assert r2(ph, predicted) == pytest.approx(kept["scores"]["r2"], abs=0.05)
     assert rmse(ph, predicted) == pytest.approx(kept["scores"]["rmse"], abs=0.05)
+
+
+# --- resnet_library -------------------------------------------------------------------------------------
+
+
+def test_the_card_repeats_what_the_library_says_of_itself(card, build_models):
+    network, kept = network_of(LIBRARY)
+    settings = {name: cells[0] for name, cells in card[5].items()}
+    recipe = dict(kept["recipe"])
+    assert recipe == vars(build_models.LIBRARY_RECIPE) and recipe.pop("name") == "library"
+    told = {**recipe, "l2": network.config.l2, "targets": len(kept["targets"])}
+    told |= {name: kept[name] for name in ("origin", "transform", "seed")}
+    told |= {
+        "worlds": build_models.N_WORLDS,
+        "laboratories a world": build_models.LABORATORIES_A_WORLD,
+        "soils a laboratory": build_models.SOILS_A_LABORATORY,
+        "worlds kept back for the scores": build_models.WORLDS_KEPT_BACK,
+    }
+    assert {name: settings[name] for name in told} == {name: str(value) for name, value in told.items()}
+    assert settings["weights to learn"] == f"{sum(weights.numel() for weights in network.parameters()):,}"
+    assert kept["targets"] == list(TARGETS) == list(kept["scores"])
+
+
+def test_the_card_repeats_how_the_library_practised(card, build_models):
+    kept, settings = network_of(LIBRARY)[1], {name: cells[0] for name, cells in list(card[6].items())[2:]}
+    recipe = kept["episodes"]
+    told = recipe | {name: f"{recipe[name][0]} to {recipe[name][1] - 1}" for name in ("n_laboratories", "n_support")}
+    told |= {"penalty": f"{kept['penalty']:.3f}"}
+    assert settings == {name: str(value) for name, value in told.items()}
+    pairs = {name: tuple(recipe[name]) for name in ("n_laboratories", "n_support")}
+    assert recipe | pairs == vars(build_models.BETWEEN)
+    text = data_path("models", "README.md").read_text("utf-8")
+    assert f"with {build_models.LIBRARY_DENSE_RECIPE.max_epochs} epochs, on frozen features; no command" in text
+
+
+def test_the_card_repeats_what_it_takes_to_know_another_laboratory(card, build_models):
+    unseen = network_of(LIBRARY)[1]["unseen"]
+    rows = list(card[7].items())[2:]
+    assert [int(number) for number, _ in rows] == unseen["laboratories"] == list(build_models.GROWTH_LABORATORIES)
+    forms = {"factor": "{:g}", "covered": "{:.0%}", "rmse": "{:g}", "pls": "{:g}", "better": "{:.0%}"}
+    for place, (_, cells) in enumerate(rows):
+        told = [form.format(unseen[name][place]).replace("%", " %") for name, form in forms.items()]
+        assert cells == told
+
+
+def test_fresh_laboratories_bear_the_factors_out(build_models, monkeypatch):
+    monkeypatch.setattr(build_models, "GROWTH_LABORATORIES", (2,))
+    network, kept = network_of(LIBRARY)
+    fresh = build_models.error_growth(network, kept["penalty"], np.random.default_rng(2024), n_worlds=8)
+    kept = {name: values[kept["unseen"]["laboratories"].index(2)] for name, values in kept["unseen"].items()}
+    # 16 cases, whose coverage has a standard deviation of about a third.
+    assert fresh["covered"][0] == pytest.approx(kept["covered"], abs=0.2)
+    assert fresh["factor"][0] == pytest.approx(kept["factor"], rel=0.5)
+    assert fresh["rmse"][0] / fresh["pls"][0] == pytest.approx(kept["rmse"] / kept["pls"], abs=0.15)
+
+
+def test_targets_of_fresh_worlds_are_read_as_the_card_says():
+    network, kept = network_of(LIBRARY)
+    generator = np.random.default_rng(2024)
+    derivatives, targets = draw_worlds(8, 2, 32, generator)
+    X = covered_inputs(derivatives.reshape(-1, 32, 340), generator)
+    scaled = (targets.reshape(len(X), -1) - kept["scaling"]["mean"]) / kept["scaling"]["deviation"]
+    predicted = predict(network, X)
+    fresh = [r2(scaled[:, place], predicted[:, place]) for place in range(len(TARGETS))]
+    assert np.mean(fresh) == pytest.approx(np.mean(list(kept["scores"].values())), abs=0.1)
+
+
+def test_the_card_repeats_the_scores_on_three_measured_laboratories(card, shared):
+    paths = [shared / "real" / "mir" / f"{name}.csv.gz" for name in ("h138", "nrw115", "o32")]
+    soils, _ = soils_to_predict(read_laboratories(paths, "cm-1", "percent-reflectance")[0], "soc_pct")
+    records = leave_laboratories_out(soils, "soc_pct", {"snv": Choice(HARMONISATIONS["snv"])}).set_index("laboratory")
+    mean, pls, pretrained = (records[records["model"] == name] for name in ("mean", "pls", "pretrained"))
+    rows = pd.DataFrame.from_dict(dict(list(card[9].items())[2:]), orient="index")
+    assert list(rows.index) == list(pretrained.index)
+    for column, found in ((0, mean["rmse"]), (2, pls["rmse"]), (4, pretrained["rmse"]), (5, pretrained["r2"])):
+        np.testing.assert_allclose(rows[column].astype(float), found, atol=0.006)
+    covered = rows[6].str.removesuffix(" %").astype(float) / 100
+    np.testing.assert_allclose(covered, pretrained["coverage_90"], atol=0.02)
+    assert (pretrained["rmse"] < rows[3].str.split().str[0].astype(float)).sum() == 2

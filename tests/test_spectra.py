@@ -2,7 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spectrakit.spectra import SpectralDataset, axis_gaps, provenance_line
+from spectrakit.spectra import (
+    SpectralDataset,
+    axis_gaps,
+    covered_channels,
+    group_labels,
+    interpolated,
+    laboratory_labels,
+    provenance_line,
+)
 
 
 def dataset(axis=(400.0, 410.0, 420.0, 430.0), spectra=((0, 10, 20, 30), (5, 5, 5, 5), (1, 2, 4, 8)), **changes):
@@ -115,3 +123,28 @@ def test_provenance_in_one_line():
     assert provenance_line({"origin": "measured", "source": "file a.csv"}) == "measured, file a.csv"
     further = {"origin": "simulated", "seed": 0, "profile": "quick", "settings": {"gain": 2}}
     assert provenance_line(further) == "simulated, seed 0, profile quick"
+
+
+def test_channels_that_others_enclose_are_neither_beyond_their_ends_nor_in_a_gap():
+    axis = np.array([400, 402, 404, 500, 502, 504.0])
+    asked = np.array([399, 400, 403, 404, 450, 500, 503, 504, 505.0])
+    expected = [False, True, True, True, False, True, True, True, False]
+    np.testing.assert_array_equal(covered_channels(asked, axis), expected)
+    assert not covered_channels(asked, axis[:0]).any()
+
+
+def test_spectra_on_their_own_axis_stay_as_they_are():
+    spectra = np.array([[1, 2, 4]], np.float32)
+    assert interpolated(spectra, [1, 2, 3], [1.0, 2, 3]) is spectra
+    np.testing.assert_array_equal(interpolated(spectra, [1, 2, 3], [1.5, 2.5]), [[1.5, 3]])
+
+
+def test_laboratories_and_what_must_not_be_divided_are_read_from_the_columns_that_say():
+    samples = pd.DataFrame({"sample_id": ["a", "b", "c", "d"], "lab": ["x", "y", None, "z"]})
+    assert laboratory_labels(samples).to_list()[:2] == ["x", "y"] and laboratory_labels(samples).isna()[2]
+    assert laboratory_labels(samples.assign(laboratory=[1, None, 3, None])).to_list() == ["1.0", "y", "3.0", "z"]
+    assert laboratory_labels(samples[["sample_id"]]) is None
+    samples = samples.assign(site=["s", "s", None, None], group=[None, "g", None, "g"])
+    assert group_labels(samples).tolist() == ["site s", "group g", "sample c", "group g"]
+    assert group_labels(samples, ("group",)).tolist() == ["sample a", "group g", "sample c", "group g"]
+    assert group_labels(samples[["sample_id"]]).tolist() == ["sample a", "sample b", "sample c", "sample d"]

@@ -118,6 +118,54 @@ class CrossValidatedPLS(RegressorMixin, BaseEstimator):
         return self.model_.predict(validate_data(self, X, reset=False)).ravel()
 
 
+class LogPLS(RegressorMixin, BaseEstimator):
+    """Partial least squares of ln(content + a tenth of the median content); of the content where it has no lowest.
+
+    limits : lowest and highest content there can be; predictions are brought inside
+    max_components, random_state : as of CrossValidatedPLS
+    After fit: `pls_`, `log_offset_`.
+    """
+
+    def __init__(self, limits=(0.0, np.inf), max_components=30, random_state=None):
+        self.limits = limits
+        self.max_components = max_components
+        self.random_state = random_state
+
+    def fit(self, X, y, groups=None):
+        """Fit to X (n, n_channels) and contents y (n,).
+
+        groups : as of `CrossValidatedPLS`; a single one is none
+        """
+        self.log_offset_ = log_offset(y, self.limits)
+        scaled = y if self.log_offset_ is None else np.log(np.asarray(y) + self.log_offset_)
+        groups = None if groups is None or len(np.unique(groups)) < 2 else groups
+        self.pls_ = CrossValidatedPLS(self.max_components, random_state=self.random_state).fit(X, scaled, groups)
+        return self
+
+    def predict(self, X, return_std=False):
+        """Contents (n,), inside the limits; return_std : also the standard deviation of their errors (n,).
+
+        That is the one of the inner cross-validation, on the scale that is fitted to, taken back to contents.
+        """
+        scaled = self.pls_.predict(X)
+        if self.log_offset_ is not None:
+            with np.errstate(over="ignore"):  # beyond any number is beyond the limit
+                scaled = np.exp(scaled) - self.log_offset_
+        contents = np.clip(scaled, *self.limits)
+        if not return_std:
+            return contents
+        deviation = self.pls_.inner_rmse_[self.pls_.n_components_ - 1]
+        return contents, deviation * (np.ones(len(X)) if self.log_offset_ is None else contents + self.log_offset_)
+
+
+def log_offset(contents, limits):
+    """What is added to contents (n,) before a logarithm, a tenth of their median or, where that is 0, of their mean.
+
+    None, for no logarithm, where the lowest content is not 0.
+    """
+    return float(np.median(contents) or np.mean(contents)) / 10 if limits[0] == 0 else None
+
+
 class BayesianSVM(RegressorMixin, BaseEstimator):
     """Support vector regression with an RBF kernel, tuned by Bayesian optimisation inside the training rows.
 

@@ -6,6 +6,16 @@ from spectrakit.preprocess.pretreatment import (
     network_input,
     normalise_area,
     normalise_maximum,
+    positive_reflectance,
+    raised_notes,
 )
 
-__all__ = ["SpectrumScaler", "derivative_spectra", "network_input", "normalise_area", "normalise_maximum"]
+__all__ = [
+    "SpectrumScaler",
+    "derivative_spectra",
+    "network_input",
+    "normalise_area",
+    "normalise_maximum",
+    "positive_reflectance",
+    "raised_notes",
+]

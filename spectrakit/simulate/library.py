@@ -17,7 +17,15 @@ from sklearn.cluster import KMeans
 from spectrakit.resources import data_path
 from spectrakit.simulate.infrared import draw_infrared_variation, infrared_composition
 from spectrakit.simulate.laboratories import laboratories, library_axis
-from spectrakit.simulate.soil import Region, Soils, draw_soils
+from spectrakit.simulate.soil import (
+    ORGANIC_MATTER_PER_CARBON,
+    Region,
+    Soils,
+    carbonate_control,
+    carbonate_ph,
+    draw_soils,
+    held_water,
+)
 from spectrakit.spectra import SpectralDataset
 
 N_SAMPLES, N_STANDARDS = 56_787, 60
@@ -33,8 +41,8 @@ _BLOCK, _SCANS = 1024, 64
 _AT_LEAST = 20
 # What moves down with clay.
 _MOVING = ["kaolinite", "smectite", "illite", "chlorite", "gibbsite", "hematite", "goethite"]
-# Organic matter over organic carbon: mean (as in soil.py), standard deviation, limits (Pribyl 2010).
-_FACTOR = (1.9, 0.08, 1.724, 2.3)
+# Organic matter over organic carbon: mean, standard deviation, limits (Pribyl 2010).
+_FACTOR = (ORGANIC_MATTER_PER_CARBON, 0.08, 1.724, 2.3)
 # Depth (cm) over which organic carbon falls to 1/e: 20 cm then hold 0.33, 0.42 and 0.50 of the first metre's for 70, 42
 # and 30 cm, as Jobbagy and Jackson (2000) report of shrubland, grassland and forest. A share of it stays at any depth.
 # Litter stays nearer to the surface (assumption).
@@ -43,8 +51,6 @@ _DECLINE_CM, _DECLINE_SPREAD, _STABLE_SHARE, _LITTER_CM = 42.0, 0.35, 0.06, 25.0
 # it up below 350 degrees C, clays around 500, so that clay passes for organic matter (Jensen et al. 2018).
 _LATTICE_WATER = {"kaolinite": 0.140, "smectite": 0.05, "illite": 0.045, "chlorite": 0.125}
 _HYDROXIDE_WATER = {"gibbsite": 0.346, "goethite": 0.101}
-# Water that dry surfaces hold, by constituent, as in soil.py.
-_HELD_WATER = {"kaolinite": 0.015, "illite": 0.03, "smectite": 0.12, "organic_matter": 0.10, "litter": 0.10}
 
 
 @dataclass(frozen=True)
@@ -164,7 +170,7 @@ def _at_depth(topsoils, horizons, programme, generator):
     mineral, clay_gain = _minerals(top, known, site, middle, programme, generator)
     composition = mineral.mul(1 - organic, axis=0)
     composition = composition.assign(organic_matter=organic * (1 - litter_share), litter=organic * litter_share)
-    held = [sum(share * part[name] for name, share in _HELD_WATER.items()) + 0.005 for part in (top, composition)]
+    held = [held_water(part, part["organic_matter"] + part["litter"]) for part in (top, composition)]
     composition["water"] = top["water"] * held[1] / held[0]
     soils = Soils(
         composition=composition[list(top)].astype(np.float32),
@@ -228,10 +234,10 @@ def _deep_properties(known, composition, clay_gain, horizons, middle, generator)
     n = len(known)
     calcite = 100 * composition["calcite"]
     clay = known["clay_pct"] * clay_gain
-    # Bases last longer below; carbonate buffers as in soil.py; forest floors and peat are acid.
+    # Bases last longer below; forest floors and peat are acid.
     acid = known["ph"] + 0.4 * (1 - np.exp(-middle / 60)) - 0.8 * horizons.organic + 0.15 * generator.standard_normal(n)
-    buffered = 7.6 + 0.12 * np.log(np.maximum(calcite, 0.1)) + 0.2 * generator.standard_normal(n)
-    share = (1 - np.exp(-calcite / 0.5)) * ~horizons.organic
+    buffered = carbonate_ph(calcite) + 0.2 * generator.standard_normal(n)
+    share = carbonate_control(calcite) * ~horizons.organic
     return pd.DataFrame(
         {
             "ph": np.maximum(share * np.maximum(buffered, known["ph"]) + (1 - share) * acid, 3.0),

@@ -33,6 +33,8 @@ PARENTS = pd.DataFrame.from_dict(
     columns=["clay", "sand", "carbonate", "iron", "bases", "chlorite", "ferrous"],
 )
 LAND_USES = ("cropland", "grassland", "woodland")
+# Mass of organic matter over that of its carbon (Pribyl 2010).
+ORGANIC_MATTER_PER_CARBON = 1.9
 # By land use: shift of ln organic carbon, of base saturation (liming, litter acids), share of litter in organic matter.
 _LAND_USE = np.array([(-0.35, 0.6, 0.05), (0.30, 0.1, 0.10), (0.70, -0.9, 0.20)])
 
@@ -223,7 +225,7 @@ def _iron_oxides(factors, texture, carbon, generator):
 def _compose(factors, texture, clays, carbonate, carbon, iron, hematite_share, generator):
     """Mass fractions of all constituents of the air-dry soil: DataFrame (n, 15)."""
     n = len(factors)
-    organic = np.minimum(1.9 * carbon, 0.95)
+    organic = np.minimum(ORGANIC_MATTER_PER_CARBON * carbon, 0.95)
     litter_share = _LAND_USE[factors["use"], 2] * np.exp(0.5 * generator.standard_normal(n))
     litter_share = np.minimum(litter_share, 0.6)
     fine = texture["clay"] * (1 - carbonate) * 0.85
@@ -244,10 +246,28 @@ def _compose(factors, texture, clays, carbonate, carbon, iron, hematite_share, g
     mineral["organic_matter"] = organic * (1 - litter_share)
     mineral["litter"] = organic * litter_share
     # Air-dry soils keep the water that their surfaces hold, more in a moist laboratory.
-    held = 0.005 + 0.015 * mineral["kaolinite"] + 0.03 * mineral["illite"] + 0.12 * mineral["smectite"] + 0.10 * organic
-    held += 0.05 * iron
+    held = held_water(mineral, organic) + 0.05 * iron
     mineral["water"] = held * np.exp(0.25 * generator.standard_normal(n))
     return mineral[list(CONSTITUENTS)].astype(np.float32)
+
+
+def held_water(composition, organic):
+    """Water that the dry surfaces of soils hold but those of iron oxides, share of mass: (n,).
+
+    composition : DataFrame with the shares of kaolinite, illite and smectite; organic : (n,) of organic matter
+    """
+    clays = 0.015 * composition["kaolinite"] + 0.03 * composition["illite"] + 0.12 * composition["smectite"]
+    return 0.005 + clays + 0.10 * organic
+
+
+def carbonate_ph(carbonate_pct):
+    """PH to which carbonate (n,), % of mass, buffers a soil."""
+    return 7.6 + 0.12 * np.log(np.maximum(carbonate_pct, 0.1))
+
+
+def carbonate_control(carbonate_pct):
+    """How much of a soil's pH its carbonate (n,), % of mass, decides: 0 to 1."""
+    return 1 - np.exp(-carbonate_pct / 0.5)
 
 
 def _properties(factors, texture, clays, composition, carbon, generator):
@@ -282,10 +302,10 @@ def _ph(factors, composition, carbon, generator):
     supply = 0.2 + 1.0 * factors["bases"] - 1.6 * factors["humidity"] - 0.6 * factors["weathering"]
     supply += _LAND_USE[factors["use"], 1] - 12 * np.minimum(carbon, 0.15) + 0.3 * generator.standard_normal(n)
     acid = 3.9 + 3.3 * expit(supply)
-    buffered = 7.6 + 0.12 * np.log(np.maximum(carbonate, 0.1)) + 0.26 * generator.standard_normal(n)
+    buffered = carbonate_ph(carbonate) + 0.26 * generator.standard_normal(n)
     is_sodic = generator.random(n) < expit(-5.0 - 3.0 * factors["humidity"])
     sodic = np.where(is_sodic, np.minimum(generator.gamma(2.0, 0.35, n), 2.0), 0.0)
-    share = 1 - np.exp(-carbonate / 0.5)
+    share = carbonate_control(carbonate)
     return share * buffered + (1 - share) * acid + sodic + 0.12 * generator.standard_normal(n)
 
 

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
+from spectrakit.studies.cluster import LocalRunner, alone, handed
 from spectrakit.tables import written_whole
 
 PACKAGE = Path(__file__).parents[1]
@@ -42,10 +44,12 @@ class Run:
 
     kept : FinishedParts; total : size of the whole run, in the unit in which its parts give theirs
     progress : called with words for what runs and the share of the whole run that is done, 0 to 1; or None
+    runner : of `cluster.task_runner`, which works off `parts`; None for this process
     """
 
-    def __init__(self, kept, progress, total=1):
+    def __init__(self, kept, progress, total=1, runner=None):
         self.kept, self.progress, self.total, self.done = kept, progress, total, 0
+        self.runner = runner or LocalRunner()
 
     def part(self, name, words, compute, size=1):
         """What a part gives, from the folder where it is finished, else from `compute`, a function of `report`.
@@ -54,8 +58,7 @@ class Run:
         """
 
         def report(done=0, total=1):
-            if self.progress is not None:
-                self.progress(words, min((self.done + size * done / total) / self.total, 1.0))
+            self._tell(words, size * done / total)
 
         report()
         plain = self.kept.load(name)
@@ -65,3 +68,35 @@ class Run:
         self.done += size
         report()
         return plain
+
+    def parts(self, function, given, tasks):
+        """What parts that need nothing of each other give, as `part` does: {name: result}, in the order of the tasks.
+
+        function : of `given`, the task and `report`, as `compute` of `part`; tasks : {name: (words, task, size)}
+        For a cluster all three are picklable, see `cluster.handed`; what is finished is told there, not on the way.
+        """
+        if not self.runner.remote:
+            return {
+                name: self.part(name, words, partial(alone, partial(function, given, task)), size)
+                for name, (words, task, size) in tasks.items()
+            }
+        left = [(name, *about) for name, about in tasks.items() if self.kept.load(name) is None]
+        self.done += sum(size for _, _, size in tasks.values()) - sum(size for *_, size in left)
+        if left:
+            self._tell(left[0][1])
+            silent, file = partial(_unreported, function), self.kept.folder / "given.pickle"
+            with handed(self.runner, silent, given, file) as compute:
+                for place, plain in self.runner(compute, [task for _, _, task, _ in left]):
+                    name, words, _, size = left[place]
+                    self.kept.save(name, plain)
+                    self.done += size
+                    self._tell(words)
+        return {name: self.kept.load(name) for name in tasks}
+
+    def _tell(self, words, further=0):
+        if self.progress is not None:
+            self.progress(words, min((self.done + further) / self.total, 1.0))
+
+
+def _unreported(function, given, task):
+    return function(given, task, lambda *_: None)

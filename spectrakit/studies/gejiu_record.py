@@ -1,7 +1,7 @@
 """How is a run of the Gejiu study kept, so that it can be stopped, resumed, recorded and judged?"""
 
-from dataclasses import asdict
-from functools import cached_property, partial
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +22,7 @@ from spectrakit.studies.gejiu import (
     POOL,
     PROFILES,
     WINDOW_NM,
+    Profile,
     compared_properties,
     depth_round,
     explain_source,
@@ -48,12 +49,17 @@ METRICS = ("r2", "rmse", "rpd")
 EXPLAINED = {"ph": "source", "pb": "target"}
 
 
-class _Run(finished.Run):
-    """A run under way: profile, seed, finished parts and the domains, which are made when a part needs them."""
+@dataclass
+class _Study:
+    """All that a part depends on; the domains are made when a part needs them.
 
-    def __init__(self, profile, random_state, kept, data, progress):
-        super().__init__(kept, progress)
-        self.profile, self.random_state, self.data = profile, random_state, data
+    data : folder of measured spectra or None; folder : of the networks' weights; both as every worker names them
+    """
+
+    profile: Profile
+    random_state: int
+    data: Path | None
+    folder: Path
 
     @cached_property
     def source(self):
@@ -67,26 +73,29 @@ class _Run(finished.Run):
         return self.random_state + round_
 
     def weights(self, name):
-        return self.kept.folder / f"{name}.safetensors"
+        return self.folder / f"{name}.safetensors"
 
     def source_network(self, round_):
         return load_network(self.weights(f"ph-{round_}"))[0]
 
 
-def replicate(profile_name="quick", random_state=0, folder=None, data=None, progress=None):
+def replicate(profile_name="quick", random_state=0, folder=None, data=None, progress=None, runner=None):
     """Run the study; returns a dict of what its parts found, as `record` takes it.
 
     profile_name : 'quick' or 'paper'
     folder : where finished parts are kept, so that a stopped run goes on where it was; None to keep nothing
     data : folder of measured spectra, LUCAS in its folder lucas and Gejiu in gejiu; None to simulate them
     progress : called with words for what runs and the share of the whole run that is done, 0 to 1
+    runner : of `cluster.task_runner`, which works off the parts; None for this process. The workers of a cluster write
+        weights to the folder of finished parts, so they must see it
     Raises ValueError for an unknown profile, TableError for measured files that cannot be read.
     """
     one_of("profile", profile_name, PROFILES)
     profile = PROFILES[profile_name]
     with TemporaryDirectory() as temporary:
         kept = finished.FinishedParts(folder or temporary, run_key(profile, random_state, data))
-        return _run_parts(_Run(profile, random_state, kept, data, progress))
+        study = _Study(profile, random_state, data and Path(data).resolve(), kept.folder.resolve())
+        return _run_parts(finished.Run(kept, progress, runner=runner), study)
 
 
 def run_key(profile, random_state, data=None):
@@ -97,36 +106,46 @@ def run_key(profile, random_state, data=None):
     return finished.run_key(asdict(profile), random_state, about, data=tables)
 
 
-def _run_parts(run):
+def _run_parts(run, study):
     """Every part of the study in turn; what they found, by kind."""
-    profile, found = run.profile, {"profile": asdict(run.profile), "seed": run.random_state}
-    found |= run.part("soils", "soils of both domains", lambda report: _soils(run), size=0)
-    some, compared = min(profile.n_rounds, profile.n_experiment_rounds), found["compared"]
-    # Kind, words, how many parts, about how many minutes each takes in the paper profile, what computes one. The
+    profile, found = study.profile, {"profile": asdict(study.profile), "seed": study.random_state}
+    found |= run.part("soils", "soils of both domains", lambda report: _soils(study), size=0)
+    rounds, some = range(profile.n_rounds), range(min(profile.n_rounds, profile.n_experiment_rounds))
+    # Kind, words, what tells the parts from each other, about how many minutes each takes in the paper profile. The
     # longest come last: whoever stops there has all the others.
     plan = (
-        ("source", "ResNet-pH, round", profile.n_rounds, 1.2, _source_part),
-        ("target", "lead, round", profile.n_rounds, 0.25, _target_part),
-        ("depths", "freeze or tune, round", some, 0.6, _depth_part),
-        ("stopping", "early stopping on the test side, round", some, 0.3, _stopping_part),
-        ("properties", "source property", len(compared), 0.4, partial(_property_part, compared)),
-        ("long", "ResNet-pH by the paper's recipe, round", len(profile.long_recipes), 18, _long_part),
+        ("source", "ResNet-pH, round", rounds, 1.2),
+        ("target", "lead, round", rounds, 0.25),
+        ("depths", "freeze or tune, round", some, 0.6),
+        ("stopping", "early stopping on the test side, round", some, 0.3),
+        ("properties", "source property", found["compared"], 0.4),
+        ("long", "ResNet-pH by the paper's recipe, round", range(len(profile.long_recipes)), 18),
     )
-    run.total = sum(n_parts * minutes for _, _, n_parts, minutes, _ in plan)
-    for kind, words, n_parts, minutes, compute in plan:
-        found[kind] = [
-            run.part(f"{kind}-{place}", f"{words} {place + 1}", partial(compute, run, place), minutes)
-            for place in range(n_parts)
-        ]
+    run.total = sum(len(parts) * minutes for _, _, parts, minutes in plan)
+    # All others start from the networks of the source domain.
+    for kinds in (plan[:1], plan[1:]):
+        tasks = {
+            f"{kind}-{place}": (f"{words} {place + 1}", (kind, part), minutes)
+            for kind, words, parts, minutes in kinds
+            for place, part in enumerate(parts)
+        }
+        results = run.parts(_part, study, tasks)
+        found |= {kind: [results[f"{kind}-{place}"] for place in range(len(parts))] for kind, _, parts, _ in kinds}
     return found
 
 
-def _soils(run):
+def _part(study, task, report):
+    """What the part of a kind gives that a round, a recipe's place or (name, properties) tells from others of it."""
+    kind, part = task
+    return _PARTS[kind](study, part, report)
+
+
+def _soils(study):
     """What is known of both domains before any model: counts, statistics of the targets, provenance, sources."""
-    names = compared_properties(run.source, run.profile.n_properties)
+    names = compared_properties(study.source, study.profile.n_properties)
     compared = [["nothing", []], *([name, [name]] for name in names), ["all of them", names]]
     about = {}
-    for name, soils in (("lucas", run.source), ("gejiu", run.target)):
+    for name, soils in (("lucas", study.source), ("gejiu", study.target)):
         training, test = soils.rounds[0]
         about[name] = {
             "n": len(soils),
@@ -145,8 +164,8 @@ def statistics(values):
     return {name: float(measure(values)) for name, measure in measures.items()}
 
 
-def _source_part(run, round_, report):
-    soils, profile, seed = run.source, run.profile, run.seed(round_)
+def _source_part(study, round_, report):
+    soils, profile, seed = study.source, study.profile, study.seed(round_)
     network, scores, history = fit_source(soils, round_, profile.source_recipe, seed, report)
     found = _about_fit(profile.source_recipe, round_, scores, history)
     found["shap"] = explain_source(network, soils, round_, profile, seed)
@@ -158,7 +177,7 @@ def _source_part(run, round_, report):
         predicted = predict(network, X[shown])[:, 0]
         found["shown"] = {"observed": soils.target[shown].tolist(), "predicted": predicted.tolist()}
     # The weights first: a part that is finished has them.
-    save_network(network, run.weights(f"ph-{round_}"), {"scores": scores, "seed": seed})
+    save_network(network, study.weights(f"ph-{round_}"), {"scores": scores, "seed": seed})
     return found
 
 
@@ -166,41 +185,52 @@ def _about_fit(recipe, round_, scores, history):
     return {"recipe": recipe.name, "round": round_, "scores": scores, "history": history.to_dict("list")}
 
 
-def _target_part(run, round_, report):
-    source, records, predictions, networks = run.source_network(round_), [], {}, {}
+def _target_part(study, round_, report):
+    source, records, predictions, networks = study.source_network(round_), [], {}, {}
     for scale in ("log", "box-cox"):
         more, predictions[scale], networks[scale] = target_round(
-            source, run.target, round_, scale, run.profile.target_recipe, run.seed(round_)
+            source, study.target, round_, scale, study.profile.target_recipe, study.seed(round_)
         )
         records += more
     network = networks["log"]
     found = {"records": records, "predictions": predictions}
-    found["shap"] = explain_target(network, run.target, round_, run.profile, run.seed(round_))
+    found["shap"] = explain_target(network, study.target, round_, study.profile, study.seed(round_))
     if round_ == 0:
-        X, (_, test) = run.target.log_reflectance, run.target.rounds[0]
-        found["randomised"] = _randomised(network, X, X[test], run.profile)
+        X, (_, test) = study.target.log_reflectance, study.target.rounds[0]
+        found["randomised"] = _randomised(network, X, X[test], study.profile)
     return found
 
 
-def _long_part(run, place, report):
-    recipe = run.profile.long_recipes[place]
-    checkpoint = run.kept.folder / f"long-{place}.checkpoint"
-    _, scores, history = fit_source(run.source, 0, recipe, run.seed(0), report, checkpoint)
+def _long_part(study, place, report):
+    recipe = study.profile.long_recipes[place]
+    checkpoint = study.folder / f"long-{place}.checkpoint"
+    _, scores, history = fit_source(study.source, 0, recipe, study.seed(0), report, checkpoint)
     return _about_fit(recipe, 0, scores, history)
 
 
-def _depth_part(run, round_, report):
-    source, profile = run.source_network(round_), run.profile
-    return depth_round(source, run.target, round_, profile.train_sizes, profile.target_recipe, run.seed(round_))
+def _depth_part(study, round_, report):
+    source, profile = study.source_network(round_), study.profile
+    return depth_round(source, study.target, round_, profile.train_sizes, profile.target_recipe, study.seed(round_))
 
 
-def _stopping_part(run, round_, report):
-    return stopping_round(run.source_network(round_), run.target, round_, run.profile.target_recipe, run.seed(round_))
+def _stopping_part(study, round_, report):
+    source, recipe = study.source_network(round_), study.profile.target_recipe
+    return stopping_round(source, study.target, round_, recipe, study.seed(round_))
 
 
-def _property_part(compared, run, place, report):
-    name, names = compared[place]
-    return property_transfer(name, names, run.source, run.target, run.profile, run.random_state)
+def _property_part(study, compared, report):
+    name, names = compared
+    return property_transfer(name, names, study.source, study.target, study.profile, study.random_state)
+
+
+_PARTS = {
+    "source": _source_part,
+    "target": _target_part,
+    "depths": _depth_part,
+    "stopping": _stopping_part,
+    "properties": _property_part,
+    "long": _long_part,
+}
 
 
 def _randomised(network, background, explained, profile):

@@ -6,8 +6,8 @@ namely scans of the standards of a ring trial, which are no soils of the study a
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,6 @@ from sklearn.model_selection import GroupKFold
 from spectrakit.evaluation.intervals import (
     ConformalIntervals,
     coverage_table,
-    pooled_promise,
     pooled_threshold,
     sample_threshold,
 )
@@ -28,17 +27,17 @@ from spectrakit.evaluation.metrics import bias, r2, rmse, rpiq
 from spectrakit.models.baselines import StagedPLS
 from spectrakit.preprocess.harmonise import HARMONISATIONS, WITHOUT_STANDARDS, StandardTransfer
 from spectrakit.preprocess.outliers import SpectralDomain
+from spectrakit.resources import data_path
 from spectrakit.simulate.laboratories import library_axis
 from spectrakit.simulate.library import ring_trial
-from spectrakit.spectra import axis_gaps, one_of
+from spectrakit.spectra import group_labels, one_of
 from spectrakit.studies.finished import FinishedParts, run_key
-from spectrakit.studies.transfer import positive_reflectance, sample_groups, with_target
-from spectrakit.tables import UNITS, read_library, split_unit
+from spectrakit.studies.pretrained import PretrainedRegressor, told
+from spectrakit.studies.transfer import with_target
+from spectrakit.tables import UNITS, split_unit
+from spectrakit.training.library_features import covers_enough
 
 SCALES = ("log10", "natural")
-# Channels of the common axis are no closer than this; the networks and the simulated library have the same.
-FINEST_STEP = {"cm-1": 2.0, "nm": 1.0}
-FEWEST_CHANNELS = 20
 # Of a laboratory that is left out: samples with the target, and sites (or samples) that they come from.
 FEWEST_MEASURED, FEWEST_SITES = 10, 5
 # With fewer, that scans of a name resemble each other could be chance (0.5^6 > 1 %).
@@ -49,8 +48,6 @@ N_PARTS = 5
 MOST_COMPONENTS = 20
 DOMAIN_COMPONENTS = 10
 LEVEL = 0.9
-# A change of RMSE by less than this share is called neither help nor harm.
-MATTERS = 0.05
 SIMULATED_RING = " (simulated ring)"
 BY_TRANSFER = ("ds", "pds", "sst", "snv+ds", "snv+pds", "snv+sst")
 BY_STANDARDS = ("epo", "snv+epo")
@@ -64,142 +61,31 @@ BY_STANDARDS = ("epo", "snv+epo")
 MODELS = {
     "mean": lambda random_state=None: DummyRegressor(strategy="mean"),
     "pls": lambda random_state=None: StagedPLS(MOST_COMPONENTS),
+    "pretrained": lambda random_state=None: PretrainedRegressor(),
 }
+
+
+def possible_models(soils):
+    """{name: function of random_state} of the models that serve the axis of a data set, and notes on the others."""
+    if soils.axis_unit == "cm-1" and covers_enough(soils.axis):
+        factor = PretrainedRegressor.unseen_factor(soils.samples["laboratory"].nunique() - 1)
+        words = "times as wide as calibrated, for what errors grow by on a laboratory never seen, of simulated ones"
+        return MODELS, [f"pretrained: 90 % intervals are {factor:.3g} {words}"]
+    note = "the pretrained network knows 600 to 4000 1/cm, of which the laboratories share too little: not used"
+    return {name: make for name, make in MODELS.items() if name != "pretrained"}, [note]
+
+
+def _made(make, axis, harmonisation, random_state):
+    """A model that knows the axis of its spectra and what was done to them, where it wants to."""
+    return told(make(random_state), axis, harmonisation)
+
+
+def _no_factor(n_laboratories):
+    return 1.0
 
 
 def _stages(model, X):
     return model.staged_predict(X) if hasattr(model, "staged_predict") else model.predict(X)[None]
-
-
-# --- tables to one data set -----------------------------------------------------------------------------
-
-
-def read_laboratories(paths, axis_unit="cm-1", signal="absorbance"):
-    """Tables of one or more laboratories as absorbance on one axis, and notes on what was done to get there.
-
-    paths : plain or OSSL-layout tables, or folders of them in Parquet. A table without a column laboratory, or lab, is
-        a laboratory by itself, named as the file up to its first dot
-    axis_unit, signal : of all, as in `read_table`
-    The axis is what all laboratories cover, of mid-infrared tables within that of the simulated library, in the
-    coarsest of their steps, at least 2 1/cm or 1 nm; channels between are interpolated. Reflectance over 1 stays:
-    absorbance is then below 0. Returns (SpectralDataset with the sample column laboratory, list of notes).
-    Raises ValueError for counts, rows without a laboratory, fewer than two, and ranges that do not overlap.
-    """
-    if signal == "counts":
-        raise ValueError("counts are no reflectance: divide by the white reference, then declare reflectance")
-    parts, named_by_file = [], set()
-    for path in map(Path, paths):
-        found, by_file = _by_laboratory(read_library(path, axis_unit, signal), path)
-        for name, part in found:
-            if name in named_by_file or (by_file and name in dict(parts)):
-                raise ValueError(
-                    f"{path}: laboratory {name} stands in two tables; rename one, or add a column laboratory"
-                )
-            parts.append((name, _measured_channels(part)))
-        if by_file:
-            named_by_file.add(found[0][0])
-    if len(dict(parts)) < 2:
-        raise ValueError(
-            f"one laboratory ({parts[0][0]}): give two tables or more, or one with a column laboratory that names two"
-        )
-    axis, notes = common_axis(parts)
-    prepared = []
-    for name, part in parts:
-        part, told = _on_axis(part, axis)
-        prepared.append(part)
-        notes += [f"{name}: {note}" for note in told]
-    return _pooled(prepared), notes
-
-
-def _by_laboratory(dataset, path):
-    """(name, SpectralDataset) of each laboratory in a table, a list; and whether it is named by the file."""
-    column = next((name for name in ("laboratory", "lab") if name in dataset.samples), None)
-    if column is None:
-        labels = np.full(len(dataset), path.name.split(".")[0])
-    else:
-        unnamed = dataset.samples[column].isna().to_numpy()
-        if unnamed.any():
-            first = dataset.samples["sample_id"].iloc[int(unnamed.argmax())]
-            raise ValueError(f"{path}: {unnamed.sum()} rows have no {column}, first {first}; name one for each")
-        labels = dataset.samples[column].to_numpy(str)
-    samples = dataset.samples.drop(columns="lab", errors="ignore").assign(laboratory=labels)
-    dataset = replace(dataset, samples=samples)
-    return [(str(name), dataset.subset(labels == name)) for name in dict.fromkeys(labels)], column is None
-
-
-def _measured_channels(dataset):
-    """Without channels that no sample has."""
-    measured = ~np.isnan(dataset.spectra).all(axis=0)
-    return replace(dataset, spectra=dataset.spectra[:, measured], axis=dataset.axis[measured])
-
-
-def common_axis(parts):
-    """The axis (n_channels,) that all of a list of (laboratory, SpectralDataset) cover, and notes.
-
-    Raises ValueError where they share fewer than 20 channels.
-    """
-    unit = parts[0][1].axis_unit
-    low, high = max(part.axis[0] for _, part in parts), min(part.axis[-1] for _, part in parts)
-    step = max(FINEST_STEP[unit], *(np.median(np.diff(part.axis)) for _, part in parts))
-    spans = {name: f"{name} {part.axis[0]:g}-{part.axis[-1]:g}" for name, part in parts}.values()
-    notes = []
-    first, last = library_axis()[[0, -1]]
-    # Channels that a few laboratories have beyond it are no reason to go without the simulated ring trial.
-    if unit == "cm-1" and min(high, last) - max(low, first) >= (high - low) / 2 > 0:
-        if low < first or high > last:
-            notes.append(f"channels outside {first:g} to {last:g} cm-1 are not used: the simulated ring trial has none")
-        low, high = max(low, first), min(high, last)
-    axis = np.arange(np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9) + 1) * step
-    for name, part in parts:
-        for start, end in axis_gaps(part.axis):
-            inside = (axis > start) & (axis < end)
-            if inside.any():
-                notes.append(f"{name} has no channel between {start:g} and {end:g} {unit}: left out of all")
-            axis = axis[~inside]
-    if len(axis) < FEWEST_CHANNELS:
-        raise ValueError(
-            f"the laboratories share {len(axis)} channels every {step:g} {unit} ({', '.join(spans)}): "
-            f"at least {FEWEST_CHANNELS} are needed"
-        )
-    axis = np.round(axis, 4)
-    words = f"{len(axis):,} channels, {axis[0]:g} to {axis[-1]:g} {unit} every {step:g} (of {', '.join(spans)})"
-    return axis, [words, *notes]
-
-
-def _on_axis(dataset, axis):
-    """One laboratory's spectra as absorbance on an axis, without those that lack a channel there; and notes."""
-    first = max(np.searchsorted(dataset.axis, axis[0], side="right") - 1, 0)
-    used = slice(first, np.searchsorted(dataset.axis, axis[-1]) + 1)
-    dataset = replace(dataset, spectra=dataset.spectra[:, used], axis=dataset.axis[used])
-    complete = ~np.isnan(dataset.spectra).any(axis=1)
-    notes = []
-    if not complete.all():
-        notes.append(f"{(~complete).sum()} of {len(complete)} samples left out: channels are missing")
-        dataset = dataset.subset(complete)
-    if dataset.signal == "reflectance" and len(dataset):
-        reflectance, told = positive_reflectance(dataset.spectra.astype(float))
-        notes += told
-        bright = (reflectance > 1).any(axis=1).sum()
-        if bright:
-            notes.append(
-                f"reflectance up to {100 * reflectance.max():.4g} % in {bright} samples: kept, absorbance is below 0"
-            )
-        dataset = replace(dataset, spectra=-np.log10(reflectance), signal="absorbance")
-    return dataset.resample(axis), notes
-
-
-def _pooled(parts):
-    """One SpectralDataset of several on the same axis; simulated where one of them is."""
-    provenances = [part.provenance for part in parts]
-    origin = "simulated" if any(found["origin"] == "simulated" for found in provenances) else "measured"
-    sources = dict.fromkeys(str(found.get("source", "")) for found in provenances)
-    return replace(
-        parts[0],
-        spectra=np.concatenate([part.spectra for part in parts]),
-        properties=pd.concat([part.properties for part in parts], ignore_index=True),
-        samples=pd.concat([part.samples for part in parts], ignore_index=True),
-        provenance={"origin": origin, "source": "; ".join(sources)},
-    )
 
 
 # --- soils and standards --------------------------------------------------------------------------------
@@ -272,11 +158,7 @@ def soils_to_predict(dataset, target):
 
 def site_labels(dataset):
     """(n_samples,) labels of what must not be divided: group, site or sample, each within its laboratory."""
-    labels = sample_groups(dataset)
-    if "group" not in dataset.samples and "site" in dataset.samples:
-        site = dataset.samples["site"]
-        labels = np.where(site.isna(), labels, "site " + site.astype(str)).astype(str)
-    return (dataset.samples["laboratory"].astype(str) + " " + labels).to_numpy(str)
+    return (dataset.samples["laboratory"].astype(str) + " " + group_labels(dataset.samples)).to_numpy(str)
 
 
 def scale_of(contents, target, scale=None):
@@ -387,7 +269,7 @@ class _LeaveOut:
         self.X, self.y, self.laboratory, self.site = X, y, laboratory, site
         self.choice, self.models, self.reference, self.random_state = choice, models, reference, random_state
         # A model without laboratories A and B serves twice: for B where A is left out, and for A where B is.
-        self._pairs, self._transfers = {}, {}
+        self._pairs, self._transfers, self._unseen = {}, {}, {}
 
     def records(self, left_out):
         """Scores of each model on a laboratory (name) that nothing was fitted to: a list of dicts."""
@@ -401,7 +283,10 @@ class _LeaveOut:
         for name in self.models:
             stage = _best_stage(held_out[name], self.y[training], groups)
             y_pred = predicted[name][stage]
-            intervals = _intervals(self.y[training], held_out[name][stage], groups).predict(y_pred)
+            intervals = _intervals(self.y[training], held_out[name][stage], groups)
+            # What the model knows of how far errors grow on a laboratory that was not there to calibrate.
+            intervals.thresholds_ = intervals.thresholds_ * self._unseen[name](len(set(self.laboratory[training])))
+            intervals = intervals.predict(y_pred)
             covered = coverage_table(self.y[test], intervals, (LEVEL,)).iloc[0]
             records.append(
                 {"model": name, "laboratory": str(left_out), "n_train": int(training.sum()), "n_test": int(test.sum())}
@@ -480,10 +365,12 @@ class _LeaveOut:
 
     def _predicted(self, fitted, asked, training):
         """{model: (n_stages, n_asked)} by models fitted to harmonised spectra of the training rows."""
-        return {
-            name: _stages(make(self.random_state).fit(fitted, self.y[training]), asked)
-            for name, make in self.models.items()
-        }
+        predicted = {}
+        for name, make in self.models.items():
+            model = make(self.random_state).fit(fitted, self.y[training])
+            self._unseen[name] = getattr(model, "unseen_factor", _no_factor)
+            predicted[name] = _stages(model, asked)
+        return predicted
 
     def _outside(self, fitted, asked, training):
         """Share of harmonised spectra outside the domain of the training rows."""
@@ -519,7 +406,7 @@ def leave_laboratories_out(
     """Scores of every model with every harmonisation on every laboratory, each by what was fitted to the others.
 
     soils : as `soils_to_predict` gives; target : name of a property; choices : as `possible_harmonisations` gives
-    models : {name: function of random_state that makes a regressor}, by default `MODELS`
+    models : {name: function of random_state that makes a regressor}, by default `possible_models`
     scale : as of `scale_of`; RMSE, bias, SEP and width are in the unit of this scale
     reference : laboratory whose spectra the others are brought to; where it is left out, and by default, that of the
         training laboratories with most samples
@@ -529,7 +416,7 @@ def leave_laboratories_out(
     r2, rmse, bias, sep, rpiq, coverage_90, width_90, outside (share of its spectra outside the domain of the training
     spectra). Raises ValueError for a reference that is no laboratory of the soils, and as `scale_of`.
     """
-    models = MODELS if models is None else models
+    models = possible_models(soils)[0] if models is None else models
     laboratory = soils.samples["laboratory"].to_numpy(str)
     names = [str(name) for name in np.unique(laboratory)]
     if reference is not None:
@@ -543,10 +430,11 @@ def leave_laboratories_out(
         rings = [part for choice in choices.values() if choice.ring is not None for part in choice.ring]
         arrays = [np.ascontiguousarray(part).tobytes() for part in (X, y, laboratory, site, *rings)]
         options = [target, list(choices), list(models), scale, reference, random_state]
-        kept = FinishedParts(folder, run_key(*arrays, options))
+        kept = FinishedParts(folder, run_key(*arrays, options, data=data_path("models").glob("*.safetensors")))
     records, total = [], len(choices) * len(names)
     for place, (harmonisation, choice) in enumerate(choices.items()):
-        study = _LeaveOut(X, y, laboratory, site, choice, models, reference, random_state)
+        made = {name: partial(_made, make, soils.axis, harmonisation) for name, make in models.items()}
+        study = _LeaveOut(X, y, laboratory, site, choice, made, reference, random_state)
         for at, name in enumerate(names):
             if progress is not None:
                 progress(f"{harmonisation}, without {name}", (place * len(names) + at) / total)
@@ -557,76 +445,3 @@ def leave_laboratories_out(
                     kept.save(f"{place}-{at}", found)
             records += [{"model": record.pop("model"), "harmonisation": harmonisation} | record for record in found]
     return pd.DataFrame(records)
-
-
-# --- what is shown --------------------------------------------------------------------------------------
-
-
-def score_frame(records, model):
-    """R2 and RMSE of a model, harmonisation by laboratory, as text; the lowest RMSE of a laboratory is starred.
-
-    The last row, where the records have it, is the model 'mean', to which no harmonisation matters.
-    """
-    part = records[records["model"] == model]
-    mean = records[(records["model"] == "mean") & (records["harmonisation"] == "none")]
-    return _cells(
-        pd.concat([part, mean.assign(harmonisation="(mean of the others)")]),
-        ("r2", "rmse"),
-        ("{:.2f}", "{:.3g}"),
-        starred="rmse",
-    )
-
-
-def bias_frame(records, model):
-    """Bias and RMSE after removing it, harmonisation by laboratory, as text; the lowest of the latter is starred."""
-    return _cells(records[records["model"] == model], ("bias", "sep"), ("{:+.3g}", "{:.3g}"), starred="sep")
-
-
-def _cells(part, keys, forms, starred):
-    columns = {}
-    for name, of_one in part.groupby("laboratory"):
-        best = of_one[starred].min()
-        columns[f"{name} ({of_one['n_test'].iloc[0]})"] = [
-            " | ".join(form.format(value) for form, value in zip(forms, values, strict=True))
-            + (" *" if value == best else "")
-            for *values, value in of_one[[*keys, starred]].itertuples(index=False)
-        ]
-    return pd.DataFrame(columns, index=pd.Index(dict.fromkeys(part["harmonisation"]), name="harmonisation"))
-
-
-def effect_frame(records, model):
-    """Where each harmonisation helps and hurts beside 'none', and what intervals and domain do, over laboratories.
-
-    Columns: helps, hurts (laboratories whose RMSE changes by at least 5 %, and by how much), RMSE of the mean
-    laboratory, coverage (mean, and lowest to highest), width of the 90 % intervals and share of spectra outside.
-    """
-    part = records[records["model"] == model].set_index("laboratory")
-    before = part.loc[part["harmonisation"] == "none", "rmse"]
-    rows = {}
-    for name, found in part.groupby("harmonisation", sort=False):
-        change = found["rmse"] / before - 1
-        words = [
-            ", ".join(f"{laboratory} {100 * by:+.0f} %" for laboratory, by in change[rows_].sort_values().items())
-            for rows_ in (change <= -MATTERS, change >= MATTERS)
-        ]
-        covered = found["coverage_90"]
-        rows[name] = {
-            "helps": words[0] or "-",
-            "hurts": words[1] or "-",
-            "mean RMSE": f"{found['rmse'].mean():.3g}",
-            "coverage of 90 %": f"{100 * covered.mean():.0f} ({100 * covered.min():.0f}-{100 * covered.max():.0f}) %",
-            "width": f"{found['width_90'].mean():.3g}",
-            "outside": f"{100 * found['outside'].mean():.0f} %",
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("harmonisation")
-
-
-def reading_lines(n_laboratories):
-    """How the scores of so many laboratories are to be read, in two lines."""
-    training = n_laboratories - 1
-    first = "R2 is against the mean of the laboratory left out, which nobody knew: a bias alone can bring it below 0"
-    if training < FEWEST_TO_LEAVE_OUT:
-        return [first, "90 % intervals come from sites left out of known laboratories: of another they promise nothing"]
-    promised = f"{100 * pooled_promise(LEVEL, training):.0f} % of another, on average over laboratories"
-    calibrated = f"90 % intervals come from {training} laboratories, each predicted without it"
-    return [first, f"{calibrated}: they promise {promised}"]

@@ -1,7 +1,7 @@
 """How is a run of the LIBS study kept, so that it can be stopped, resumed, recorded and judged?"""
 
-from dataclasses import asdict
-from functools import cache, partial
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -22,6 +22,7 @@ from spectrakit.studies.libs import (
     TASKS,
     OpenChoices,
     Outcome,
+    Profile,
     Task,
     reference_lines,
     run_task,
@@ -39,35 +40,51 @@ _CLAIMS = (
 )
 
 
-def replicate(profile_name="quick", random_state=0, folder=None, choices=None, progress=None):
+@dataclass
+class _Study:
+    """All that a task's outcome depends on; soils and measurements are made when a task needs them."""
+
+    profile: Profile
+    choices: OpenChoices
+    random_state: int
+    _measured: dict = field(default_factory=dict)
+
+    @cached_property
+    def soils(self):
+        """Spiked and field soils, by range."""
+        return {"high": experiment.spiked_soils(), "low": experiment.field_soils(self.random_state)}
+
+    def measured(self, range_):
+        """One measurement of each soil of a range, and `profile.n_measurements` more from pellets of their own."""
+        if range_ not in self._measured:
+            soils, seed = self.soils[range_], self.random_state
+            more = experiment.measure(soils, self.profile.n_measurements, random_state=seed + 1000)
+            self._measured[range_] = experiment.measure(soils, random_state=seed), more
+        return self._measured[range_]
+
+
+def replicate(profile_name="quick", random_state=0, folder=None, choices=None, progress=None, runner=None):
     """Run the six tasks of the study; returns {(target, range): Outcome}.
 
     profile_name : 'quick' or 'paper'
     folder : where finished tasks are kept, so that a stopped run goes on where it was; None to keep nothing
     progress : called with a task's name and the share of the whole run that is done, 0 to 1
+    runner : of `cluster.task_runner`, which works off the tasks; None for this process
     Raises ValueError for an unknown profile.
     """
     one_of("profile", profile_name, PROFILES)
-    profile, choices = PROFILES[profile_name], choices or OpenChoices()
-    soils = {"high": experiment.spiked_soils(), "low": experiment.field_soils(random_state)}
-
-    @cache
-    def measured(range_):
-        """One measurement of each soil, and `profile.n_measurements` more from pellets of their own."""
-        more = experiment.measure(soils[range_], profile.n_measurements, random_state=random_state + 1000)
-        return experiment.measure(soils[range_], random_state=random_state), more
-
-    def compute(target, range_, report):
-        more = (profile, choices, random_state, report)
-        return _to_plain(run_task(soils[range_], *measured(range_), target, range_, *more))
-
+    study = _Study(PROFILES[profile_name], choices or OpenChoices(), random_state)
+    tasks = {"-".join(task): (f"{task[0].capitalize()} {task[1]}", task, 1) for task in TASKS}
     with TemporaryDirectory() as temporary:
-        kept = finished.FinishedParts(folder or temporary, run_key(profile, choices, random_state))
-        run = finished.Run(kept, progress, len(TASKS))
-        return {
-            task: _from_plain(run.part("-".join(task), f"{task[0].capitalize()} {task[1]}", partial(compute, *task)))
-            for task in TASKS
-        }
+        kept = finished.FinishedParts(folder or temporary, run_key(study.profile, study.choices, random_state))
+        found = finished.Run(kept, progress, len(TASKS), runner).parts(_task_part, study, tasks)
+    return {task: _from_plain(found["-".join(task)]) for task in TASKS}
+
+
+def _task_part(study, task, report):
+    target, range_ = task
+    about = (target, range_, study.profile, study.choices, study.random_state, report)
+    return _to_plain(run_task(study.soils[range_], *study.measured(range_), *about))
 
 
 def run_configuration(profile, choices, random_state):

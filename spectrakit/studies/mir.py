@@ -25,7 +25,7 @@ from spectrakit.evaluation.intervals import (
 )
 from spectrakit.evaluation.metrics import bias, mae, prediction_sd, r2, rmse, rpiq
 from spectrakit.evaluation.splits import balanced_rows
-from spectrakit.models.baselines import content_baselines
+from spectrakit.models.baselines import content_baselines, log_offset
 from spectrakit.preprocess.harmonise import HARMONISATIONS
 from spectrakit.preprocess.outliers import SpectralDomain
 from spectrakit.simulate.library import (
@@ -36,7 +36,7 @@ from spectrakit.simulate.library import (
     simulate_mir,
 )
 from spectrakit.spectra import SpectralDataset
-from spectrakit.studies.impute import bound_names, log_offset
+from spectrakit.studies.impute_plan import bound_names
 from spectrakit.studies.laboratories import leave_laboratories_out, possible_harmonisations, soils_to_predict
 from spectrakit.training.contents import CONTENT_RECIPE, ContentNetwork, OrganicCarbonNetwork, limit_counts
 from spectrakit.training.pretraining import Recipe

@@ -1,7 +1,7 @@
 """How is a run of the mid-infrared study kept, so that it can be stopped, resumed, recorded and judged?"""
 
-from dataclasses import asdict
-from functools import cached_property, partial
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +15,7 @@ from spectrakit.studies.mir import (
     HARMONISED_BY,
     PROFILES,
     TARGETS,
+    Profile,
     acceptance,
     against_truth,
     apart_table,
@@ -40,12 +41,16 @@ NAMES = {"c": "carbon", "om": "organic matter"}
 METRICS = ("r2", "rmse", "mae", "rpiq")
 
 
-class _Run(finished.Run):
-    """A run under way: profile, seed, finished parts, and the library, which is made when a part needs it."""
+@dataclass
+class _Study:
+    """All that a part depends on; the library is made when a part needs it.
 
-    def __init__(self, profile, random_state, kept, progress):
-        super().__init__(kept, progress)
-        self.profile, self.random_state = profile, random_state
+    folder : of what parts leave beside their results, as every worker names it
+    """
+
+    profile: Profile
+    random_state: int
+    folder: Path
 
     @cached_property
     def library(self):
@@ -56,18 +61,24 @@ class _Run(finished.Run):
         """All spectra harmonised."""
         return self.library.harmonised()
 
+    def __getstate__(self):
+        # A worker simulates the library sooner than it is sent.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     def table(self, target):
         """Where the filled values of a target are kept."""
-        return self.kept.folder / f"filled-{target}.parquet"
+        return self.folder / f"filled-{target}.parquet"
 
 
-def replicate(profile_name="quick", random_state=0, folder=None, progress=None):
+def replicate(profile_name="quick", random_state=0, folder=None, progress=None, runner=None):
     """Run the study; returns a dict of what its parts found, as `record` takes it.
 
     profile_name : 'quick' or 'paper'
     folder : where finished parts are kept, so that a stopped run goes on where it was, and where the hybrid data set
         is written as hybrid.parquet with its datasheet hybrid.md; None to keep nothing
     progress : called with words for what runs and the share of the whole run that is done, 0 to 1
+    runner : of `cluster.task_runner`, which works off the parts; None for this process. The workers of a cluster write
+        filled values to the folder of finished parts, so they must see it
     Raises ValueError for an unknown profile.
     """
     one_of("profile", profile_name, PROFILES)
@@ -76,38 +87,52 @@ def replicate(profile_name="quick", random_state=0, folder=None, progress=None):
         tables = [*data_path("soils").glob("*"), *data_path("bands").glob("*.csv")]
         key = finished.run_key(asdict(profile), random_state, data=tables)
         kept = finished.FinishedParts(folder or temporary, key)
-        return _run_parts(_Run(profile, random_state, kept, progress))
+        return _run_parts(
+            finished.Run(kept, progress, runner=runner), _Study(profile, random_state, kept.folder.resolve())
+        )
 
 
-def _run_parts(run):
+def _run_parts(run, study):
     """Every part of the study in turn; what they found, by kind."""
-    profile, found = run.profile, {"profile": asdict(run.profile), "seed": run.random_state}
-    found |= run.part("library", "the library", lambda report: _library_part(run), size=0)
-    apart = found["apart_names"]
-    # Kind, words, tasks, about how many minutes each takes in the paper profile, what computes one.
-    plan = [("compared", "harmonisations, {}", list(TARGETS), 3, _compared_part)]
-    for target, words in NAMES.items():
-        compute = partial(_apart_part, target)
-        plan.append((f"apart_{target}", f"{words} without {{}}", apart[target], 0.8, compute))
+    profile, found = study.profile, {"profile": asdict(study.profile), "seed": study.random_state}
+    found |= run.part("library", "the library", lambda report: _library_part(study), size=0)
+    apart = [(target, name) for target in TARGETS for name in found["apart_names"][target]]
     rounds = [(target, round_) for target in TARGETS for round_ in range(profile.n_rounds)]
-    run.total = sum(len(tasks) * minutes for _, _, tasks, minutes, _ in plan) + 1.5 + 6 * len(rounds)
-    for kind, words, tasks, minutes, compute in plan:
-        found[kind] = {
-            name: run.part(f"{kind}-{name}", words.format(name), partial(compute, run, name), minutes) for name in tasks
-        }
-    found["organic"] = run.part("organic", "organic and total carbon", partial(_organic_part, run), 1.5)
-    found["rounds"] = {target: [] for target in TARGETS}
-    for target, round_ in rounds:
-        name, words = f"round-{target}-{round_}", f"{NAMES[target]}, round {round_ + 1}"
-        compute = partial(_round_part, run, target, round_, list(found[f"apart_{target}"].values()))
-        found["rounds"][target].append(run.part(name, words, compute, 6))
-    found["hybrid"] = run.part("hybrid", "the hybrid data set", partial(_hybrid_part, run), 0)
+    # By name: words, task, about how many minutes it takes in the paper profile.
+    first = {f"compared-{target}": (f"harmonisations, {NAMES[target]}", ("compared", target), 4) for target in TARGETS}
+    for target, name in apart:
+        first[f"apart-{target}-{name}"] = (f"{NAMES[target]} without {name}", ("apart", (target, name)), 1)
+    first["organic"] = ("organic and total carbon", ("organic", None), 2)
+    second = {
+        f"round-{target}-{round_}": (
+            f"{NAMES[target]}, round {round_ + 1}",
+            (target, round_),
+            8 if target == "c" else 3,
+        )
+        for target, round_ in rounds
+    }
+    run.total = sum(size for *_, size in (*first.values(), *second.values()))
+    results = run.parts(_first_part, study, first)
+    found["compared"] = {target: results[f"compared-{target}"] for target in TARGETS}
+    found["organic"] = results["organic"]
+    unseen = {target: [results[f"apart-{of}-{name}"] for of, name in apart if of == target] for target in TARGETS}
+    results = run.parts(_round_part, (study, unseen), second)
+    found["rounds"] = {
+        target: [results[f"round-{target}-{round_}"] for round_ in range(profile.n_rounds)] for target in TARGETS
+    }
+    found["hybrid"] = run.part("hybrid", "the hybrid data set", lambda report: _hybrid_part(study), size=0)
     return found
 
 
-def _library_part(run):
+def _first_part(study, task, report):
+    """What a part gives that needs nothing of the others; task : its kind, and what it is of."""
+    kind, of = task
+    return {"compared": _compared_part, "apart": _apart_part, "organic": _organic_part}[kind](study, of, report)
+
+
+def _library_part(study):
     """Counts, spread and coverage of the library, before any model."""
-    library = run.library
+    library = study.library
     about = {"n": len(library.dataset), "provenance": library.dataset.provenance}
     about["n_laboratories"] = len(np.unique(library.laboratory))
     about["n_sites"] = len(np.unique(library.site))
@@ -130,7 +155,7 @@ def _library_part(run):
     return {
         "library": about | {"targets": targets, "gains": {target: _gains(library, target) for target in TARGETS}},
         "tables": {name: table_columns(table) for name, table in tables.items()},
-        "apart_names": {target: laboratories_apart(library, target, run.profile) for target in TARGETS},
+        "apart_names": {target: laboratories_apart(library, target, study.profile) for target in TARGETS},
     }
 
 
@@ -145,49 +170,56 @@ def _gains(library, target):
     return {name: 100 * (after / before - 1) for name, (after, before) in counts.items()}
 
 
-def _compared_part(run, target, report):
-    table = compare_harmonisations(
-        run.library, target, run.profile, run.random_state, lambda words, share: report(share, 1)
-    )
+def _compared_part(study, target, report):
+    library, profile = study.library, study.profile
+    table = compare_harmonisations(library, target, profile, study.random_state, lambda words, share: report(share, 1))
     return table.to_dict("list")
 
 
-def _apart_part(target, run, name, report):
-    return laboratory_apart(run.library, target, name, run.profile, run.random_state, report)
+def _apart_part(study, of, report):
+    target, name = of
+    return laboratory_apart(study.library, target, name, study.profile, study.random_state, report)
 
 
-def _organic_part(run, report):
-    return organic_and_total(run.library, run.X, run.profile, run.random_state, report)
+def _organic_part(study, _, report):
+    return organic_and_total(study.library, study.X, study.profile, study.random_state, report)
 
 
-def _round_part(run, target, round_, apart, report):
-    """A round; the first one's network fills the gaps, as its errors are known."""
-    checkpoint = run.kept.folder / f"round-{target}-{round_}"
-    found, fitted = content_round(run.library, run.X, target, round_, run.profile, run.random_state, report, checkpoint)
+def _round_part(given, task, report):
+    """A round; the first one's network fills the gaps, as its errors are known.
+
+    given : the study, and by target what was found of the laboratories left out; task : target and round
+    """
+    (study, unseen), (target, round_) = given, task
+    library, X = study.library, study.X
+    checkpoint = study.folder / f"round-{target}-{round_}"
+    found, fitted = content_round(library, X, target, round_, study.profile, study.random_state, report, checkpoint)
     if round_ == 0:
-        table = filled(run.library, run.X, target, fitted, calibrated_on(apart, target, fitted.offset))
-        found["truth"] = against_truth(run.library, target, table)
-        found["acceptance"] = table_columns(acceptance(run.library, target, table))
+        apart = unseen[target]
+        table = filled(library, X, target, fitted, calibrated_on(apart, target, fitted.offset))
+        found["truth"] = against_truth(library, target, table)
+        found["acceptance"] = table_columns(acceptance(library, target, table))
         found["apart"] = table_columns(apart_table(apart, target, fitted.offset))
         # The values first: a part that is finished has them.
-        with written_whole(run.table(target)) as part:
+        with written_whole(study.table(target)) as part:
             table.to_parquet(part)
     return found
 
 
-def _hybrid_part(run, report):
+def _hybrid_part(study):
     """Write the hybrid data set and its datasheet beside the finished parts; what they hold, in counts."""
-    table = hybrid(run.library, {target: pd.read_parquet(run.table(target)) for target in TARGETS})
+    library = study.library
+    table = hybrid(library, {target: pd.read_parquet(study.table(target)) for target in TARGETS})
     for target, column in TARGETS.items():
-        rows = run.library.measured(target)
-        changed = int((table[column].to_numpy()[rows] != run.library.content(target)[rows]).sum())
+        rows = library.measured(target)
+        changed = int((table[column].to_numpy()[rows] != library.content(target)[rows]).sum())
         if changed:
             raise RuntimeError(f"{changed} measured values of {column} were overwritten")
-    file = run.kept.folder / "hybrid.parquet"
+    file = study.folder / "hybrid.parquet"
     with written_whole(file) as part:
         table.to_parquet(part)
     with written_whole(file.with_suffix(".md")) as part:
-        Path(part).write_text(datasheet(table, run.library.dataset.provenance), encoding="utf-8")
+        Path(part).write_text(datasheet(table, library.dataset.provenance), encoding="utf-8")
     return {"file": str(file), "rows": len(table), "outliers": int(table["outlier"].sum())}
 
 

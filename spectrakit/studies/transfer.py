@@ -1,6 +1,7 @@
 """Does a network pretrained on simulated spectra help on a measured table, beside PLS, SVM and one from scratch?"""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,10 @@ from spectrakit.evaluation.metrics import r2, rmse, rpd
 from spectrakit.evaluation.splits import random_rounds
 from spectrakit.models.baselines import transfer_baselines
 from spectrakit.models.resnet import load_network
+from spectrakit.preprocess import positive_reflectance, raised_notes
 from spectrakit.resources import data_path
-from spectrakit.studies.finished import FinishedParts, run_key
+from spectrakit.spectra import group_labels
+from spectrakit.studies.finished import FinishedParts, Run, run_key
 from spectrakit.tables.lucas import AXIS_NM
 from spectrakit.training.transfer import FineTunedNetwork, ScratchNetwork
 
@@ -19,7 +22,6 @@ MOST_MISSING_NM = 50.0
 CONTINUED_FROM_NM = 20.0
 # Two channels further apart than two pooling windows of the network leave one of them without a measurement.
 WIDEST_STEP_NM = 20.0
-LEAST_REFLECTANCE = 1e-3
 FEWEST_SAMPLES = 20
 FEWEST_TRAINING = 10
 
@@ -56,21 +58,14 @@ def prepare(dataset):
     if not complete.all():
         notes.append(f"{(~complete).sum()} of {len(complete)} samples left out: channels are missing")
     reflectance = spectra if dataset.signal == "reflectance" else 10.0**-spectra
-    reflectance, told = positive_reflectance(reflectance)
-    notes += told
+    reflectance, low = positive_reflectance(reflectance)
+    notes += raised_notes(low)
     within = np.array([np.interp(AXIS_NM, axis, row) for row in reflectance])
     for missing, edge, near in _missing_ends(axis):
         notes.append(f"{_span(missing)} nm not measured: log reflectance is continued there in a straight line")
         within[:, np.isin(AXIS_NM, missing)] = _continued(axis[near], reflectance[:, near], edge, missing)
     part = dataset.subset(complete)
     return replace(part, spectra=within, axis=AXIS_NM, axis_unit="nm", signal="reflectance"), notes
-
-
-def positive_reflectance(reflectance):
-    """Reflectance (n, n_channels) that has a logarithm, what is below 0.001 raised to it, and notes on the samples."""
-    low = (reflectance < LEAST_REFLECTANCE).any(axis=1)
-    notes = [f"reflectance below {LEAST_REFLECTANCE:g} raised to it in {low.sum()} samples"] if low.any() else []
-    return np.maximum(reflectance, LEAST_REFLECTANCE), notes
 
 
 def _refuse_uncovered(axis):
@@ -140,8 +135,28 @@ def with_target(dataset, target):
     return part, [f"{missing} of {len(known)} samples left out: {target} is not measured"] if missing else []
 
 
+@dataclass(frozen=True)
+class _Rounds:
+    """All that a model's score in a round depends on; rounds : list of (training, test) positions in X and y."""
+
+    X: np.ndarray
+    y: np.ndarray
+    rounds: list
+    models: dict
+    random_state: int
+
+
 def run_rounds(
-    dataset, target, models, n_rounds=10, train_size=98, random_state=0, folder=None, progress=None, test_share=0.25
+    dataset,
+    target,
+    models,
+    n_rounds=10,
+    train_size=98,
+    random_state=0,
+    folder=None,
+    progress=None,
+    test_share=0.25,
+    runner=None,
 ):
     """Scores of every model in every round, each on samples that no model of the round was trained on.
 
@@ -150,46 +165,39 @@ def run_rounds(
     train_size : the most samples that a training side keeps; replicates (one `group`, else one `sample_id`) fall on
         one side
     folder : where finished rounds are kept, so that a stopped run goes on where it was; None to keep nothing
-    progress : called with words for what comes next and the share of the whole run that is done, 0 to 1
+    progress : called with words for what runs and the share of the whole run that is done, 0 to 1
+    runner : of `cluster.task_runner`, which works off models and rounds; None for this process
     Returns a DataFrame, one row a model and round: model, round, r2, rmse, rpd, n_train, n_test; RMSE in the unit of
     the target. Raises ValueError as `with_target` and `random_rounds`, and for fewer than 10 samples to train on.
     Source: gejiu paper, sections 2.2.2 and 2.2.4.
     """
     dataset, _ = with_target(dataset, target)
     X, y = dataset.spectra, dataset.properties[target].to_numpy()
-    rounds = random_rounds(len(y), n_rounds, test_share, train_size, random_state, sample_groups(dataset))
+    groups = group_labels(dataset.samples, ("group",))
+    rounds = random_rounds(len(y), n_rounds, test_share, train_size, random_state, groups)
     fewest = min(len(training) for training, _ in rounds)
     if fewest < FEWEST_TRAINING:
         raise ValueError(f"a round has {fewest} samples to train on: at least {FEWEST_TRAINING} are needed")
-    kept = None
-    if folder is not None:
-        # Not the number of rounds: a run of more takes up what fewer have left.
-        key = run_key(X.tobytes(), y.tobytes(), [target, test_share, train_size, random_state], data=_weights())
-        kept = FinishedParts(folder, key)
-    records = []
-    for round_, (training, test) in enumerate(rounds):
-        for name, make in models.items():
-            if progress is not None:
-                progress(f"{name}, round {round_ + 1} of {n_rounds}", len(records) / (n_rounds * len(models)))
-            part = f"{name}-{round_}"
-            record = kept.load(part) if kept else None
-            if record is None:
-                model = make(random_state + round_).fit(X[training], y[training])
-                record = {"model": name, "round": round_} | scores(y[test], model.predict(X[test]))
-                record |= {"n_train": len(training), "n_test": len(test)}
-                if kept:
-                    kept.save(part, record)
-            records.append(record)
-    return pd.DataFrame(records)
+    # Not the number of rounds: a run of more takes up what fewer have left.
+    key = run_key(X.tobytes(), y.tobytes(), [target, test_share, train_size, random_state], data=_weights())
+    tasks = {
+        f"{name}-{round_}": (f"{name}, round {round_ + 1} of {n_rounds}", (name, round_), 1)
+        for round_ in range(n_rounds)
+        for name in models
+    }
+    with TemporaryDirectory() as temporary:
+        run = Run(FinishedParts(folder or temporary, key), progress, len(tasks), runner)
+        records = run.parts(_score, _Rounds(X, y, rounds, models, random_state), tasks)
+    return pd.DataFrame(list(records.values()))
 
 
-def sample_groups(dataset):
-    """(n_samples,) labels of what must fall on one side of a split: the group where it is known, else the sample."""
-    names = dataset.samples["sample_id"].astype(str)
-    if "group" not in dataset.samples:
-        return names.to_numpy(str)
-    group = dataset.samples["group"]
-    return np.where(group.isna(), "sample " + names, "group " + group.astype(str)).astype(str)
+def _score(given, task, report):
+    """Scores of a model, by name, in a round, by number, as a record."""
+    (name, round_), X, y = task, given.X, given.y
+    training, test = given.rounds[round_]
+    model = given.models[name](given.random_state + round_).fit(X[training], y[training])
+    record = {"model": name, "round": round_} | scores(y[test], model.predict(X[test]))
+    return record | {"n_train": len(training), "n_test": len(test)}
 
 
 def scores(y_true, y_pred):

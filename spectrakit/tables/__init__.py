@@ -1,6 +1,7 @@
 """Files in and out: plain tables, libraries in parts, OPUS, the layouts of OSSL, LUCAS and Gejiu; all their checks."""
 
 from spectrakit.tables.checks import UNITS, Problem, TableError, split_unit
+from spectrakit.tables.library_checks import check_library
 from spectrakit.tables.lucas import read_gejiu, read_lucas
 from spectrakit.tables.opus import read_opus
 from spectrakit.tables.partitions import (
@@ -34,6 +35,7 @@ __all__ = [
     "PropertySummary",
     "TableError",
     "TableReport",
+    "check_library",
     "check_table",
     "library_index",
     "read_blocks",

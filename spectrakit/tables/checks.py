@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -42,6 +42,7 @@ class Problem:
     places : up to five (row, column); row is the line in the file, the header being line 1, column a name;
         either is None where the problem concerns a whole column or row
     count : number of places in all
+    counted : of a message that names counts: its words before they are filled in, the first value, number of samples
     """
 
     severity: str
@@ -49,6 +50,7 @@ class Problem:
     remedy: str
     places: tuple = ()
     count: int = 0
+    counted: tuple = ()
 
     def where(self):
         """The places in words: 'row 3, column 421.09; row 7, column 588.9; and 12 more'."""
@@ -76,15 +78,43 @@ def unit_suffix(name):
     return max(fitting, key=len, default=None)
 
 
-def cell_problem(severity, mask, names, message, remedy):
-    """At most one problem for all cells of a mask (n_rows, n_columns); the message may name the counts."""
+def cell_problem(severity, mask, names, message, remedy, first=""):
+    """At most one problem for all cells of a mask (n_rows, n_columns); the message may name counts and `first`."""
     if not mask.any():
         return []
-    first = np.argwhere(mask)[:PLACES_KEPT]
-    places = tuple((int(row) + 1 + HEADER_ROWS, names[column]) for row, column in first)
-    message = message.replace("{cells}", f"{mask.sum():,}")
-    message = message.replace("{samples}", f"{mask.any(axis=1).sum():,} of {len(mask):,} samples")
-    return [Problem(severity, message, remedy, places, int(mask.sum()))]
+    shown = np.argwhere(mask)[:PLACES_KEPT]
+    places = tuple((int(row) + 1 + HEADER_ROWS, names[column]) for row, column in shown)
+    count, samples = int(mask.sum()), int(mask.any(axis=1).sum())
+    words = _with_counts(message, first, count, samples, len(mask))
+    return [Problem(severity, words, remedy, places, count, (message, first, samples))]
+
+
+def _with_counts(message, first, cells, samples, n_samples):
+    message = message.replace("{first}", first).replace("{cells}", f"{cells:,}")
+    return message.replace("{samples}", f"{samples:,} of {n_samples:,} samples")
+
+
+def joined_problems(problems, n_samples):
+    """The problems of the blocks of a table of `n_samples` as those of the whole, in the order of their first places.
+
+    problems : each list of blocks in turn, places counted through the table
+    """
+    kinds = {}
+    for problem in problems:
+        kind = (problem.severity, problem.counted[0] if problem.counted else problem.message, problem.remedy)
+        kinds[kind] = _joined(kinds[kind], problem, n_samples) if kind in kinds else problem
+    # A single block has said how many samples it has itself.
+    return [_joined(problem, replace(problem, places=(), count=0, counted=()), n_samples) for problem in kinds.values()]
+
+
+def _joined(one, other, n_samples):
+    places, count = (*one.places, *other.places)[:PLACES_KEPT], one.count + other.count
+    if not one.counted:
+        return replace(one, places=places, count=count)
+    message, first, samples = one.counted
+    samples += other.counted[2] if other.counted else 0
+    words = _with_counts(message, first, count, samples, n_samples)
+    return replace(one, message=words, places=places, count=count, counted=(message, first, samples))
 
 
 def _row_problem(severity, rows, message, remedy):
@@ -140,11 +170,13 @@ def _gap_problem(axis, axis_unit):
     return [Problem("warning", message, remedy)] if len(gaps) else []
 
 
-def missing_channels(missing, names):
-    """Samples without a spectrum, and single empty cells; missing : bool (n_samples, n_channels)."""
+def missing_channels(missing, names, severity="error", remedy="Delete the row"):
+    """Samples without a spectrum, and single empty cells.
+
+    missing : bool (n_samples, n_channels); severity, remedy : of samples without a spectrum
+    """
     empty = missing.all(axis=1)
-    problems = _row_problem("error", np.flatnonzero(empty), "sample without a spectrum", "Delete the row")
-    return problems + cell_problem(
+    return _row_problem(severity, np.flatnonzero(empty), "sample without a spectrum", remedy) + cell_problem(
         "warning",
         missing & ~empty[:, None],
         names,
@@ -173,19 +205,23 @@ def scale_problems(values, signal):
 def range_problems(values, names, signal):
     """Values (n_samples, n_channels) beyond what the signal can be, and saturated counts."""
     if signal == "counts":
-        negative = cell_problem(
-            "warning",
-            values < 0,
-            names,
-            "{cells} negative counts in {samples}",
-            "Expected where a background was subtracted; do not take logarithms or square roots of them",
-        )
-        return negative + _saturation_problem(values, names)
+        return negative_counts(values, names) + _saturation_problem(values, names)
     high, unit = {"reflectance": (1, ""), "percent-reflectance": (100, " %"), "absorbance": (6, "")}[signal]
     remedy = "Check the white reference of these samples, or leave out the channels"
     where = "in {cells} cells, {samples}"
     below = cell_problem("warning", values < 0, names, f"{signal} below 0 {where}", remedy)
     return below + cell_problem("warning", values > high, names, f"{signal} over {high}{unit} {where}", remedy)
+
+
+def negative_counts(values, names):
+    """Counts (n_samples, n_channels) below 0."""
+    return cell_problem(
+        "warning",
+        values < 0,
+        names,
+        "{cells} negative counts in {samples}",
+        "Expected where a background was subtracted; do not take logarithms or square roots of them",
+    )
 
 
 def _saturation_problem(values, names):
@@ -223,31 +259,36 @@ def unnamed_problems(samples):
     return _row_problem("error", missing, "sample_id is missing", "Give every sample a name")
 
 
+DOUBLED_NAME = "Rename one, or number repeated measurements of a sample in a column replicate"
+COPY = (
+    "the same spectrum stands under more than one sample",
+    "Keep one, or put them in one group: copies leak across a split",
+)
+
+
 def name_problems(samples):
     """Samples without a name, and names that stand twice.
 
     A sample may stand once for each laboratory that scanned it and for each replicate.
     """
     problems = unnamed_problems(samples)
-    key = samples[["sample_id", *(name for name in ("laboratory", "replicate") if name in samples)]]
-    doubled = np.flatnonzero(key.duplicated(keep=False) & samples["sample_id"].notna())
+    doubled = np.flatnonzero(naming_columns(samples).duplicated(keep=False) & samples["sample_id"].notna())
     if doubled.size:
         first = samples["sample_id"].iloc[doubled[0]]
-        remedy = "Rename one, or number repeated measurements of a sample in a column replicate"
-        problems += _row_problem("error", doubled, f"sample_id is doubled: {first!r}", remedy)
+        problems += _row_problem("error", doubled, f"sample_id is doubled: {first!r}", DOUBLED_NAME)
     return problems
+
+
+def naming_columns(samples):
+    """The columns by which a scan is told from all others."""
+    return samples[["sample_id", *(name for name in ("laboratory", "replicate") if name in samples)]]
 
 
 def copy_problems(values):
     """Spectra (n_samples, n_channels) that stand more than once."""
     spectra = pd.Series([row.tobytes() for row in values])
     same = np.flatnonzero(spectra.duplicated(keep=False) & np.isfinite(values).any(axis=1))
-    return _row_problem(
-        "warning",
-        same,
-        "the same spectrum stands under more than one sample",
-        "Keep one, or put them in one group: copies leak across a split",
-    )
+    return _row_problem("warning", same, *COPY)
 
 
 def property_problems(properties):
@@ -258,6 +299,15 @@ def property_problems(properties):
         values = properties[[name]].to_numpy()
         odd = (values < low) | (values > high)
         first = f"{values[odd][0]:g}" if odd.any() else ""
-        message = f"{name} of {first} is outside {low:g} to {high:g} {unit}"
-        problems += cell_problem("warning", odd, [name], message, "Check it against the source")
+        message = f"{name} of {{first}} is outside {low:g} to {high:g} {unit}"
+        problems += cell_problem("warning", odd, [name], message, "Check it against the source", first)
     return problems
+
+
+def column_kind_problems(unitless, unknown):
+    """Columns, by name, that are taken for properties though they name no unit, and for text of the sample."""
+    problems = column_problem(
+        unitless, "property without a unit", "Rename it with its unit, for example na_ppm or clay_pct"
+    )
+    message = "neither channel nor known property: kept as text of the sample"
+    return problems + column_problem(unknown, message, "Nothing to do if it is meant so")

@@ -100,9 +100,9 @@ def read_blocks(path, axis_unit, signal, rows=BLOCK_ROWS, columns=None, only=Non
     """
     if rows < 1:
         raise ValueError(f"rows of a block: {rows}; give at least 1")
-    library = _open(path, axis_unit, signal, columns)
+    library = open_library(path, axis_unit, signal, columns)
     wanted = None if only is None else np.unique(np.asarray(only, dtype=np.int64))
-    return _regrouped((piece for _, piece in _pieces(library, rows, wanted)), rows)
+    return _regrouped((piece for _, piece in pieces(library, rows, wanted)), rows)
 
 
 def library_index(path, axis_unit, signal, columns=None):
@@ -111,12 +111,12 @@ def library_index(path, axis_unit, signal, columns=None):
     Arguments as in `read_blocks`. Raises TableError as there, and for a sample_id that stands twice in one laboratory
     and replicate. The OSSL names samples itself, so that nothing is asked of the names there.
     """
-    library = _open(path, axis_unit, signal, columns)
-    places, pieces = [], []
-    for place, piece in _pieces(replace(library, channels=()), 16 * BLOCK_ROWS, None):
+    library = open_library(path, axis_unit, signal, columns)
+    places, found = [], []
+    for place, piece in pieces(replace(library, channels=()), 16 * BLOCK_ROWS):
         places.append((place, len(piece)))
-        pieces.append(piece)
-    whole = _joined(pieces)
+        found.append(piece)
+    whole = _joined(found)
     for problem in [] if library.ossl else name_problems(whole.samples):
         raise TableError(f"{library.path}: {_in_files(problem, places)}")
     return LibraryIndex(library.axis, whole.properties, whole.samples, whole.provenance)
@@ -261,15 +261,15 @@ class _Library:
     properties: frozenset | None
 
 
-def _open(path, axis_unit, signal, columns):
+def open_library(path, axis_unit, signal, columns=None):
     """The library at a path by the header of its files; nothing but headers is read."""
     one_of("axis_unit", axis_unit, AXIS_UNITS)
     one_of("signal", signal, SIGNALS)
     path = Path(path)
     root = path if path.is_dir() else path.parent
     first, *rest = _files(path)
-    first = _header(first, root)
-    files = (first, *(_alike_header(_header(file, root), first) for file in rest))
+    first = header(first, root)
+    files = (first, *(_alike_header(header(file, root), first) for file in rest))
     ossl = is_ossl(first.names)
     own = (
         ossl_columns(first.path, first.names, axis_unit, signal) if ossl else {name: (name, 1) for name in first.names}
@@ -313,7 +313,8 @@ def _by_number(file):
     ]
 
 
-def _header(file, library):
+def header(file, library):
+    """The columns of a file of a library, a folder, and how many rows it has, as its header says: `_File`."""
     if table_ending(file) != ".parquet":
         names, kinds, fixed, n_rows = csv_header(file), None, {}, None
     else:
@@ -394,7 +395,7 @@ def _properties(file, others, ossl):
 # --- from files to rows ---------------------------------------------------------------------------------
 
 
-def _pieces(library, rows, wanted):
+def pieces(library, rows, wanted=None):
     """Pieces of at most `rows` rows, each with its place: (file, rows of the file before it)."""
     before = 0
     for file in library.files:
@@ -486,7 +487,7 @@ def _piece(library, file, arrays, start):
     problems += cell_problem("error", np.isinf(spectra), library.channels, "infinite value in {cells} cells", remedy)
     problems += scale_problems(spectra[:_SCALE_ROWS] * scale, library.signal)
     for problem in problems:
-        raise TableError(f"{file.path}: {_in_file(problem, library, start)}")
+        raise TableError(f"{file.path}: {in_file(problem, library, start)}")
     for name in properties:
         properties[name] *= library.others[name][1]
     source = f"{'folder' if library.path.is_dir() else 'file'} {library.path.name}"
@@ -511,7 +512,7 @@ def _spectra(arrays, n_rows, scale):
     return spectra
 
 
-def _in_file(problem, library, start):
+def in_file(problem, library, start):
     """A problem of a batch with its rows counted through the file and the columns as the file names them."""
     named = {name: column for name, (column, _) in library.others.items()}
     places = ((row if row is None else row + start, named.get(column, column)) for row, column in problem.places)

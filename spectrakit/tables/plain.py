@@ -12,7 +12,7 @@ import re
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from spectrakit.tables.checks import (
     TableError,
     axis_problems,
     cell_problem,
-    column_problem,
+    column_kind_problems,
     copy_problems,
     doubled_names,
     missing_channels,
@@ -80,6 +80,7 @@ class TableReport:
 
     axis : (n_channels,) as the channels are named, in the order of the file
     values : smallest and largest value of all channels, in the unit of the file
+    n_files, laboratories : of a library: number of files, and of rows by laboratory, {name: rows}
     """
 
     path: Path
@@ -92,6 +93,8 @@ class TableReport:
     sample_columns: tuple
     provenance: str
     problems: tuple
+    n_files: int = 1
+    laboratories: dict = field(default_factory=dict)
 
     @property
     def steps(self):
@@ -111,7 +114,7 @@ class TableReport:
 
     @property
     def usable(self):
-        """Whether `read_table` would return a dataset."""
+        """Whether `read_table`, or of a library `read_library`, would return a dataset."""
         return not self.errors
 
 
@@ -346,7 +349,7 @@ def _check_header(path, names, n_samples):
         raise TableError(f"{path}: a header in row 1 but no sample below it")
     if "sample_id" not in names:
         if is_ossl(names):
-            raise TableError(f"{path}: laid out as the OSSL; the commands that take a library read it as it is")
+            raise TableError(f"{path}: laid out as the OSSL; check, harmonise and impute read it as it is")
         channels = [float(name) for name in names if CHANNEL_NAME.fullmatch(name)]
         steps = np.sign(np.diff(channels))
         if len(steps) and abs(steps.sum()) < len(steps):
@@ -480,11 +483,7 @@ def sort_columns(cells, known=None):
         else:
             unitless.append(name)
         properties[name] = values[:, 0]
-    problems += column_problem(
-        unitless, "property without a unit", "Rename it with its unit, for example na_ppm or clay_pct"
-    )
-    message = "neither channel nor known property: kept as text of the sample"
-    problems += column_problem(unknown, message, "Nothing to do if it is meant so")
+    problems += column_kind_problems(unitless, unknown)
     return pd.DataFrame(properties, index=range(len(samples["sample_id"]))), pd.DataFrame(samples), problems
 
 

@@ -11,9 +11,11 @@ from sklearn.svm import SVR
 from spectrakit.models.baselines import (
     BayesianSVM,
     CrossValidatedPLS,
+    LogPLS,
     StagedPLS,
     baselines,
     content_baselines,
+    log_offset,
     on_reflectance,
     transfer_baselines,
 )
@@ -222,3 +224,43 @@ def test_content_baselines_work_on_either_scale(soils):
     np.testing.assert_allclose(models["pls log"].predict(X), np.exp(by_hand.predict(X)))
     direct = CrossValidatedPLS(30, random_state=0).fit(X, contents, groups=groups)
     np.testing.assert_array_equal(models["pls"].predict(X), direct.predict(X))
+
+
+def test_the_start_of_logarithms_is_a_tenth_of_what_is_usual():
+    assert log_offset([0, 20, 300], (0, 580)) == 2
+    assert log_offset([0, 0, 30], (0, 580)) == 1
+    assert log_offset([4, 5, 6], (-np.inf, np.inf)) is None
+
+
+def test_log_pls_finds_a_law_of_logarithms_keeps_to_limits_and_tells_its_errors():
+    random = np.random.default_rng(0)
+    X = random.standard_normal((200, 5))
+    y = np.exp(3 + X[:, 0] + 0.1 * random.standard_normal(200))
+    model = LogPLS((0, 100), max_components=3, random_state=0).fit(X[:150], np.minimum(y[:150], 100))
+    contents, spread = model.predict(X[150:], return_std=True)
+    np.testing.assert_array_equal(contents, model.predict(X[150:]))
+    low = y[150:] < 50
+    relative = np.log(contents[low] / y[150:][low])
+    assert np.std(relative) < 0.25
+    np.testing.assert_allclose(spread / (contents + model.log_offset_), spread[0] / (contents[0] + model.log_offset_))
+    far = model.predict(np.array([[50.0, 0, 0, 0, 0], [-50.0, 0, 0, 0, 0]]))
+    assert far[0] == 100 and 0 <= far[1] < 1e-6
+    straight = LogPLS((-np.inf, np.inf), max_components=3, random_state=0).fit(X, X[:, 0])
+    np.testing.assert_allclose(straight.predict(X), X[:, 0], atol=0.01)
+    assert len(set(straight.predict(X, return_std=True)[1])) == 1
+
+
+def test_log_pls_keeps_groups_whole_while_components_are_chosen():
+    random = np.random.default_rng(1)
+    groups = np.repeat(np.arange(12), 5)
+    X = random.standard_normal((12, 20))[groups] + 0.05 * random.standard_normal((60, 20))
+    y = np.exp(random.standard_normal(12)[groups] + 0.01 * random.standard_normal(60))
+    model = LogPLS(max_components=8, random_state=0)
+    plain = CrossValidatedPLS(8, random_state=0)
+    for given in (groups, None):
+        expected = plain.fit(X, np.log(y + log_offset(y, (0, np.inf))), given).inner_rmse_.copy()
+        np.testing.assert_array_equal(model.fit(X, y, groups=given).pls_.inner_rmse_, expected)
+    by_rows = model.pls_.inner_rmse_
+    np.testing.assert_array_equal(model.fit(X, y, groups=np.zeros(60)).pls_.inner_rmse_, by_rows)
+    # Rows of a group are nearly the same, so that by rows the unpredictable is predicted.
+    assert by_rows.min() < 0.3 * model.fit(X, y, groups=groups).pls_.inner_rmse_.min()

@@ -1,9 +1,10 @@
 import sys
 
 import pytest
+import torch
 
 from spectrakit.studies import cluster
-from spectrakit.studies.cluster import task_runner
+from spectrakit.studies.cluster import handed, task_runner
 
 
 @pytest.fixture
@@ -48,6 +49,21 @@ def test_a_cluster_gives_each_result_once_with_its_place_and_raises_what_a_task_
         assert list(run(halved, [])) == []
         with pytest.raises(ValueError, match="13 is not halved"):
             list(run(halved, [2, 13]))
+
+
+def from_start(given, task):
+    return given["start"] + task, torch.get_num_threads()
+
+
+def test_what_is_given_travels_in_a_file_that_is_gone_afterwards(threads, tmp_path):
+    path = tmp_path / "given.pickle"
+    for start in (10, 20):
+        with task_runner(threads) as run, handed(run, from_start, {"start": start}, path) as function:
+            assert list(tmp_path.iterdir()) == [path]
+            assert sorted(run(function, [1, 2])) == [(0, (start + 1, 1)), (1, (start + 2, 1))]
+        assert not path.exists()
+    with task_runner() as run, handed(run, from_start, {"start": 30}, path) as function:
+        assert list(run(function, [1])) == [(0, (31, 1))] and not path.exists()
 
 
 def test_without_the_extra(monkeypatch):

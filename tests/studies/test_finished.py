@@ -3,6 +3,16 @@ import pytest
 from spectrakit.studies.finished import FinishedParts, Run, run_key
 
 
+class Backwards:
+    """A runner as that of a cluster, whose last task is finished first."""
+
+    remote = True
+
+    def __call__(self, function, tasks):
+        for place in reversed(range(len(tasks))):
+            yield place, function(tasks[place])
+
+
 def test_what_is_kept_comes_back_under_its_own_run_only(tmp_path):
     kept = FinishedParts(tmp_path / "runs", "one")
     assert kept.load("a") is None
@@ -55,3 +65,27 @@ def test_a_run_takes_up_its_finished_parts_and_tells_how_far_it_is(tmp_path):
     assert calls == [("the first", 0), ("the first", 1 / 8), ("the first", 1 / 4), ("the second", 1 / 4)]
     assert run() == run() == ({"r2": 0.5}, [1, 2])
     assert computed == ["first", "second", "second"] and calls[-1] == ("the second", 1)
+
+
+@pytest.mark.parametrize(
+    ("runner", "told"),
+    [
+        (None, [(1, 0), (1, 0.5), (1, 1), (2, 1), (2, 3), (3, 3), (3, 4.5), (3, 6)]),
+        (Backwards(), [(1, 2), (3, 5), (1, 6)]),
+    ],
+)
+def test_parts_come_in_their_order_whoever_does_them(tmp_path, runner, told):
+    calls, computed = [], []
+
+    def power(exponent, number, report):
+        computed.append(number)
+        report(1, 2)
+        return number**exponent
+
+    tasks = {f"part-{number}": (f"number {number}", number, number) for number in (1, 2, 3)}
+    FinishedParts(tmp_path, "one").save("part-2", 4)
+    run = Run(FinishedParts(tmp_path, "one"), lambda *call: calls.append(call), total=6, runner=runner)
+    assert list(run.parts(power, 2, tasks).items()) == [("part-1", 1), ("part-2", 4), ("part-3", 9)]
+    assert sorted(computed) == [1, 3]
+    assert calls == [(f"number {number}", pytest.approx(done / 6)) for number, done in told]
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [f"part-{n}.json" for n in (1, 2, 3)]

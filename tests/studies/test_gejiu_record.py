@@ -10,6 +10,7 @@ from spectrakit import ledger
 from spectrakit.simulate.gejiu import simulate_gejiu
 from spectrakit.simulate.lucas import simulate_lucas
 from spectrakit.studies import gejiu, gejiu_record
+from spectrakit.studies.cluster import task_runner
 from spectrakit.tables import TableError
 from spectrakit.training import pretraining
 
@@ -98,6 +99,26 @@ def test_a_stopped_run_goes_on_to_the_same_result(found, folder, tmp_path, compu
     assert not (run / "long-0.checkpoint").exists()
     assert (resumed["target"], resumed["stopping"]) == (found["target"], found["stopping"])
     assert without_seconds(resumed["long"][0]) == without_seconds(found["long"][0])
+
+
+def test_a_cluster_gives_the_same_and_goes_on_where_another_run_was(found, folder, tmp_path, workers):
+    runs = shutil.copytree(folder, tmp_path / "runs")
+    (run,) = runs.iterdir()
+    left = ("source-1", "target-1", "properties-0", "properties-3", "long-0")
+    for name in (*(f"{part}.json" for part in left), "ph-1.safetensors"):
+        (run / name).unlink()
+    told = []
+    with task_runner(workers.address) as runner:
+        there = gejiu_record.replicate("quick", 0, runs, progress=lambda *call: told.append(call), runner=runner)
+    assert list(there) == list(found)
+    for kind in ("source", "long"):
+        assert [*map(without_seconds, there[kind])] == [*map(without_seconds, found[kind])]
+    for kind in ("target", "depths", "stopping", "properties"):
+        assert json.dumps(there[kind]) == json.dumps(found[kind])
+    shares = [share for _, share in told]
+    assert shares == sorted(shares) and shares[-1] == pytest.approx(1)
+    # Told are the soils, what each of the two stages begins with, and each part that was not there.
+    assert len(set(told)) == 1 + 2 + 5 and not (run / "given.pickle").exists()
 
 
 def test_another_seed_or_profile_takes_up_nothing(tiny_gejiu):

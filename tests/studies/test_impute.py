@@ -1,7 +1,5 @@
 import json
-import multiprocessing
 import os
-import signal
 import tracemalloc
 import weakref
 from dataclasses import replace
@@ -15,19 +13,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from spectrakit.evaluation.intervals import ConformalIntervals, pooled_threshold
+from spectrakit.models.baselines import LogPLS
 from spectrakit.preprocess.harmonise import HARMONISATIONS
 from spectrakit.spectra import SpectralDataset
 from spectrakit.studies import impute as study
+from spectrakit.studies import impute_plan
 from spectrakit.studies.cluster import ClusterRunner, task_runner
-from spectrakit.studies.impute import (
-    LogPLS,
-    content_limits,
-    content_network,
-    impute,
-    log_offset,
-    make_plan,
-    report_lines,
-)
+from spectrakit.studies.impute import content_network, impute, report_lines
+from spectrakit.studies.impute_plan import content_limits, make_plan
 from spectrakit.tables import write_partitions, write_table
 from spectrakit.training.contents import CONTENT_NETWORK, ContentNetwork
 from spectrakit.training.pretraining import Recipe
@@ -73,6 +66,11 @@ def library(n=150, seed=0, axis=AXIS, laboratories=("north", "south", "west")):
         ),
         provenance={"origin": "simulated", "seed": seed, "source": "a test"},
     )
+
+
+def sites(soils):
+    """What the components are chosen by: the sites of each laboratory."""
+    return (soils.samples["laboratory"] + " " + soils.samples["site"]).to_numpy(str)
 
 
 def few_pls(limits, random_state):
@@ -128,30 +126,6 @@ def test_limits_follow_from_name_and_unit(name, low, high):
     assert_allclose(content_limits(name), (low, high))
 
 
-def test_the_start_of_logarithms_is_a_tenth_of_what_is_usual():
-    assert log_offset([0, 20, 300], (0, 580)) == 2
-    assert log_offset([0, 0, 30], (0, 580)) == 1
-    assert log_offset([4, 5, 6], (-np.inf, np.inf)) is None
-
-
-def test_log_pls_finds_a_law_of_logarithms_keeps_to_limits_and_tells_its_errors():
-    random = np.random.default_rng(0)
-    X = random.standard_normal((200, 5))
-    y = np.exp(3 + X[:, 0] + 0.1 * random.standard_normal(200))
-    model = LogPLS((0, 100), max_components=3, random_state=0).fit(X[:150], np.minimum(y[:150], 100))
-    contents, spread = model.predict(X[150:], return_std=True)
-    assert_array_equal(contents, model.predict(X[150:]))
-    low = y[150:] < 50
-    relative = np.log(contents[low] / y[150:][low])
-    assert np.std(relative) < 0.25
-    assert_allclose(spread / (contents + model.log_offset_), spread[0] / (contents[0] + model.log_offset_))
-    far = model.predict(np.array([[50.0, 0, 0, 0, 0], [-50.0, 0, 0, 0, 0]]))
-    assert far[0] == 100 and 0 <= far[1] < 1e-6
-    straight = LogPLS((-np.inf, np.inf), max_components=3, random_state=0).fit(X, X[:, 0])
-    assert_allclose(straight.predict(X), X[:, 0], atol=0.01)
-    assert len(set(straight.predict(X, return_std=True)[1])) == 1
-
-
 def test_every_row_once_in_order_and_nothing_measured_is_touched(filled):
     soils, (outcome, table, _) = library(), filled
     known = soils.properties["c_g_kg"].notna().to_numpy()
@@ -186,7 +160,7 @@ def test_values_intervals_and_held_out_predictions_are_those_of_the_models_said(
 
     def predicted(training, rows):
         pretreated = HARMONISATIONS["snv+derivative"]().fit(X[training])
-        model = few_pls((0, 580), 3).fit(pretreated.transform(X[training]), y[training])
+        model = few_pls((0, 580), 3).fit(pretreated.transform(X[training]), y[training], sites(soils)[training])
         return model.predict(pretreated.transform(X[rows]))
 
     for name in ("north", "south", "west"):
@@ -256,8 +230,11 @@ def test_channels_that_not_all_laboratories_have_are_left_out(run):
     resampled = np.array([np.interp(np.arange(600, 860, 2.0), soils.axis, row) for row in spectra])
     known, own = table["origin"] == "measured", table["laboratory"] == "west"
     pretreated = HARMONISATIONS["snv+derivative"]().fit(resampled[known & ~own].astype(np.float32))
+    training = known & ~own
     model = few_pls((0, 580), 0).fit(
-        pretreated.transform(resampled[known & ~own].astype(np.float32)), table["value"][known & ~own].to_numpy()
+        pretreated.transform(resampled[training].astype(np.float32)),
+        table["value"][training].to_numpy(),
+        sites(soils)[training],
     )
     held_out = model.predict(pretreated.transform(resampled[known & own].astype(np.float32)))
     assert_allclose(table["predicted"][known & own], held_out)
@@ -285,6 +262,19 @@ def test_the_same_soils_in_other_layouts_get_the_same_values(run, tmp_path):
     found = run(tmp_path / "ossl.parquet")[1]
     pd.testing.assert_frame_equal(found.drop(columns="spectrum_origin"), expected.drop(columns="spectrum_origin"))
     assert (found["spectrum_origin"] == "measured").all()
+
+
+def test_a_dark_channel_is_raised_as_it_is_for_other_commands(run):
+    soils = library()
+    reflectance = 10.0 ** -soils.spectra.astype(float)
+    reflectance[[2, 10], [5, 9]] = 0, -0.01
+    dark = replace(soils, spectra=reflectance, signal="reflectance")
+    outcome, table = run(dark, signal="reflectance")
+    # Row 2 is one of those fitted to, row 10 is filled.
+    assert "reflectance below 0.001 raised to it in 1 samples" in outcome.notes
+    assert table["usable"][[2, 10]].all() and table["origin"][10] == "imputed"
+    raised = replace(soils, spectra=-np.log10(np.maximum(dark.spectra, 1e-3)))
+    assert_allclose(table["predicted"], run(raised)[1]["predicted"], rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["hybrid.csv", "hybrid.csv.gz"])
@@ -422,8 +412,8 @@ def test_memory_does_not_grow_with_the_rows_to_fill(tmp_path, monkeypatch):
             most.append(len(alive))
             yield block
 
-    READ = study.read_blocks
-    monkeypatch.setattr(study, "read_blocks", watched)
+    READ = impute_plan.read_blocks
+    monkeypatch.setattr(impute_plan, "read_blocks", watched)
     soils, peaks = library(60), []
     empty = replace(soils, properties=soils.properties.assign(c_g_kg=np.nan))
     for n_parts in (3, 12):
@@ -469,7 +459,7 @@ def test_the_network_of_the_command_fills_a_library(run):
 GATED = '''
 import time
 from pathlib import Path
-from spectrakit.studies.impute import LogPLS
+from spectrakit.models.baselines import LogPLS
 
 GATE = Path({gate!r})
 
@@ -494,46 +484,38 @@ def gated(limits, random_state):
 '''
 
 
-def test_a_cluster_that_loses_a_worker_on_the_way_gives_the_same(tmp_path, monkeypatch):
-    import dask
-    from distributed import Client, LocalCluster
-
+@pytest.fixture
+def gated(tmp_path, monkeypatch):
+    """A model in a module that workers can import, and the file that holds its gate."""
     (tmp_path / "gate").mkdir()
     (tmp_path / "gated.py").write_text(GATED.format(gate=str(tmp_path / "gate")))
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    # Workers are forked from a process that has imported all they need, which would take each some seconds.
-    server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["distributed", "spectrakit.studies.impute"])
-    multiprocessing.forkserver.ensure_running()
     from gated import gated
 
+    return gated, tmp_path / "gate" / "held"
+
+
+def test_a_cluster_that_loses_a_worker_on_the_way_gives_the_same(tmp_path, gated, workers):
+    model, held = gated
     write_partitions(iter([library(160)]), tmp_path / "parts", rows=50)
-    plan = make_plan(tmp_path / "parts", "c_g_kg", gated)
+    plan = make_plan(tmp_path / "parts", "c_g_kg", model)
     with task_runner() as run:
         here = impute(plan, tmp_path / "here.parquet", tmp_path / "runs here", run, block_rows=10)
-    processes = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
-    with (
-        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
-        LocalCluster(**processes) as made,
-        Client(made, set_as_default=False) as client,
-        task_runner(made.scheduler_address) as run,
-    ):
-        held, killed, told = tmp_path / "gate" / "held", [], []
+    told = []
 
-        def kill_one(words, done, total):
-            if words != "filling":
-                return
-            told.append(done)
-            if done == 0:
-                held.touch()
-            elif done >= 20 and not killed:
-                killed.append(sorted(client.run(os.getpid).values())[0])
-                os.kill(killed[0], signal.SIGKILL)
-                held.unlink()
+    def kill_one(words, done, total):
+        if words != "filling":
+            return
+        told.append(done)
+        if done == 0:
+            held.touch()
+        elif done >= 20 and not workers.killed:
+            workers.kill_one()
+            held.unlink()
 
+    with task_runner(workers.address) as run:
         there = impute(plan, tmp_path / "there.parquet", tmp_path / "runs there", run, kill_one, block_rows=10)
-        assert killed and killed[0] not in client.run(os.getpid).values()
+    assert workers.lost()
     # Two of 16 blocks had come when the worker died, the others were waiting; each came once.
     assert told == list(range(0, 170, 10))
     tables = [pq.read_table(tmp_path / name) for name in ("here.parquet", "there.parquet")]

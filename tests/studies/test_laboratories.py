@@ -10,22 +10,19 @@ from spectrakit.evaluation.intervals import pooled_threshold
 from spectrakit.models.baselines import StagedPLS
 from spectrakit.preprocess.harmonise import HARMONISATIONS, Harmoniser, LaboratoryProjection
 from spectrakit.spectra import SpectralDataset
-from spectrakit.studies import laboratories
+from spectrakit.studies import laboratories, laboratory_tables
 from spectrakit.studies.laboratories import (
     Choice,
-    bias_frame,
-    effect_frame,
     harmonised_spectra,
     leave_laboratories_out,
     possible_harmonisations,
-    read_laboratories,
-    reading_lines,
     ring_of,
     scale_of,
-    score_frame,
     scores,
     soils_to_predict,
 )
+from spectrakit.studies.laboratory_report import bias_frame, effect_frame, reading_lines, score_frame
+from spectrakit.studies.laboratory_tables import read_laboratories
 from spectrakit.tables import read_table, write_table
 
 AXIS = np.arange(700.0, 1310, 10)
@@ -77,7 +74,7 @@ def with_standards(soils, n_standards=12, **distortions):
     scans = [standards if distort is None else distort(standards) for distort in distortions.values()]
     names = [f"R{i}" for i in range(n_standards)] * len(distortions)
     samples = {"sample_id": names, "laboratory": np.repeat(list(distortions), n_standards)}
-    return laboratories._pooled([soils, dataset_of(np.concatenate(scans), samples)])
+    return laboratory_tables._pooled([soils, dataset_of(np.concatenate(scans), samples)])
 
 
 def choice(name, ring=None):

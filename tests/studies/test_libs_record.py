@@ -10,6 +10,7 @@ from spectrakit import ledger
 from spectrakit.models.cnn import CNNConfig
 from spectrakit.resources import data_path
 from spectrakit.studies import finished, libs, libs_record
+from spectrakit.studies.cluster import task_runner
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +123,28 @@ def test_a_stopped_run_goes_on_to_the_result_of_an_uninterrupted_one(outcomes, t
     assert tasks_run == list(libs.TASKS[2:])
     assert_identical(outcomes, resumed)
     assert len(list(run.iterdir())) == 6
+
+
+def test_a_cluster_gives_the_same(outcomes, tmp_path, monkeypatch, workers):
+    weak_baselines, real = libs.baselines, libs_record._task_part
+
+    def as_here(study, task, report):
+        libs.baselines = weak_baselines  # what `tiny_study` has put there is not known to another process
+        return real(study, task, report)
+
+    monkeypatch.setattr(libs_record, "_task_part", as_here)
+    monkeypatch.setattr(libs_record, "TASKS", libs.TASKS[::3])
+    told = []
+    with task_runner(workers.address) as runner:
+        arguments = {"progress": lambda *call: told.append(call), "runner": runner}
+        there = libs_record.replicate("quick", 0, tmp_path, **arguments)
+        assert {words for words, _ in told} == {"Ca high", "Ca low"} and told[-1][1] == 1
+        again = libs_record.replicate("quick", 0, tmp_path, **arguments)
+    here = {task: outcomes[task] for task in libs.TASKS[::3]}
+    assert_identical(here, there)
+    assert_identical(here, again)
+    (run,) = tmp_path.iterdir()
+    assert sorted(path.name for path in run.iterdir()) == ["ca-high.json", "ca-low.json"]
 
 
 @pytest.mark.parametrize(

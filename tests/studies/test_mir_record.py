@@ -36,7 +36,7 @@ def test_progress_ascends_to_the_whole_and_names_the_parts(found, calls):
     shares = [share for _, share in calls]
     assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == pytest.approx(1)
     words = list(dict.fromkeys(words for words, _ in calls))
-    assert words[:3] == ["the library", "harmonisations, c", "harmonisations, om"]
+    assert words[:3] == ["the library", "harmonisations, carbon", "harmonisations, organic matter"]
     assert "carbon without national" in words and "organic matter without nordic" in words
     assert words[-4:] == [
         "organic and total carbon",
@@ -59,7 +59,7 @@ def test_a_stopped_run_goes_on_to_the_same_result(found, folder, tmp_path, monke
     assert computed == []
     runs = shutil.copytree(folder, tmp_path / "runs")
     (run,) = runs.iterdir()
-    for name in ("apart_om-nordic", "round-om-0", "hybrid"):
+    for name in ("apart-om-nordic", "round-om-0", "hybrid"):
         (run / f"{name}.json").unlink()
     again = mir_record.replicate("quick", 0, runs)
     assert computed == ["laboratory_apart", "content_round"]

@@ -11,6 +11,7 @@ from spectrakit.models.baselines import transfer_baselines
 from spectrakit.models.resnet import ResNetConfig, initial_network
 from spectrakit.spectra import SpectralDataset
 from spectrakit.studies import transfer
+from spectrakit.studies.cluster import task_runner
 from spectrakit.studies.transfer import (
     AXIS_NM,
     prepare,
@@ -200,7 +201,7 @@ def test_rounds_are_tidy_and_pinned(soils, models):
     np.testing.assert_allclose(records[SCORES][::2], pinned, atol=1e-4)
     np.testing.assert_allclose(records[["r2", "rmse"]][1::2], [[0.99999, 0.0012], [0.99999, 0.0025]], atol=1e-4)
     assert made == [("mean", 7), ("ridge", 7), ("mean", 8), ("ridge", 8)]
-    assert told[0] == ("mean, round 1 of 2", 0) and told[-1] == ("ridge, round 2 of 2", 0.75)
+    assert told[0] == ("mean, round 1 of 2", 0) and told[-1] == ("ridge, round 2 of 2", 1)
 
 
 def test_what_was_finished_is_not_run_again(soils, models, tmp_path):
@@ -218,6 +219,31 @@ def test_what_was_finished_is_not_run_again(soils, models, tmp_path):
     assert made[2:] == [("mean", 1), ("ridge", 1)]
     pd.testing.assert_frame_equal(longer[:2], first, check_exact=True)
     pd.testing.assert_frame_equal(longer, run_rounds(soils, "ph", makers, 2, 20), check_exact=True)
+
+
+def test_a_cluster_that_loses_a_worker_gives_the_same_and_what_is_finished_is_not_run_again(soils, tmp_path, workers):
+    makers = transfer_baselines()
+    del makers["svm"]
+    here = run_rounds(soils, "ph", makers, 6, 20)
+    first = run_rounds(soils, "ph", makers, 1, 20, folder=tmp_path)
+    told = []
+
+    def kill_one(words, share):
+        told.append(share)
+        if share > 2 / 12 and not workers.killed:
+            workers.kill_one()
+
+    with task_runner(workers.address) as runner:
+        there = run_rounds(soils, "ph", makers, 6, 20, folder=tmp_path, progress=kill_one, runner=runner)
+        again = run_rounds(soils, "ph", makers, 6, 20, folder=tmp_path, runner=runner)
+    assert workers.lost()
+    # Two records of the first round were there; each of the others came once.
+    np.testing.assert_allclose(told, np.arange(2, 13) / 12)
+    pd.testing.assert_frame_equal(there, here, check_exact=True)
+    pd.testing.assert_frame_equal(again, here, check_exact=True)
+    pd.testing.assert_frame_equal(there[:2], first, check_exact=True)
+    (run,) = tmp_path.iterdir()
+    assert len(list(run.iterdir())) == 12 and all(path.suffix == ".json" for path in run.iterdir())
 
 
 def test_what_other_data_or_settings_left_is_not_taken_up(soils, models, tmp_path, monkeypatch):
@@ -253,7 +279,6 @@ def test_replicates_fall_on_one_side(soils):
     assert seen == [set()] * 5
     assert (records["n_test"] == 20).all() and (records["n_train"] == 60).all()
     site = replace(soils, samples=soils.samples.assign(group=np.repeat(["a", None], [37, 3])))
-    assert list(transfer.sample_groups(site)[[0, 36, 37]]) == ["group a", "group a", "sample s37"]
     with pytest.raises(ValueError, match="samples to train on: at least 10 are needed"):
         run_rounds(site, "ph", {}, 10, 98)
 

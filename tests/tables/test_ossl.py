@@ -172,7 +172,7 @@ def test_a_cell_that_is_no_number_is_named_as_the_file_names_it(tmp_path):
 def test_the_check_of_plain_tables_knows_the_layout(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text(text())
-    with pytest.raises(TableError, match="laid out as the OSSL; the commands that take a library read it"):
+    with pytest.raises(TableError, match="laid out as the OSSL; check, harmonise and impute read it as it is"):
         check_table(path, "cm-1", "absorbance")
 
 
