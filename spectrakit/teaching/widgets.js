@@ -262,6 +262,11 @@ function drawControl(control, index, choose) {
     select.addEventListener("change", () => choose(Number(select.value)));
     return { element: html("div", { class: "control" }, label, select), show: (i) => (select.value = i) };
   }
+  if (control.kind === "switch") {
+    const box = html("input", { ...own, type: "checkbox" });
+    box.addEventListener("change", () => choose(Number(box.checked)));
+    return { element: html("div", { class: "control switch" }, box, label), show: (i) => (box.checked = i === 1) };
+  }
   const slider = html("input", { ...own, type: "range", min: 0, max: control.text.length - 1, step: 1, value: index });
   const output = html("output", { for: id });
   slider.addEventListener("input", () => choose(Number(slider.value)));

@@ -20,9 +20,9 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 @dataclass(frozen=True)
 class Control:
-    """One thing that a reader can change: a slider where the values are numbers, a dropdown where they are texts.
+    """One thing that a reader can change: a slider for numbers, a dropdown for texts, a check box for (False, True).
 
-    label : what it is, without unit; values : (n,) numbers or texts; unit : of the numbers
+    label : what it is, without unit; values : (n,) numbers or texts, or False and True; unit : of the numbers
     text : (n,) what the reader sees for each value; by default the value and its unit
     """
 
@@ -37,11 +37,12 @@ class Control:
         Raises ValueError for no values, or texts that are not as many.
         """
         values = list(self.values)
-        is_choice = any(isinstance(value, str) for value in values)
+        is_choice, is_switch = (any(isinstance(value, kind) for value in values) for kind in (str, bool))
         text = [str(value) for value in self.text or [value_text(value, self.unit) for value in values]]
         if not values or len(text) != len(values):
             raise ValueError(f"control '{self.label}': {len(values)} values, {len(text)} texts; give one text a value")
-        return {"label": self.label, "kind": "choice" if is_choice else "slider", "text": text}
+        kind = "switch" if is_switch else "choice" if is_choice else "slider"
+        return {"label": self.label, "kind": kind, "text": text}
 
 
 @dataclass(frozen=True)

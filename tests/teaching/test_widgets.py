@@ -43,6 +43,8 @@ def test_controls_say_how_they_are_shown():
     assert sample == {"label": "Sample", "kind": "choice", "text": ["S01", "S02", "S03"]}
     own = Control("Range", [0, 1], text=("low", "high")).specification()
     assert own == {"label": "Range", "kind": "slider", "text": ["low", "high"]}
+    switch = Control("Noise", (False, True), text=("off", "on")).specification()
+    assert switch == {"label": "Noise", "kind": "switch", "text": ["off", "on"]}
 
 
 @pytest.mark.parametrize(
