@@ -363,7 +363,7 @@ def harmonise(
         console.print(as_table(report.bias_frame(records, model), f"{title}: bias | RMSE without it"))
         console.print(as_table(report.effect_frame(records, model), f"{title}: RMSE against 'none'"))
     n_laboratories = records["laboratory"].nunique()
-    print(*report.reading_lines(n_laboratories), sep="\n")
+    print(*report.reading_lines(n_laboratories, set(records["model"])), sep="\n")
     print(f"{dataset.provenance_line()}; {len(soils):,} samples of {n_laboratories} laboratories; seed {seed}")
     if output is not None:
         with written_whole(output) as part:

@@ -37,7 +37,7 @@ from spectrakit.simulate.library import (
 )
 from spectrakit.spectra import SpectralDataset
 from spectrakit.studies.impute_plan import bound_names
-from spectrakit.studies.laboratories import leave_laboratories_out, possible_harmonisations, soils_to_predict
+from spectrakit.studies.laboratories import MODELS, leave_laboratories_out, possible_harmonisations, soils_to_predict
 from spectrakit.training.contents import CONTENT_RECIPE, ContentNetwork, OrganicCarbonNetwork, limit_counts
 from spectrakit.training.pretraining import Recipe
 
@@ -177,7 +177,8 @@ def compare_harmonisations(library, target, profile, random_state=0, progress=No
     soils, _ = soils_to_predict(dataset, TARGETS[target])
     possible, _ = possible_harmonisations(soils, library.ring, random_state)
     choices = {name: possible[name] for name in profile.compared if name in possible}
-    return leave_laboratories_out(soils, TARGETS[target], choices, random_state=random_state, progress=progress)
+    models = {name: MODELS[name] for name in ("mean", "pls")}
+    return leave_laboratories_out(soils, TARGETS[target], choices, models, random_state=random_state, progress=progress)
 
 
 # --- one content, sites divided -------------------------------------------------------------------------

@@ -522,7 +522,8 @@ def test_where_it_helps_and_hurts(records):
 
 
 def test_the_promise_depends_on_how_many_laboratories_calibrate():
-    assert reading_lines(3)[1].endswith("of another they promise nothing")
+    assert reading_lines(3)[1].endswith("of another they promise nothing") and len(reading_lines(3, {"pls"})) == 2
+    assert reading_lines(3, {"pls", "pretrained"})[2].startswith("those of pretrained are widened")
     assert "from 8 laboratories" in reading_lines(9)[1] and "promise 80 % of another" in reading_lines(9)[1]
 
 

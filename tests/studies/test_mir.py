@@ -153,7 +153,7 @@ def test_coverage_counts_every_sample_once_in_space(library):
 def test_no_laboratory_has_more_soils_in_the_comparison(library, profile, monkeypatch):
     seen = {}
 
-    def caught(soils, target, choices, **options):
+    def caught(soils, target, choices, models, **options):
         seen.update(counts=soils.samples["laboratory"].value_counts(), names=list(choices))
         return pd.DataFrame()
 
