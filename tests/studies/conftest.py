@@ -43,7 +43,9 @@ def workers(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     # Workers are forked from a process that has imported all they need, which would take each some seconds.
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["distributed", "spectrakit.studies.impute", "spectrakit.studies.gejiu_record"])
+    server.set_forkserver_preload(
+        ["distributed", "spectrakit.studies.impute", "spectrakit.studies.gejiu_record", "spectrakit.studies.mir_record"]
+    )
     multiprocessing.forkserver.ensure_running()
     processes = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
     with (

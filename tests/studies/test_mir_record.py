@@ -1,4 +1,5 @@
 import json
+import pickle
 import shutil
 from functools import partial
 
@@ -8,6 +9,7 @@ import pytest
 
 from spectrakit import ledger
 from spectrakit.studies import mir, mir_record
+from spectrakit.studies.cluster import task_runner
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,24 @@ def test_a_stopped_run_goes_on_to_the_same_result(found, folder, tmp_path, monke
     assert mir_record.record(again, None, "quick", 0) == mir_record.record(found, None, "quick", 0)
 
 
-def test_a_run_without_a_folder_leaves_nothing(tiny_mir):
+def test_a_cluster_gives_the_same_and_goes_on_where_another_run_was(found, folder, tmp_path, workers):
+    runs = shutil.copytree(folder, tmp_path / "runs")
+    (run,) = runs.iterdir()
+    for name in ("apart-om-nordic.json", "round-om-0.json", "filled-om.parquet", "hybrid.json", "hybrid.parquet"):
+        (run / name).unlink()
+    with task_runner(workers.address) as runner:
+        there = mir_record.replicate("quick", 0, runs, runner=runner)
+    assert mir_record.record(there, None, "quick", 0) == mir_record.record(found, None, "quick", 0)
+    assert (run / "hybrid.parquet").exists() and not (run / "given.pickle").exists()
+
+
+def test_the_library_is_not_sent_to_workers(tiny_mir, tmp_path):
+    study = mir_record._Study(tiny_mir, 0, tmp_path)
+    assert len(study.library.dataset) == 800
+    assert len(pickle.dumps(study)) < 10_000
+
+
+def test_an_unknown_profile_is_told(tiny_mir):
     with pytest.raises(ValueError, match="profile"):
         mir_record.replicate("papr")
 
