@@ -5,9 +5,9 @@
     python data/models/build_models.py library  writes resnet_library.safetensors, the model `pretrained` of
                                                 `spectrakit harmonise` and `spectrakit impute`
 
-The first takes about half an hour on a core that others use too, the second some minutes, the third a quarter of an
-hour; each prints its scores, which the model card in README.md repeats. The same versions on the same kind of processor
-give the same weights.
+On a core that others use too the first takes about half an hour, the second some minutes, the third eight; each prints
+its scores, which the model card in README.md repeats. The same versions on the same kind of processor give the same
+weights.
 """
 
 import sys
