@@ -44,13 +44,13 @@ from spectrakit.simulate.infrared import (
 from spectrakit.simulate.laboratories import laboratories, library_axis
 from spectrakit.studies import mir as study
 from spectrakit.studies.laboratories import (
-    MATTERS,
     leave_laboratories_out,
     possible_harmonisations,
-    read_laboratories,
     ring_of,
     soils_to_predict,
 )
+from spectrakit.studies.laboratory_report import MATTERS
+from spectrakit.studies.laboratory_tables import read_laboratories
 from spectrakit.teaching import mir_plots, plots
 from spectrakit.teaching.accept_or_refuse import accept_or_refuse
 from spectrakit.teaching.exercises import check
