@@ -700,10 +700,14 @@ beside = truth.merge(covered[[*keys, "coverage", "median_width"]], on=keys).quer
 beside = beside.sort_values(["target", "by", "n"], ascending=[True, True, False])
 beside["target"] = beside["target"].map(TARGET_NAMES)
 heads = {"target": "Content", "group": "Laboratory", "n": "Imputed", "r2": "R²", "rmse": "RMSE", "bias": "Bias"}
-heads |= {"r2_log": "R² of log10", "coverage": "In the 90 % interval", "median_width": "Median width"}
-formats = dict.fromkeys(["R²", "R² of log10"], "{:.2f}") | dict.fromkeys(["RMSE", "Bias", "Median width"], "{:.1f}")
-formats |= {"Imputed": "{:,}", "In the 90 % interval": "{:.0%}"}
-show_table(beside[list(heads)].rename(columns=heads), "Imputed values against the truth, recorded run; g/kg", formats)
+heads |= {"r2_log": "R² of log10", "coverage": "Inside 90 %", "median_width": "Width"}
+formats = dict.fromkeys(["R²", "R² of log10"], "{:.2f}") | dict.fromkeys(["RMSE", "Bias", "Width"], "{:.1f}")
+formats |= {"Imputed": "{:,}", "Inside 90 %": "{:.0%}"}
+show_table(
+    beside[list(heads)].rename(columns=heads),
+    "Imputed values against the truth, recorded run; g/kg, median width of the 90 % intervals",
+    formats,
+)
 
 # %%
 network = tables["scores"].query("model == 'network' and by == 'all'").groupby("target").mean(numeric_only=True)
