@@ -41,8 +41,9 @@ def read_laboratories(paths, axis_unit="cm-1", signal="absorbance"):
         if by_file:
             named_by_file.add(found[0][0])
     if len(dict(parts)) < 2:
+        names = ", ".join(dict(parts)) or "none"
         raise ValueError(
-            f"one laboratory ({parts[0][0]}): give two tables or more, or one with a column laboratory that names two"
+            f"one laboratory ({names}): give two tables or more, or one with a column laboratory that names two"
         )
     axis, notes = common_axis(parts)
     prepared = []
