@@ -403,7 +403,7 @@ def laboratories_apart(library, target, profile):
 def laboratory_apart(library, target, name, profile, random_state=0, progress=None):
     """What networks that have seen nothing of a laboratory, not even in the ring trial, say of it: dict of
 
-    laboratory, n_training; observed, predicted, sd : lists, of at most `n_apart` of its rows
+    laboratory, n_training; observed, predicted : lists, of at most `n_apart` of its rows
     naive : coverage at each level by intervals that were calibrated on held-back sites of the known laboratories
     Fitted to at most `n_apart` rows, of every known laboratory as many as of any other until it has no more.
     """
@@ -420,14 +420,13 @@ def laboratory_apart(library, target, name, profile, random_state=0, progress=No
     offset = log_offset(content[known], limits)
     naive = ConformalIntervals(sample_threshold, LEVELS, offset, limits)
     naive.fit(content[known[calibration]], network.predict(X[calibration]))
-    predicted, sd = network.predict(X[len(known) :], return_std=True)
+    predicted = network.predict(X[len(known) :])
     covered = coverage_table(content[test], naive.predict(predicted), LEVELS)
     return {
         "laboratory": str(name),
         "n_training": len(training),
         "observed": content[test].tolist(),
         "predicted": predicted.tolist(),
-        "sd": sd.tolist(),
         "naive": covered["coverage"].tolist(),
         "naive_width": covered["median_width"].tolist(),
     }
@@ -440,7 +439,7 @@ def apart_table(parts, target, offset):
     naive_90 and so on : coverage by intervals of the known laboratories; promised_90 : by intervals that each of the
     other laboratories, predicted without itself, calibrated with equal weight (`pooled_threshold`)
     """
-    observed, predicted, _, laboratory = _pooled(parts)
+    observed, predicted, laboratory = _pooled(parts)
     bounds = held_out_intervals(unseen_intervals(target, offset), observed, predicted, laboratory)
     rows = []
     for part in parts:
@@ -462,14 +461,18 @@ def unseen_intervals(target, offset):
 
 def calibrated_on(parts, target, offset):
     """Intervals for a laboratory never seen, by all that were left out in turn."""
-    observed, predicted, _, laboratory = _pooled(parts)
+    observed, predicted, laboratory = _pooled(parts)
     return unseen_intervals(target, offset).fit(observed, predicted, groups=laboratory)
 
 
 def _pooled(parts):
-    """observed, predicted, sd and laboratory (n,) of all parts together."""
-    columns = [np.concatenate([part[name] for part in parts]) for name in ("observed", "predicted", "sd")]
-    return *columns, np.repeat([part["laboratory"] for part in parts], [len(part["observed"]) for part in parts])
+    """observed, predicted and laboratory (n,) of all parts together."""
+    observed, predicted = (np.concatenate([part[name] for part in parts]) for name in ("observed", "predicted"))
+    return (
+        observed,
+        predicted,
+        np.repeat([part["laboratory"] for part in parts], [len(part["observed"]) for part in parts]),
+    )
 
 
 # --- what physics allows --------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def test_a_laboratory_is_promised_what_the_others_calibrate():
     for name, spread in (("a", 0.1), ("b", 0.2), ("c", 0.4)):
         observed = generator.uniform(10, 100, 200)
         predicted = observed * np.exp(generator.normal(0, spread, 200))
-        part = {"laboratory": name, "n_training": 1, "sd": np.ones(200).tolist(), "naive": [0.1, 0.2, 0.3]}
+        part = {"laboratory": name, "n_training": 1, "naive": [0.1, 0.2, 0.3]}
         parts.append(part | {"naive_width": [1, 2, 3], "observed": observed.tolist(), "predicted": predicted.tolist()})
     found = mir.apart_table(parts, "c", 1e-9).set_index("laboratory")
     for name in "abc":
