@@ -137,7 +137,7 @@ class LogPLS(RegressorMixin, BaseEstimator):
         groups : as of `CrossValidatedPLS`; a single one is none
         """
         self.log_offset_ = log_offset(y, self.limits)
-        scaled = y if self.log_offset_ is None else np.log(np.asarray(y) + self.log_offset_)
+        scaled = offset_log(y, self.log_offset_)
         groups = None if groups is None or len(np.unique(groups)) < 2 else groups
         self.pls_ = CrossValidatedPLS(self.max_components, random_state=self.random_state).fit(X, scaled, groups)
         return self
@@ -147,15 +147,29 @@ class LogPLS(RegressorMixin, BaseEstimator):
 
         That is the one of the inner cross-validation, on the scale that is fitted to, taken back to contents.
         """
-        scaled = self.pls_.predict(X)
-        if self.log_offset_ is not None:
-            with np.errstate(over="ignore"):  # beyond any number is beyond the limit
-                scaled = np.exp(scaled) - self.log_offset_
-        contents = np.clip(scaled, *self.limits)
+        contents = offset_exp(self.pls_.predict(X), self.log_offset_, self.limits)
         if not return_std:
             return contents
         deviation = self.pls_.inner_rmse_[self.pls_.n_components_ - 1]
-        return contents, deviation * (np.ones(len(X)) if self.log_offset_ is None else contents + self.log_offset_)
+        return contents, content_deviation(deviation, contents, self.log_offset_)
+
+
+def offset_log(contents, offset):
+    """Logarithms of contents (n,) plus what `log_offset` gives, or the contents where that is None."""
+    return contents if offset is None else np.log(np.asarray(contents) + offset)
+
+
+def offset_exp(scaled, offset, limits):
+    """Contents (n,), inside the limits, of what `offset_log` made of them or a model predicts on that scale."""
+    if offset is not None:
+        with np.errstate(over="ignore"):  # beyond any number is beyond the limit
+            scaled = np.exp(scaled) - offset
+    return np.clip(scaled, *limits)
+
+
+def content_deviation(deviation, contents, offset):
+    """A deviation on the scale of `offset_log`, taken back to each of (n,) contents."""
+    return deviation * (np.ones(len(contents)) if offset is None else contents + offset)
 
 
 def log_offset(contents, limits):

@@ -145,10 +145,15 @@ def _usable(X):
 def _not_gross(treated):
     """Mask of spectra whose distance to the median spectrum is in proportion with that of the others."""
     distance = np.linalg.norm(treated - np.median(treated, axis=0), axis=1)
+    return distance <= gross_limit(distance)
+
+
+def gross_limit(distances):
+    """A distance out of all proportion with those of (n,) rows, whose logarithm is taken for nearly normal."""
     # The logarithm lets heavy tails pass: it is gross only what lies orders of magnitude, not deviations, away.
-    logarithm = np.log(np.maximum(distance, np.finfo(float).tiny))
+    logarithm = np.log(np.maximum(distances, np.finfo(float).tiny))
     deviation = 1.4826 * np.median(np.abs(logarithm - np.median(logarithm)))
-    return logarithm <= np.median(logarithm) + max(_GROSS * deviation, np.log(2))
+    return float(np.exp(np.median(logarithm) + max(_GROSS * deviation, np.log(2))))
 
 
 def _components(treated, n_components, random_state):

@@ -10,7 +10,7 @@ from sklearn.model_selection import GroupKFold
 
 from spectrakit.preprocess import positive_reflectance, raised_notes
 from spectrakit.preprocess.harmonise import HARMONISATIONS
-from spectrakit.preprocess.outliers import SpectralDomain
+from spectrakit.preprocess.outliers import SpectralDomain, gross_limit
 from spectrakit.simulate.laboratories import library_axis
 from spectrakit.spectra import covered_channels, interpolated
 from spectrakit.studies.impute_plan import refuse_few
@@ -22,8 +22,6 @@ FEWEST_CHANNELS = 100
 COVERED_SHARE = 0.9
 # Parts into which the sites of a single laboratory are divided, each held out once.
 SITE_PARTS = 10
-# A logarithm of a distance this many robust deviations beyond the median of the rows fitted makes an outlier.
-_GROSS = 5.0
 
 
 @dataclass(frozen=True)
@@ -174,12 +172,5 @@ def fit_part(given, group):
     # The domain leaves out sites in five parts.
     domain = SpectralDomain(random_state=plan.random_state).fit(X, groups=site if len(set(site)) >= 5 else None)
     found = domain.examine(X)
-    gross = [max(_gross_limit(found[name].to_numpy()), found[f"{name}_limit"].iloc[0]) for name in ("t2", "q")]
+    gross = [max(gross_limit(found[name].to_numpy()), found[f"{name}_limit"].iloc[0]) for name in ("t2", "q")]
     return Fitted(harmonise, domain, tuple(gross), model)
-
-
-def _gross_limit(distances):
-    """A distance out of all proportion with those of the rows fitted, whose logarithm is taken for nearly normal."""
-    logarithm = np.log(np.maximum(distances, np.finfo(float).tiny))
-    deviation = 1.4826 * np.median(np.abs(logarithm - np.median(logarithm)))
-    return float(np.exp(np.median(logarithm) + max(_GROSS * deviation, np.log(2))))

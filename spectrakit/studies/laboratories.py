@@ -111,12 +111,18 @@ def ring_of(dataset):
     words = f"{count} names of samples stand in several laboratories"
     if count < FEWEST_STANDARDS:
         return shared, None, [f"{words}, too few to tell standards from chance ({FEWEST_STANDARDS}): left out"]
-    ring = (dataset.spectra[shared].astype(float), names[shared].to_numpy(str), laboratory[shared])
+    ring = ring_scans(dataset.subset(shared))
     alike = _share_alike(ring)
     if binomtest(round(alike * count), count, 0.5, "greater").pvalue >= CHANCE:
         return none, None, [f"{words}, but spectra of a name are not alike: taken for different samples"]
     n_laboratories = len(set(ring[2]))
     return shared, ring, [f"{count} standards scanned by {n_laboratories} laboratories: a ring trial, no samples"]
+
+
+def ring_scans(trial):
+    """(scans, sample_id, laboratory) of a ring trial, a SpectralDataset, as harmonisations take it."""
+    labels = (trial.samples[name].to_numpy(str) for name in ("sample_id", "laboratory"))
+    return trial.spectra.astype(float), *labels
 
 
 def _share_alike(ring):
@@ -234,9 +240,7 @@ def _simulated_ring(soils, random_state):
         return None, [f"the simulated ring trial spans {first:g} to {last:g} cm-1 only: not used"]
     if soils.provenance["origin"] == "simulated":
         return None, ["the soils are simulated, the simulated ring trial is of their own laboratories: not used"]
-    trial = ring_trial(random_state).resample(soils.axis)
-    labels = (trial.samples[name].to_numpy(str) for name in ("sample_id", "laboratory"))
-    return (trial.spectra.astype(float), *labels), []
+    return ring_scans(ring_trial(random_state).resample(soils.axis)), []
 
 
 def harmonised_spectra(dataset, choices, name, reference=None):

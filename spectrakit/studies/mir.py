@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 from sklearn.model_selection import GroupShuffleSplit
 
 from spectrakit.evaluation.intervals import (
@@ -37,7 +38,13 @@ from spectrakit.simulate.library import (
 )
 from spectrakit.spectra import SpectralDataset
 from spectrakit.studies.impute_plan import bound_names
-from spectrakit.studies.laboratories import MODELS, leave_laboratories_out, possible_harmonisations, soils_to_predict
+from spectrakit.studies.laboratories import (
+    MODELS,
+    leave_laboratories_out,
+    possible_harmonisations,
+    ring_scans,
+    soils_to_predict,
+)
 from spectrakit.training.contents import CONTENT_RECIPE, ContentNetwork, OrganicCarbonNetwork, limit_counts
 from spectrakit.training.pretraining import Recipe
 
@@ -155,12 +162,10 @@ class Library:
 
 def simulated_library(n_samples, random_state=0, progress=None):
     """The simulated library of n_samples soils, its truth and its ring trial; progress : as of `simulate_mir`."""
-    trial = ring_trial(random_state)
-    labels = (trial.samples[name].to_numpy(str) for name in ("sample_id", "laboratory"))
     return Library(
         dataset=simulate_mir(n_samples, random_state, progress),
         truth=library_properties(n_samples, random_state, complete=True)[1],
-        ring=(trial.spectra.astype(float), *labels),
+        ring=ring_scans(ring_trial(random_state)),
     )
 
 
@@ -368,8 +373,8 @@ def interval_methods(library, X, target, fitted, calibration):
         return relative_spread(values, found["both"].to_numpy(), fitted.offset, floor)
 
     conformal = ConformalIntervals(sample_threshold, LEVELS, fitted.offset, limits)
-    plain = ConformalIntervals(**conformal.get_params()).fit(content, predicted)
-    scaled = ConformalIntervals(**conformal.get_params()).fit(content, predicted, relative(predicted, spreads))
+    plain = clone(conformal).fit(content, predicted)
+    scaled = clone(conformal).fit(content, predicted, relative(predicted, spreads))
     claimed = {"mc-dropout": "passes", "ensemble": "members", "both": "both"}
     methods = {
         name: lambda values, found, column=column: gaussian_intervals(values, found[column], LEVELS, limits)

@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from spectrakit.models.baselines import log_offset
+from spectrakit.models.baselines import content_deviation, log_offset, offset_exp, offset_log
 from spectrakit.models.resnet import load_network, network_features
 from spectrakit.resources import data_path
 from spectrakit.training.library_features import library_input
@@ -45,7 +45,7 @@ class PretrainedRegressor(RegressorMixin, BaseEstimator):
         """
         X, y = validate_data(self, X, y, y_numeric=True, ensure_min_samples=3)
         self.log_offset_ = log_offset(y, self.limits)
-        scaled = y if self.log_offset_ is None else np.log(y + self.log_offset_)
+        scaled = offset_log(y, self.log_offset_)
         features = self._features(X)
         ridge = FeatureRidge(library_network()[1]["penalty"])
         self.inner_rmse_ = np.nan
@@ -62,13 +62,9 @@ class PretrainedRegressor(RegressorMixin, BaseEstimator):
         That is `inner_rmse_`, taken back to contents.
         """
         check_is_fitted(self)
-        contents = self.model_.predict(self._features(validate_data(self, X, reset=False)))
-        if self.log_offset_ is not None:
-            with np.errstate(over="ignore"):  # beyond any number is beyond the limit
-                contents = np.exp(contents) - self.log_offset_
-        contents = np.clip(contents, *self.limits)
-        slope = np.ones(len(X)) if self.log_offset_ is None else contents + self.log_offset_
-        return (contents, self.inner_rmse_ * slope) if return_std else contents
+        scaled = self.model_.predict(self._features(validate_data(self, X, reset=False)))
+        contents = offset_exp(scaled, self.log_offset_, self.limits)
+        return (contents, content_deviation(self.inner_rmse_, contents, self.log_offset_)) if return_std else contents
 
     @staticmethod
     def unseen_factor(n_laboratories):

@@ -56,6 +56,24 @@ def fit_features(network, inputs, targets, recipe, random_state, progress=None):
     Returns a DataFrame, one row an episode: error, as `episode_error`.
     """
     generator = np.random.default_rng(random_state)
+
+    def draw():
+        place, soils = generator.integers(len(inputs)), torch.as_tensor(generator.permutation(inputs.shape[1]))
+        noise = generator.normal(0, recipe.noise, targets.shape[1:]).astype(np.float32)
+        y = targets[place][soils] + torch.as_tensor(noise)
+        return inputs[place][soils], y, int(generator.integers(*recipe.n_support))
+
+    return fit_to_episodes(network, draw, recipe, progress)[1]
+
+
+def fit_to_episodes(network, draw, recipe, progress=None):
+    """Fit the convolutions of `network` in place to episodes; its dense layers stay as they are.
+
+    draw : function without arguments that gives an episode: pooled inputs and targets, tensors, and how many of the
+        rows calibrate
+    recipe : with learning_rate, weight_decay and steps, such as an EpisodeRecipe; progress : as of `fit_features`
+    Returns (penalty, DataFrame, one row an episode: error, as `episode_error`).
+    """
     network.eval()
     log_penalty = torch.nn.Parameter(torch.tensor(-1.0))
     learned = [*network.features.parameters(), log_penalty]
@@ -63,12 +81,9 @@ def fit_features(network, inputs, targets, recipe, random_state, progress=None):
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, recipe.steps, pct_start=0.15)
     errors = []
     for step in range(recipe.steps):
-        place, soils = generator.integers(len(inputs)), torch.as_tensor(generator.permutation(inputs.shape[1]))
-        noise = generator.normal(0, recipe.noise, targets.shape[1:]).astype(np.float32)
-        y = targets[place][soils] + torch.as_tensor(noise)
-        features = network.features(inputs[place][soils])
+        inputs, targets, n_support = draw()
         optimiser.zero_grad()
-        error = episode_error(features, y, int(generator.integers(*recipe.n_support)), log_penalty.exp())
+        error = episode_error(network.features(inputs), targets, n_support, log_penalty.exp())
         error.backward()
         torch.nn.utils.clip_grad_norm_(learned, 1.0)
         optimiser.step()
@@ -76,4 +91,4 @@ def fit_features(network, inputs, targets, recipe, random_state, progress=None):
         errors.append(error.item())
         if progress is not None and (step + 1) % 100 == 0:
             progress(step + 1, recipe.steps)
-    return pd.DataFrame({"error": errors})
+    return float(log_penalty.exp().detach()), pd.DataFrame({"error": errors})

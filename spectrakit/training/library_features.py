@@ -16,7 +16,7 @@ from spectrakit.simulate.laboratories import library_axis
 from spectrakit.simulate.random_laboratories import draw_survey, draw_world
 from spectrakit.simulate.reflectance import CONSTITUENTS
 from spectrakit.spectra import axis_gaps
-from spectrakit.training.episodes import episode_error
+from spectrakit.training.episodes import fit_to_episodes
 
 # Channels that are averaged into one number that the network sees.
 POOLED = 5
@@ -191,24 +191,9 @@ def fit_between_laboratories(network, derivatives, targets, recipe, random_state
     Returns (penalty, DataFrame, one row an episode: error, as `episode_error`).
     """
     generator = np.random.default_rng(random_state)
-    network.eval()
-    log_penalty = torch.nn.Parameter(torch.tensor(-1.0))
-    learned = [*network.features.parameters(), log_penalty]
-    optimiser = torch.optim.AdamW(learned, recipe.learning_rate, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, recipe.steps, pct_start=0.15)
-    errors = []
-    for step in range(recipe.steps):
-        inputs, y, n_support = _episode(network, derivatives, targets, recipe, generator)
-        optimiser.zero_grad()
-        error = episode_error(network.features(inputs), y, n_support, log_penalty.exp())
-        error.backward()
-        torch.nn.utils.clip_grad_norm_(learned, 1.0)
-        optimiser.step()
-        schedule.step()
-        errors.append(error.item())
-        if progress is not None and (step + 1) % 100 == 0:
-            progress(step + 1, recipe.steps)
-    return float(log_penalty.exp().detach()), pd.DataFrame({"error": errors})
+    return fit_to_episodes(
+        network, lambda: _episode(network, derivatives, targets, recipe, generator), recipe, progress
+    )
 
 
 def _episode(network, derivatives, targets, recipe, generator):
