@@ -17,7 +17,7 @@ help: ## list these commands
 	@echo "  make PYTHON=python3.12 ...    the Python that .venv is made with (3.11 or newer)"
 
 book: $(READY) ## run the chapters that changed, build the site and say where it is
-	@$(BIN)/python -m tools.book build --edition $(EDITION)
+	@$(BIN)/python -m tools.site build --edition $(EDITION)
 
 test: $(READY) ## unit tests, then the chapters
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
@@ -26,7 +26,7 @@ lab: $(READY) ## open JupyterLab on the book
 	@$(BIN)/jupyter lab book
 
 sync: $(READY) ## write each chapter's notebook from its source
-	@$(BIN)/python -m tools.book sync
+	@$(BIN)/python -m tools.site sync
 
 lint: $(READY) ## check the style of the code
 	@$(BIN)/ruff check .

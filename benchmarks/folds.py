@@ -14,9 +14,8 @@ import torch
 from sklearn.model_selection import RepeatedKFold
 from torch.profiler import ProfilerActivity, profile
 
-from spectrakit.models.cnn import CNNConfig
-from spectrakit.training.plain import CNNRegressor
-from spectrakit.training.stacked import fit_stacked, networks_per_chunk
+from spectrakit.models import CNNConfig
+from spectrakit.training import CNNRegressor, fit_stacked, networks_per_chunk
 
 WINDOWS = {"Ca": 66, "Mg": 124, "Na": 33}
 THREADS = (1, 2)

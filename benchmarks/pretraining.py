@@ -19,12 +19,11 @@ from torch.nn.functional import conv2d
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from spectrakit.evaluation.metrics import r2
-from spectrakit.evaluation.splits import random_rounds
-from spectrakit.models.resnet import ResNetConfig, initial_network
+from spectrakit import training as pretraining
+from spectrakit.evaluation import r2, random_rounds
+from spectrakit.models import ResNetConfig, initial_network
 from spectrakit.tables import read_table
-from spectrakit.training import pretraining
-from spectrakit.training.pretraining import ONE_CYCLE, PAPER, fit_network, predict
+from spectrakit.training import ONE_CYCLE, PAPER, fit_network, predict
 
 THREADS = (1, 2)
 PRODUCTS = {"aten::convolution_backward", "aten::mkldnn_convolution", "aten::mm", "aten::addmm"}

@@ -16,7 +16,7 @@ from statistics import median
 import numpy as np
 
 from spectrakit.simulate import libs
-from spectrakit.simulate import plasma as physics
+from spectrakit.simulate import libs as physics
 
 EXPERIMENT = "libs.simulate_libs()"
 SURVEY = "libs.measure(libs.blank_soils(libs.spiked_soils(), 'ca'), survey=True)"

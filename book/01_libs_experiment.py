@@ -21,18 +21,17 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from spectrakit.evaluation.metrics import limit_of_detection
+from spectrakit.evaluation import limit_of_detection
 from spectrakit.ledger import load_published
 from spectrakit.resources import measured_folder, profile_name
 from spectrakit.simulate import libs
-from spectrakit.simulate.atoms import ELEMENTS, line_table
-from spectrakit.simulate.plasma import SpectralRange, stage_fractions
-from spectrakit.studies import libs_measured
+from spectrakit.simulate.libs import ELEMENTS, SpectralRange, line_table, stage_fractions
+from spectrakit.studies import libs as libs_measured
 from spectrakit.studies.libs import PROFILES, cut_task, line_signal, reference_lines
-from spectrakit.teaching import plots
+from spectrakit.teaching import figures as plots
 from spectrakit.teaching.exercises import check
-from spectrakit.teaching.explorers import plasma_explorer
-from spectrakit.teaching.tables import show_table
+from spectrakit.teaching.figures import show_table
+from spectrakit.teaching.widgets import plasma_explorer
 
 plots.book_style()
 profile = PROFILES[profile_name()]
@@ -358,7 +357,7 @@ show_table(pd.DataFrame(rows, columns=columns), "Limits of detection", dict.from
 
 # %% [markdown]
 # Two numbers were set so that the geometric means of the two groups of three agree with the published ones: one factor
-# on the scatter of the spiked set and one on that of the field set (`data/calibrate_libs.py`). Nothing else in the
+# on the scatter of the spiked set and one on that of the field set (`tools/make/calibrate_libs.py`). Nothing else in the
 # simulator was fitted to what the paper reports, and the single limits were left to fall where they fall. Note
 # what the factors are:
 

@@ -23,22 +23,20 @@ import pandas as pd
 import torch
 from sklearn.neighbors import KNeighborsRegressor
 
-from spectrakit.evaluation.metrics import fold_r2, r2
-from spectrakit.evaluation.splits import grouped_folds, leaky_folds, repeated_folds
+from spectrakit.evaluation import fold_r2, grouped_folds, leaky_folds, r2, repeated_folds
 from spectrakit.ledger import ledger_frame, load_published
-from spectrakit.models.baselines import random_forest
-from spectrakit.models.cnn import CNNConfig, SpectralCNN
+from spectrakit.models import CNNConfig, SpectralCNN, random_forest
 from spectrakit.preprocess import SpectrumScaler, normalise_area
 from spectrakit.resources import data_path, measured_folder, profile_name
 from spectrakit.simulate import libs
-from spectrakit.studies import libs_experiments, libs_measured
-from spectrakit.studies.libs import PROFILES, TARGETS, TASKS, OpenChoices, cut_task, fit_cnn
-from spectrakit.studies.libs_record import replicate
-from spectrakit.teaching import plots
+from spectrakit.studies import libs as libs_experiments
+from spectrakit.studies import libs as libs_measured
+from spectrakit.studies.libs import PROFILES, TARGETS, TASKS, OpenChoices, cut_task, fit_cnn, replicate
+from spectrakit.teaching import figures as plots
 from spectrakit.teaching.exercises import check
-from spectrakit.teaching.tables import show_table
+from spectrakit.teaching.figures import show_table
 from spectrakit.teaching.widgets import Control, Explorer, Panel, Series
-from spectrakit.training.plain import CNNRegressor, initial_network
+from spectrakit.training import CNNRegressor, initial_network
 
 torch.set_num_threads(1)  # the networks are small: a second thread costs more than it brings
 plots.book_style()

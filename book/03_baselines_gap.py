@@ -22,18 +22,17 @@ import pandas as pd
 import torch
 from sklearn.neighbors import KNeighborsRegressor
 
-from spectrakit.evaluation.metrics import generalisation_gap, r2, rmse
-from spectrakit.evaluation.splits import grouped_folds, repeated_folds
+from spectrakit.evaluation import generalisation_gap, grouped_folds, r2, repeated_folds, rmse
 from spectrakit.ledger import ledger_frame, load_published
-from spectrakit.models.baselines import baselines
+from spectrakit.models import libs_baselines
 from spectrakit.resources import measured_folder, profile_name
 from spectrakit.simulate import libs
-from spectrakit.studies import libs_experiments, libs_measured
-from spectrakit.studies.libs import PROFILES, TARGETS, TASKS, cut_task
-from spectrakit.studies.libs_record import replicate, score_frame
-from spectrakit.teaching import plots
+from spectrakit.studies import libs as libs_experiments
+from spectrakit.studies import libs as libs_measured
+from spectrakit.studies.libs import PROFILES, TARGETS, TASKS, cut_task, replicate, score_frame
+from spectrakit.teaching import figures as plots
 from spectrakit.teaching.exercises import check
-from spectrakit.teaching.tables import show_table
+from spectrakit.teaching.figures import show_table
 from spectrakit.teaching.widgets import Control, Explorer, Panel, Series
 
 torch.set_num_threads(1)  # the networks are small: a second thread costs more than it brings
@@ -57,7 +56,7 @@ published = load_published("libs")["entries"]
 # the split.
 
 # %%
-models = baselines(random_state=0)
+models = libs_baselines(random_state=0)
 models["RF"].set_params(n_estimators=profile.n_trees)
 outcomes = replicate(profile_name())
 dataset = libs.simulate_libs(random_state=0)

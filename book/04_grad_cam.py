@@ -23,15 +23,18 @@ import pandas as pd
 import torch
 from sklearn.metrics import r2_score
 
-from spectrakit.explain import audit, gradcam
+from spectrakit import explain as audit
+from spectrakit import explain as gradcam
 from spectrakit.ledger import LINE_AGREES, LINE_LEANS, load_published, load_results
 from spectrakit.resources import measured_folder
 from spectrakit.simulate import libs
-from spectrakit.studies import libs_audit, libs_measured
+from spectrakit.studies import libs as libs_audit
+from spectrakit.studies import libs as libs_measured
 from spectrakit.studies.libs import TASKS, OpenChoices, cut_task, reference_lines
-from spectrakit.teaching import map_browser, plots
+from spectrakit.teaching import figures as plots
+from spectrakit.teaching import widgets as map_browser
 from spectrakit.teaching.exercises import check
-from spectrakit.teaching.tables import show_table
+from spectrakit.teaching.figures import show_table
 
 # %% [markdown]
 # ## Networks to look at

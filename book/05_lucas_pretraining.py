@@ -27,22 +27,29 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import GridSearchCV
 
-from spectrakit.evaluation.metrics import r2, rmse, rpd
+from spectrakit.evaluation import r2, rmse, rpd
 from spectrakit.ledger import load_published
-from spectrakit.models.resnet import ResNetConfig, initial_network, load_network
+from spectrakit.models import ResNetConfig, initial_network, load_network
 from spectrakit.preprocess import network_input
 from spectrakit.resources import data_path, measured_folder, profile_name
-from spectrakit.simulate.gejiu import simulate_gejiu
-from spectrakit.simulate.instruments import ASD_FIELDSPEC_3, FOSS_XDS
-from spectrakit.simulate.lucas import N_SAMPLES, published_ph, simulate_lucas
-from spectrakit.simulate.reflectance import CONSTITUENTS, band_table, kubelka_munk, soil_reflectance
-from spectrakit.simulate.soil import draw_soils
+from spectrakit.simulate import ASD_FIELDSPEC_3, FOSS_XDS
+from spectrakit.simulate.soils import (
+    CONSTITUENTS,
+    N_SAMPLES,
+    band_table,
+    draw_soils,
+    kubelka_munk,
+    published_ph,
+    simulate_gejiu,
+    simulate_lucas,
+    soil_reflectance,
+)
 from spectrakit.studies.gejiu import PROFILES, domain, source_domain
-from spectrakit.teaching import plots
+from spectrakit.teaching import figures as plots
 from spectrakit.teaching.exercises import check
-from spectrakit.teaching.soil_mixer import soil_mixer
-from spectrakit.teaching.tables import show_table
-from spectrakit.training.pretraining import ONE_CYCLE, PAPER, fit_network, predict
+from spectrakit.teaching.figures import show_table
+from spectrakit.teaching.widgets import soil_mixer
+from spectrakit.training import ONE_CYCLE, PAPER, fit_network, predict
 
 torch.set_num_threads(1)  # the networks are small: a second thread costs more than it brings
 plots.book_style()
@@ -351,7 +358,7 @@ _ = figure.axes[0].set_ylabel("RMSE (pH units)")
 # ## How good does it become?
 #
 # The counterpart of the paper's figure 3. On the left the network that you have just seen learn. On the right one from
-# a recorded run: `data/models/build_models.py lucas` trained it on 14,277 soils of the simulated LUCAS by the
+# a recorded run: `tools/make/models.py lucas` trained it on 14,277 soils of the simulated LUCAS by the
 # one-cycle recipe. Both are asked about the same 1,500 *other* soils, which neither has seen in any form.
 
 # %%

@@ -26,25 +26,24 @@ import torch
 from scipy.stats import spearmanr
 from sklearn.cross_decomposition import PLSRegression
 
-from spectrakit.evaluation.metrics import r2
-from spectrakit.explain import band_audit
-from spectrakit.explain.shap_values import additivity_gap, band_shares, compare_peaks, mean_absolute, peaks, shap_values
+from spectrakit import explain as band_audit
+from spectrakit.evaluation import r2
+from spectrakit.explain import additivity_gap, band_shares, compare_peaks, mean_absolute, peaks, shap_values
 from spectrakit.ledger import load_published, load_results
-from spectrakit.models.baselines import transfer_baselines
-from spectrakit.models.resnet import load_network
+from spectrakit.models import load_network, transfer_baselines
 from spectrakit.resources import data_path, measured_folder, profile_name
-from spectrakit.simulate import gejiu as district
+from spectrakit.simulate import soils as district
+from spectrakit.spectra import LUCAS_AXIS_NM
 from spectrakit.studies import gejiu as study
-from spectrakit.studies.gejiu_published import CHECKS
-from spectrakit.studies.gejiu_record import statistics
-from spectrakit.studies.transfer import prepare, run_rounds, score_frame, transfer_models
+from spectrakit.studies.gejiu import CHECKS, statistics
 from spectrakit.tables import check_table, read_table
-from spectrakit.teaching import lead_plots, plots
+from spectrakit.teaching import figures as lead_plots
+from spectrakit.teaching import figures as plots
 from spectrakit.teaching.exercises import check
-from spectrakit.teaching.freeze_or_tune import DEPTH_TEXTS, freeze_or_tune
-from spectrakit.teaching.lead_plots import MODEL_NAMES
-from spectrakit.teaching.tables import show_table
-from spectrakit.training.pretraining import fit_network, predict
+from spectrakit.teaching.figures import LEAD_MODEL_NAMES, show_table
+from spectrakit.teaching.widgets import DEPTH_TEXTS, freeze_or_tune
+from spectrakit.training import fit_network, predict
+from spectrakit.workflows import prepare, run_rounds, score_frame, transfer_models
 
 torch.set_num_threads(1)  # the networks are small: a second thread costs more than it brings
 plots.book_style()
@@ -83,7 +82,7 @@ print(f"live run: {profile.name} profile, {profile.n_rounds} rounds")
 # kept back for testing. RPD is the standard deviation of the test soils over the RMSE.
 
 # %%
-rows = {"resnet_ph": "ResNet-pH", **MODEL_NAMES, "resnet_ph_pb.boxcox": "ResNet-pH-Pb, Box-Cox"}
+rows = {"resnet_ph": "ResNet-pH", **LEAD_MODEL_NAMES, "resnet_ph_pb.boxcox": "ResNet-pH-Pb, Box-Cox"}
 rows.pop("mean")
 scores = {"R²": "r2", "RMSE": "rmse", "RPD": "rpd"}
 table = pd.DataFrame({head: [published[f"{key}.{row}"]["value"] for row in rows] for head, key in scores.items()})
@@ -117,7 +116,7 @@ check(answer, np.exp(published["rmse.resnet_ph_pb"]["value"]), 0.02, "an RMSE of
 
 # %%
 for row, name in rows.items():
-    if row in MODEL_NAMES:
+    if row in LEAD_MODEL_NAMES:
         error = published[f"rmse.{row}"]["value"]
         print(f"{name}: RMSE {error:.2f} of ln Pb is a factor of {np.exp(error):.2f}")
 
@@ -193,7 +192,7 @@ table = pd.DataFrame({"Property": along.index.map(names), "Rank correlation with
 show_table(table, "What lead goes along with in the simulated district", {"Rank correlation with lead": "{:+.2f}"})
 
 # %% mystnb={"image": {"alt": "Two panels over wavelength. Above: reflectance of the quarter of soils with least lead and of the quarter with most; those with much lead are darker in the visible and around 950 nm, where iron oxides absorb. Below: rank correlation of reflectance with lead, most negative below 550 nm, with a second hollow around 950 nm."}}
-figure = lead_plots.lead_spectra(study.AXIS_NM, soils.reflectance, lead)
+figure = lead_plots.lead_spectra(LUCAS_AXIS_NM, soils.reflectance, lead)
 
 # %% [markdown]
 # Lead itself shows nowhere: what you see is iron. In these soils lead sits where iron oxides are, because ore brought
@@ -229,7 +228,7 @@ for part, label in (("features", "convolutions, residual blocks, batch norm."), 
     count = sum(weights.numel() for weights in getattr(source, part).parameters())
     held = [not any(w.requires_grad for w in getattr(net, part).parameters()) for net in networks.values()]
     rows.append((label, count, "learned", *("frozen" if each else "learned" for each in held)))
-shown = pd.DataFrame(rows, columns=["Part", "Weights", "ResNet-pH", *(MODEL_NAMES[name] for name in networks)])
+shown = pd.DataFrame(rows, columns=["Part", "Weights", "ResNet-pH", *(LEAD_MODEL_NAMES[name] for name in networks)])
 print(f"ResNet-pH learns from 14,277 soils, the others from {len(training)}; {len(test)} are for testing")
 show_table(shown, "What each network learns", {"Weights": "{:,}"})
 
@@ -252,7 +251,7 @@ for name, network in networks.items():
     history = fit_network(network, X[training], y[training], profile.target_recipe, 0)
     found[name] = predict(network, X[test])[:, 0]
     best = history["validation_mse"].argmin() + 1
-    print(f"{MODEL_NAMES[name]}: stopped after {len(history)} epochs, best at {best}")
+    print(f"{LEAD_MODEL_NAMES[name]}: stopped after {len(history)} epochs, best at {best}")
 print("R²:", ", ".join(f"{name} {r2(y[test], own):.2f}" for name, own in found.items()))
 
 # %% [markdown]
@@ -287,7 +286,7 @@ by_scale = dict(list(tables["scores"].groupby("scale")))
 log, means = by_scale["log"], by_scale["log"].groupby("model")[["r2", "rmse", "rpd"]]
 
 # %%
-table = pd.DataFrame({"Model": MODEL_NAMES})
+table = pd.DataFrame({"Model": LEAD_MODEL_NAMES})
 table["Published R²"] = [published.get(f"r2.{name}", {}).get("value", np.nan) for name in table.index]
 for key, head in (("r2", "R²"), ("rmse", "RMSE"), ("rpd", "RPD")):
     mean, deviation = means.mean()[key], means.std()[key]
@@ -301,7 +300,7 @@ predictions = tables["predictions"]
 figure = lead_plots.observed_and_predicted(predictions[predictions["scale"] == "log"], log)
 
 # %% mystnb={"image": {"alt": "Boxes of R² over the rounds of the recorded run for the mean, ResNet-Pb, PLS-Pb, SVM-Pb and ResNet-pH-Pb, every round a dot, with black bars at the published means. The published bars rise from 0.30 for ResNet-Pb to 0.77 for ResNet-pH-Pb."}}
-of_paper = {name: published[f"r2.{name}"]["value"] for name in MODEL_NAMES if name != "mean"}
+of_paper = {name: published[f"r2.{name}"]["value"] for name in LEAD_MODEL_NAMES if name != "mean"}
 figure = lead_plots.r2_boxes(log, of_paper)
 
 # %% [markdown]
@@ -319,13 +318,13 @@ def compare(table, model, other, key="model"):
 
 wide = log.pivot(index="round", columns="model", values="r2")
 for other in ("resnet_pb", "pls_pb", "svm_pb"):
-    print(f"ResNet-pH-Pb less {MODEL_NAMES[other]}: {compare(log, 'resnet_ph_pb', other)}")
+    print(f"ResNet-pH-Pb less {LEAD_MODEL_NAMES[other]}: {compare(log, 'resnet_ph_pb', other)}")
     print(f"   published: {published[f'difference.resnet_ph_pb.{other}']['value']:+.2f}")
 best = (wide.drop(columns="mean").idxmax(axis=1) == "resnet_ph_pb").sum()
 print(f"ResNet-pH-Pb has the highest R² of the four in {best} of {len(wide)} rounds")
 gap = (log["r2_train"] - log["r2"]).groupby(log["model"]).mean()
 print("R² of training less R² of test:")
-print("  " + ", ".join(f"{MODEL_NAMES[name]} {gap[name]:.2f}" for name in MODEL_NAMES))
+print("  " + ", ".join(f"{LEAD_MODEL_NAMES[name]} {gap[name]:.2f}" for name in LEAD_MODEL_NAMES))
 
 # %% [markdown]
 # The first difference is the one that *transfer* makes: same network, same soils, another start. The other two say
@@ -342,7 +341,7 @@ print("  " + ", ".join(f"{MODEL_NAMES[name]} {gap[name]:.2f}" for name in MODEL_
 # %%
 depths = tables["depths"]
 some = log[log["round"].isin(depths["round"])].groupby("model")["r2"].mean()
-freeze_or_tune(depths, {f"{MODEL_NAMES[name]}, all soils": some[name] for name in ("resnet_pb", "svm_pb")})
+freeze_or_tune(depths, {f"{LEAD_MODEL_NAMES[name]}, all soils": some[name] for name in ("resnet_pb", "svm_pb")})
 
 # %%
 mean = depths.groupby(["n_train", "depth"])["r2"].mean().unstack()[[*DEPTH_TEXTS]]
@@ -407,12 +406,12 @@ show_table(shown, "What pretraining on each property does for lead, recorded run
 
 # %%
 stopping = tables["stopping"]
-table = stopping.groupby(["watched", "model"], sort=False)["r2"].mean().unstack().rename(columns=MODEL_NAMES)
+table = stopping.groupby(["watched", "model"], sort=False)["r2"].mean().unstack().rename(columns=LEAD_MODEL_NAMES)
 honest = "a fifth of the training side"
 for model in ("resnet_pb", "resnet_ph_pb"):
     for watched in table.index.drop(honest):
         gain = compare(stopping[stopping["model"] == model], watched, honest, "watched")
-        print(f"{MODEL_NAMES[model]}, {watched}:\n  {gain}")
+        print(f"{LEAD_MODEL_NAMES[model]}, {watched}:\n  {gain}")
 shown = table.rename_axis("Early stopping watches").reset_index()
 show_table(shown, "Mean R² of the test soils, recorded run", dict.fromkeys(table.columns, "{:.2f}"))
 
@@ -449,11 +448,11 @@ figure = plots.predicted_vs_measured(back, "ln Pb")
 # %%
 columns = {"r2": "R²", "rmse": "RMSE", "rmse_log": "RMSE of ln Pb"}
 titled = {"log": "logarithm", "box-cox": "Box-Cox"}
-grouped = tables["scores"].groupby(["model", "scale"])[list(columns)].mean().unstack().loc[list(MODEL_NAMES)]
+grouped = tables["scores"].groupby(["model", "scale"])[list(columns)].mean().unstack().loc[list(LEAD_MODEL_NAMES)]
 better = grouped["rmse_log", "log"] < grouped["rmse_log", "box-cox"]
-who = [name for model, name in MODEL_NAMES.items() if better[model]]
+who = [name for model, name in LEAD_MODEL_NAMES.items() if better[model]]
 print(f"smaller RMSE of ln Pb when learned on the logarithm: {', '.join(who) or 'none'}")
-shown = pd.DataFrame({"Model": MODEL_NAMES})
+shown = pd.DataFrame({"Model": LEAD_MODEL_NAMES})
 for key, head in columns.items():
     for scale, title in titled.items():
         shown[f"{head}, {title}"] = grouped[key, scale]
@@ -569,10 +568,10 @@ print(f"by hand and by the library, first soil: rank correlation of the shares {
 # %% mystnb={"image": {"alt": "Mean absolute SHAP value over wavelength from the recorded run, above ResNet-pH, below ResNet-pH-Pb. Both curves are made of steps of ten nanometres. Orange dots mark the highest peaks of each; dotted grey lines mark the wavelengths that the paper names, most of them between 600 and 800 nm and between 1550 and 1800 nm."}}
 channels = tables["shap_channels"]
 titles = {"ph": "ResNet-pH", "pb": "ResNet-pH-Pb"}
-own_peaks = {name: peaks(channels[name], study.AXIS_NM, study.N_PEAKS[name])["wavelength_nm"] for name in titles}
+own_peaks = {name: peaks(channels[name], LUCAS_AXIS_NM, study.N_PEAKS[name])["wavelength_nm"] for name in titles}
 named = {name: [e["value"] for key, e in published.items() if key.startswith(f"wavelength.{name}.")] for name in titles}
 profiles, found_nm, named_nm = ({titles[name]: part[name] for name in titles} for part in (channels, own_peaks, named))
-figure = lead_plots.shap_profiles(study.AXIS_NM, profiles, named_nm, found_nm)
+figure = lead_plots.shap_profiles(LUCAS_AXIS_NM, profiles, named_nm, found_nm)
 
 # %%
 shift = compare_peaks(own_peaks["ph"], own_peaks["pb"], tolerance_nm=study.POOL)
@@ -587,7 +586,7 @@ show_table(shift.set_axis(heads, axis=1), "Shared and shifted peaks, recorded ru
 # %%
 rows = []
 for name, title in titles.items():
-    shares = band_shares(channels[name], study.AXIS_NM, [(550, 750), (1600, 1700)])
+    shares = band_shares(channels[name], LUCAS_AXIS_NM, [(550, 750), (1600, 1700)])
     rows += [(title, f"{r.low_nm:.0f}-{r.high_nm:.0f}", r.share, r.flat_share) for r in shares.itertuples()]
 table = pd.DataFrame(rows, columns=["Network", "Band (nm)", "Share", "Share if flat"])
 for row in table.itertuples(index=False):
@@ -612,7 +611,7 @@ gradient = band_audit.input_gradient(network, X[test[:1]])[0]
 within = gradient.reshape(-1, study.POOL)
 print(f"largest difference of gradients within one window: {np.ptp(within, axis=1).max():.1g}")
 print(f"largest gradient: {np.abs(gradient).max():.2g}")
-figure = lead_plots.inside_windows(study.AXIS_NM, gradient, distance, profile_nm, study.POOL, (600, 680))
+figure = lead_plots.inside_windows(LUCAS_AXIS_NM, gradient, distance, profile_nm, study.POOL, (600, 680))
 
 # %% [markdown]
 # Within a window the SHAP values differ only as the distance from the background does. Which channel of a window is
@@ -624,7 +623,7 @@ figure = lead_plots.inside_windows(study.AXIS_NM, gradient, distance, profile_nm
 every_nm = tables["shap_peaks"]["wavelength_nm"]
 paper_nm = sorted({*named["ph"], *named["pb"]})
 places = {"our peaks, all rounds": every_nm, "named in the paper": paper_nm}
-places = {name: band_audit.place_in_window(nm, study.AXIS_NM, study.POOL) for name, nm in places.items()}
+places = {name: band_audit.place_in_window(nm, LUCAS_AXIS_NM, study.POOL) for name, nm in places.items()}
 for name, own in places.items():
     edges = band_audit.edge_count(own, study.POOL)
     chance = f"by chance {edges.by_chance:.0%}, p = {edges.p_value:.0e}"
@@ -738,11 +737,11 @@ show_table(shown, "Rank correlation with the trained network's profile, recorded
 clays = ["kaolinite", "smectite", "illite"]
 sorts = {"iron oxides": ["hematite", "goethite"], "clay minerals": clays, "carbonate": ["calcite"]}
 sorts |= {"organic matter": ["organic_matter"], "water": ["water"], "all of the table": None}
-marked = {f"{titles[name]}, named": np.isin(study.AXIS_NM, named[name]).astype(float) for name in titles}
+marked = {f"{titles[name]}, named": np.isin(LUCAS_AXIS_NM, named[name]).astype(float) for name in titles}
 rows = []
 for name, own in (profiles | marked).items():
     for sort, constituents in sorts.items():
-        mass = band_audit.band_mass(own, study.AXIS_NM, band_audit.known_bands(constituents), half_width_nm=10)
+        mass = band_audit.band_mass(own, LUCAS_AXIS_NM, band_audit.known_bands(constituents), half_width_nm=10)
         rows.append((name, sort, mass.share, mass.expected, mass.p_value))
 table = pd.DataFrame(rows, columns=["Profile", "Bands of", "Near them", "By chance", "p"])
 small = table[table["p"] <= 0.05 / len(table)]

@@ -27,13 +27,12 @@ import pandas as pd
 import torch
 from chemotools.scatter import StandardNormalVariate
 
-from spectrakit.evaluation.intervals import LEVELS, ConformalIntervals, pooled_promise, sample_threshold
-from spectrakit.evaluation.metrics import mae, r2, rmse, rpiq
+from spectrakit.evaluation import LEVELS, ConformalIntervals, mae, pooled_promise, r2, rmse, rpiq, sample_threshold
 from spectrakit.ledger import load_published, load_results
-from spectrakit.preprocess.harmonise import HARMONISATIONS, left_out_standards
-from spectrakit.preprocess.outliers import SpectralDomain
+from spectrakit.preprocess import HARMONISATIONS, SpectralDomain, left_out_standards
 from spectrakit.resources import data_path, measured_folder, profile_name
-from spectrakit.simulate.infrared import (
+from spectrakit.simulate.library import laboratories
+from spectrakit.simulate.soils import (
     INFRARED_CONSTITUENTS,
     ORGANIC_GROUPS,
     fresnel,
@@ -41,23 +40,22 @@ from spectrakit.simulate.infrared import (
     refractive_index,
     soil_absorbance,
 )
-from spectrakit.simulate.laboratories import laboratories, library_axis
+from spectrakit.spectra import library_axis
 from spectrakit.studies import mir as study
-from spectrakit.studies.laboratories import (
+from spectrakit.teaching import figures as mir_plots
+from spectrakit.teaching import figures as plots
+from spectrakit.teaching.exercises import check
+from spectrakit.teaching.figures import CONTENT_MODEL_NAMES, METHOD_NAMES, TARGET_NAMES, show_table
+from spectrakit.teaching.widgets import accept_or_refuse, laboratory_switches
+from spectrakit.training import limit_counts
+from spectrakit.workflows.harmonise import (
+    MATTERS,
     leave_laboratories_out,
     possible_harmonisations,
+    read_laboratories,
     ring_of,
     soils_to_predict,
 )
-from spectrakit.studies.laboratory_report import MATTERS
-from spectrakit.studies.laboratory_tables import read_laboratories
-from spectrakit.teaching import mir_plots, plots
-from spectrakit.teaching.accept_or_refuse import accept_or_refuse
-from spectrakit.teaching.exercises import check
-from spectrakit.teaching.laboratory_switches import laboratory_switches
-from spectrakit.teaching.mir_plots import METHOD_NAMES, MODEL_NAMES, TARGET_NAMES
-from spectrakit.teaching.tables import show_table
-from spectrakit.training.contents import limit_counts
 
 torch.set_num_threads(1)  # the networks are small: a second thread costs more than it brings
 plots.book_style()
@@ -437,7 +435,9 @@ scored = {name: study.content_scores(carbon[test], np.clip(own, 0, 580)) for nam
 counts = {name: limit_counts(own, fitted.network.limit) for name, own in predicted.items()}
 for name, own in scored.items():
     outside = counts[name][["below_zero", "above_limit"]].sum()
-    print(f"{MODEL_NAMES[name]}: R² {own['r2']:.2f}, RMSE {own['rmse']:.1f} g/kg, R² of log10 {own['r2_log']:.2f}")
+    print(
+        f"{CONTENT_MODEL_NAMES[name]}: R² {own['r2']:.2f}, RMSE {own['rmse']:.1f} g/kg, R² of log10 {own['r2_log']:.2f}"
+    )
     print(f"  {outside} of {len(test)} beyond what there can be")
 
 # %% [markdown]
@@ -447,7 +447,9 @@ for name, own in scored.items():
 # %%
 overall = tables["scores"].query("by == 'all'").groupby(["target", "model"], sort=False).mean(numeric_only=True)
 heads = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "rpiq": "RPIQ", "bias": "Bias", "r2_log": "R² of log10"}
-rows = [(TARGET_NAMES[target], MODEL_NAMES[model], *row[list(heads)]) for (target, model), row in overall.iterrows()]
+rows = [
+    (TARGET_NAMES[target], CONTENT_MODEL_NAMES[model], *row[list(heads)]) for (target, model), row in overall.iterrows()
+]
 for target, name in TARGET_NAMES.items():
     paper = [published[f"{metric}.{target}"]["value"] for metric in ("r2", "rmse", "mae", "rpiq")]
     rows.append((name, "network of the paper", *paper, *[np.nan] * 2))
@@ -463,7 +465,7 @@ for target, name in TARGET_NAMES.items():
         order = models[key].sort_values(ascending=False)
         best[target, key] = order.index[0]
         print(f"R² of {name}, {words}:")
-        print("  " + ", ".join(f"{MODEL_NAMES[model]} {value:.3f}" for model, value in order.items()))
+        print("  " + ", ".join(f"{CONTENT_MODEL_NAMES[model]} {value:.3f}" for model, value in order.items()))
 same = [name for target, name in TARGET_NAMES.items() if best[target, "r2"] == best[target, "r2_log"]]
 print(f"the two scales name the same best model of: {', '.join(same) or 'neither content'}")
 
@@ -525,7 +527,7 @@ show_table(by_depth, "By depth, recorded run", formats)
 acted = tables["limits"].groupby(["target", "model"], sort=False).sum(numeric_only=True).drop(columns="round")
 acted = acted.drop(index="mean", level="model")
 acted = acted.div(acted["n_samples"], axis=0).drop(columns="n_samples").reset_index()
-acted["target"], acted["model"] = acted["target"].map(TARGET_NAMES), acted["model"].map(MODEL_NAMES)
+acted["target"], acted["model"] = acted["target"].map(TARGET_NAMES), acted["model"].map(CONTENT_MODEL_NAMES)
 heads = ["Content", "Model", "Below 0", "Above the limit", "Within 1 % of 0", "Within 1 % of the limit"]
 show_table(acted.set_axis(heads, axis=1), "Share of test soils, recorded run", dict.fromkeys(heads[2:], "{:.2%}"))
 

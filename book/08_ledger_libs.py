@@ -17,8 +17,8 @@
 import pandas as pd
 
 from spectrakit.ledger import inconsistencies_frame, ledger_frame, load_published, load_results
-from spectrakit.studies.libs_published import CHECKS
-from spectrakit.teaching.tables import VERDICT_COLOURS, show_table
+from spectrakit.studies.libs import CHECKS
+from spectrakit.teaching.figures import VERDICT_COLOURS, show_table
 
 record, published = load_results("libs"), load_published("libs")
 ledger = ledger_frame("libs", record["results"])

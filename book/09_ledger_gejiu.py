@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 
 from spectrakit.ledger import inconsistencies_frame, ledger_frame, load_published, load_results
-from spectrakit.studies.gejiu_published import CHECKS, ROWS
-from spectrakit.teaching.tables import VERDICT_COLOURS, show_table
+from spectrakit.studies.gejiu import CHECKS, ROWS
+from spectrakit.teaching.figures import VERDICT_COLOURS, show_table
 
 record, published = load_results("gejiu"), load_published("gejiu")
 entries = published["entries"]

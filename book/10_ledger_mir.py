@@ -18,8 +18,8 @@
 import pandas as pd
 
 from spectrakit.ledger import inconsistencies_frame, ledger_frame, load_published, load_results
-from spectrakit.studies.mir_published import CHECKS
-from spectrakit.teaching.tables import VERDICT_COLOURS, show_table
+from spectrakit.studies.mir import CHECKS
+from spectrakit.teaching.figures import VERDICT_COLOURS, show_table
 
 record, published = load_results("mir"), load_published("mir")
 entries = published["entries"]

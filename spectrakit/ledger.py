@@ -20,8 +20,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from spectrakit.resources import data_path
-from spectrakit.studies import gejiu_published, libs_published, mir_published
-from spectrakit.studies.published import text_with_figures
+from spectrakit.studies import gejiu as gejiu_published
+from spectrakit.studies import libs as libs_published
+from spectrakit.studies import mir as mir_published
+from spectrakit.studies import text_with_figures
 
 CHECKS = {"libs": libs_published.CHECKS, "gejiu": gejiu_published.CHECKS, "mir": mir_published.CHECKS}
 PROVENANCE = ("profile", "config", "seed", "commit", "version")

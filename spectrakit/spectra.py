@@ -8,6 +8,7 @@ import pandas as pd
 AXIS_UNITS = ("nm", "cm-1")
 SIGNALS = ("counts", "reflectance", "absorbance")
 ORIGINS = ("measured", "simulated")
+LUCAS_AXIS_NM = np.arange(400.0, 2500.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,3 +196,8 @@ def one_of(name, value, known):
     """Raises ValueError, with the choices, for a value that is not among the known ones."""
     if value not in known:
         raise ValueError(f"{name} {value!r}: give one of {', '.join(known)}")
+
+
+def library_axis():
+    """The axis that all laboratories' spectra are interpolated to: (1700,), 600 to 3998 cm-1 in steps of 2."""
+    return np.arange(600.0, 4000.0, 2.0)

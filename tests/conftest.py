@@ -16,7 +16,7 @@ def shared():
 @pytest.fixture
 def command(capsys):
     """Run the command line: arguments to exit code, lines on stdout and lines on stderr."""
-    from spectrakit import cli
+    from spectrakit.cli import commands as cli
 
     def run(*arguments):
         with pytest.raises(SystemExit) as exit_of:
@@ -30,12 +30,13 @@ def command(capsys):
 @pytest.fixture(scope="module")
 def tiny_study():
     """The LIBS study cut down to seconds, under the name of its quick profile: 5 epochs, 5 trees, weak baselines."""
-    from spectrakit.models.baselines import baselines
+    from spectrakit.models.baselines import libs_baselines
     from spectrakit.models.cnn import CNNConfig
-    from spectrakit.studies import libs, libs_record
+    from spectrakit.studies.libs import protocol as libs
+    from spectrakit.studies.libs import run as libs_record
 
     def weak_baselines(random_state=None):
-        models = baselines(random_state)
+        models = libs_baselines(random_state)
         models["BPNN"].set_params(regressor__fixediterationsmlp__max_iter=20)
         models["PLS"].set_params(max_components=2, n_splits=2)
         return models
@@ -43,7 +44,7 @@ def tiny_study():
     choices = libs.OpenChoices(cnn=CNNConfig(max_epochs=5))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(libs.PROFILES, "quick", libs.Profile("quick", 1, n_trees=5, n_measurements=2, n_blanks=5))
-        patch.setattr(libs, "baselines", weak_baselines)
+        patch.setattr(libs, "libs_baselines", weak_baselines)
         patch.setattr(libs_record, "OpenChoices", lambda: choices)
         yield choices
 
@@ -53,7 +54,7 @@ def tiny_gejiu():
     """The Gejiu study cut down to seconds, under the name of its quick profile: 120 source soils, two epochs."""
     from dataclasses import replace
 
-    from spectrakit.studies import gejiu
+    from spectrakit.studies.gejiu import protocol as gejiu
 
     quick = gejiu.PROFILES["quick"]
     tiny = replace(
@@ -77,7 +78,7 @@ def tiny_mir():
     """The mid-infrared study cut down to seconds, under the name of its quick profile: 800 soils, two epochs."""
     from dataclasses import replace
 
-    from spectrakit.studies import mir
+    from spectrakit.studies.mir import protocol as mir
 
     tiny = replace(
         mir.PROFILES["quick"],

@@ -12,10 +12,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tools.executor import chapter_key, execute_chapters, forget_removed_chapters, is_current
-from tools.layout import BookError, Layout
-from tools.pairs import check_pairs, notebook_text, write_pairs
-from tools.publisher import build_site, edition_cells, pages_in_contents, stage
+from tools.site.executor import chapter_key, execute_chapters, forget_removed_chapters, is_current
+from tools.site.layout import BookError, Layout
+from tools.site.pairs import check_pairs, notebook_text, write_pairs
+from tools.site.publisher import build_site, edition_cells, pages_in_contents, stage
 
 ROOT = Path(__file__).parents[1]
 CONTENTS = "format: jb-book\nroot: intro\nchapters:\n  - file: 01_first\n  - file: 02_second\n"
@@ -142,7 +142,7 @@ def test_the_kits_own_pairs_are_current():
 
 def test_a_stale_pair_stops_the_build(book):
     rewrite(book.book / "01_first.py", "one and one", "one and two")
-    command = [sys.executable, "-m", "tools.book", "build", "--root", str(book.root)]
+    command = [sys.executable, "-m", "tools.site", "build", "--root", str(book.root)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 1
     assert run.stderr == "book/01_first.ipynb is not what its source says\nRun `make sync` and commit the notebooks.\n"
@@ -193,7 +193,7 @@ def test_a_failing_cell_stops_the_build_and_only_its_chapter_runs_again(book, ca
 def test_an_interrupted_run_leaves_nothing_that_counts(book):
     rewrite(book.book / "02_second.py", "print(spectrakit.MARK)", "import time\nopen('../began', 'w')\ntime.sleep(99)")
     write_pairs(book)
-    command = [sys.executable, "-m", "tools.book", "execute", "--root", str(book.root)]
+    command = [sys.executable, "-m", "tools.site", "execute", "--root", str(book.root)]
     run = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL)
     while not (book.build / "began").exists():
         assert run.poll() is None

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.executor import run_chapter
-from tools.layout import Layout
+from tools.site.executor import run_chapter
+from tools.site.layout import Layout
 
 LAYOUT = Layout(Path(__file__).parents[1])
 

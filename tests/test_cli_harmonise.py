@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spectrakit import cli
-from spectrakit.studies import laboratories
-from spectrakit.tables import read_table
+from spectrakit.cli import commands as cli
+from spectrakit.tables.plain import read_table
+from spectrakit.workflows.harmonise import leave_out as laboratories
 
 # Beyond the simulated ring trial, which takes seconds to make.
 AXIS = np.arange(4000.0, 4610, 10)

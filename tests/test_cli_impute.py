@@ -5,12 +5,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spectrakit import cli
+from spectrakit.cli import commands as cli
 from spectrakit.preprocess.harmonise import WITHOUT_STANDARDS
+from spectrakit.runs import tasks as cluster
 from spectrakit.spectra import SpectralDataset
-from spectrakit.studies import cluster, impute_plan
-from spectrakit.studies import impute as study
-from spectrakit.tables import write_table
+from spectrakit.tables.plain import write_table
+from spectrakit.workflows.impute import command as study
+from spectrakit.workflows.impute import plan as impute_plan
 
 STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that are left"]
 

@@ -3,8 +3,10 @@ import pandas as pd
 import pytest
 
 from spectrakit import tables
-from spectrakit.simulate import gejiu, library, libs, lucas
-from spectrakit.tables import read_table
+from spectrakit.simulate.library import samples as library
+from spectrakit.simulate.libs import experiment as libs
+from spectrakit.simulate.soils import gejiu, lucas
+from spectrakit.tables.plain import read_table
 
 
 @pytest.fixture

@@ -3,9 +3,11 @@ import json
 import pandas as pd
 import pytest
 
-from spectrakit import cli, ledger, tables
-from spectrakit.simulate import libs as experiment
-from spectrakit.studies import libs, libs_record
+from spectrakit import ledger, tables
+from spectrakit.cli import commands as cli
+from spectrakit.simulate.libs import experiment
+from spectrakit.studies.libs import protocol as libs
+from spectrakit.studies.libs import run as libs_record
 
 STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that are left"]
 

@@ -7,10 +7,10 @@ import pytest
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge
 
-from spectrakit import cli
+from spectrakit.cli import commands as cli
 from spectrakit.spectra import SpectralDataset
-from spectrakit.studies import transfer
-from spectrakit.tables import write_table
+from spectrakit.tables.plain import write_table
+from spectrakit.workflows import transfer
 
 STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that are left"]
 

@@ -1,5 +1,3 @@
-import importlib.util
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,18 +5,18 @@ import torch
 
 from spectrakit.evaluation.metrics import r2, rmse
 from spectrakit.models.resnet import load_network
-from spectrakit.preprocess import network_input
 from spectrakit.preprocess.harmonise import HARMONISATIONS
+from spectrakit.preprocess.pretreatment import network_input
 from spectrakit.resources import data_path
 from spectrakit.simulate.instruments import ASD_FIELDSPEC_3, FOSS_XDS
-from spectrakit.simulate.lucas import N_SAMPLES, simulate_lucas
-from spectrakit.simulate.soil import WORLD, _draw_factors, draw_soils
-from spectrakit.simulate.survey import scan
-from spectrakit.studies.laboratories import Choice, leave_laboratories_out, soils_to_predict
-from spectrakit.studies.laboratory_tables import read_laboratories
+from spectrakit.simulate.soils.composition import WORLD, _draw_factors, draw_soils
+from spectrakit.simulate.soils.lucas import N_SAMPLES, simulate_lucas
+from spectrakit.simulate.soils.scans import scan
 from spectrakit.training.episodes import episode_error
 from spectrakit.training.library_features import TARGETS, covered_inputs, draw_worlds
 from spectrakit.training.pretraining import predict
+from spectrakit.workflows.harmonise.laboratory_tables import read_laboratories
+from spectrakit.workflows.harmonise.leave_out import Choice, leave_laboratories_out, soils_to_predict
 
 NAMES = ("resnet_soils", "resnet_lucas_ph")
 LIBRARY = "resnet_library"
@@ -26,10 +24,9 @@ LIBRARY = "resnet_library"
 
 @pytest.fixture(scope="module")
 def build_models():
-    spec = importlib.util.spec_from_file_location("build_models", data_path("models", "build_models.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    from tools.make import models
+
+    return models
 
 
 @pytest.fixture(scope="module")

@@ -1,1 +1,1 @@
-"""The book's pipeline: what turns the chapters' sources into tested notebooks and a site."""
+"""What makes the book (`site`) and the files of `data/` (`make`); not part of the package."""

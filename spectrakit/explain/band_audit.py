@@ -16,9 +16,9 @@ import pandas as pd
 import torch
 from scipy.stats import binomtest, rankdata
 
+from spectrakit.explain.attributions import OneOutput, mean_absolute, shap_values
 from spectrakit.explain.audit import line_mass, randomise_weights, rank_correlation
-from spectrakit.explain.shap_values import OneOutput, mean_absolute, shap_values
-from spectrakit.simulate.reflectance import band_table
+from spectrakit.simulate.soils import band_table
 
 PARTS = {"dense layers": ("head",), "convolutions": ("features",), "all": ("features", "head")}
 

@@ -1,1 +1,31 @@
-"""Definitions of networks and baselines; how they are fitted is told in `spectrakit.training`."""
+"""Definitions of networks and baselines; `spectrakit.training` fits the networks."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "baselines": [
+            "LogPLS",
+            "StagedPLS",
+            "libs_baselines",
+            "content_baselines",
+            "random_forest",
+            "transfer_baselines",
+        ],
+        "cnn": ["CNNConfig", "SpectralCNN"],
+        "resnet": [
+            "ResNetConfig",
+            "freeze_features",
+            "initial_network",
+            "load_network",
+            "load_networks",
+            "network_features",
+            "pooled_input",
+            "save_network",
+            "save_networks",
+            "thinned_outputs",
+        ],
+        "stacked_cnn": ["StackedGradient", "StackedParameters", "spectral_windows"],
+    },
+)

@@ -20,6 +20,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVR
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from spectrakit.contents import content_deviation, log_offset, offset_exp, offset_log
 from spectrakit.preprocess import derivative_spectra
 
 
@@ -154,32 +155,6 @@ class LogPLS(RegressorMixin, BaseEstimator):
         return contents, content_deviation(deviation, contents, self.log_offset_)
 
 
-def offset_log(contents, offset):
-    """Logarithms of contents (n,) plus what `log_offset` gives, or the contents where that is None."""
-    return contents if offset is None else np.log(np.asarray(contents) + offset)
-
-
-def offset_exp(scaled, offset, limits):
-    """Contents (n,), inside the limits, of what `offset_log` made of them or a model predicts on that scale."""
-    if offset is not None:
-        with np.errstate(over="ignore"):  # beyond any number is beyond the limit
-            scaled = np.exp(scaled) - offset
-    return np.clip(scaled, *limits)
-
-
-def content_deviation(deviation, contents, offset):
-    """A deviation on the scale of `offset_log`, taken back to each of (n,) contents."""
-    return deviation * (np.ones(len(contents)) if offset is None else contents + offset)
-
-
-def log_offset(contents, limits):
-    """What is added to contents (n,) before a logarithm, a tenth of their median or, where that is 0, of their mean.
-
-    None, for no logarithm, where the lowest content is not 0.
-    """
-    return float(np.median(contents) or np.mean(contents)) / 10 if limits[0] == 0 else None
-
-
 class BayesianSVM(RegressorMixin, BaseEstimator):
     """Support vector regression with an RBF kernel, tuned by Bayesian optimisation inside the training rows.
 
@@ -301,7 +276,7 @@ def back_propagation_network(random_state=None):
     return TransformedTargetRegressor(make_pipeline(StandardScaler(), network), transformer=StandardScaler())
 
 
-def baselines(random_state=None):
+def libs_baselines(random_state=None):
     """The study's two baselines, the chemometric standard and the mean predictor: name to unfitted estimator."""
     return {
         "RF": random_forest(random_state),

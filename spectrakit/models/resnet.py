@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from spectrakit.tables import written_whole
+from spectrakit.files import written_whole
 
 
 @dataclass(frozen=True)

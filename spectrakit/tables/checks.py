@@ -7,21 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from spectrakit.contents import UNITS, unit_suffix
 from spectrakit.spectra import axis_gaps
-
-# Ending of a property's name: unit as printed, smallest and largest value that soils plausibly have.
-UNITS = {
-    "ph": ("pH", 2.5, 11.5),
-    "wt_pct": ("wt %", 0, 100),
-    "pct": ("%", 0, 100),
-    "ppm": ("ppm", 0, 1e6),
-    "g_kg": ("g/kg", 0, 1000),
-    "mg_kg": ("mg/kg", 0, 1e6),
-    "cmol_kg": ("cmol/kg", 0, 1000),
-    "ms_m": ("mS/m", 0, 1e5),
-    "ds_m": ("dS/m", 0, 1e3),
-    "g_cm3": ("g/cm3", 0, 5),
-}
 
 CHANNEL_NAME = re.compile(r"\d+\.?\d*([eE]\+?\d+)?")
 HEADER_ROWS = 1
@@ -62,20 +49,6 @@ class Problem:
     def __str__(self):
         where = f" ({self.where()})" if self.places else ""
         return f"{self.message}{where}. {self.remedy}."
-
-
-def split_unit(name):
-    """Property and unit in a column name: 'ca_ppm' gives ('ca', 'ppm'), 'ca' gives ('ca', None)."""
-    suffix = unit_suffix(name)
-    if suffix is None:
-        return name, None
-    return name.removesuffix(suffix).rstrip("_") or name, UNITS[suffix][0]
-
-
-def unit_suffix(name):
-    """The longest unit of `UNITS` that a column name ends in, or None."""
-    fitting = [unit for unit in UNITS if name == unit or name.endswith(f"_{unit}")]
-    return max(fitting, key=len, default=None)
 
 
 def cell_problem(severity, mask, names, message, remedy, first=""):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from spectrakit.contents import split_unit, unit_suffix
 from spectrakit.spectra import laboratory_labels, provenance_line
 from spectrakit.tables.checks import (
     COPY,
@@ -28,8 +29,6 @@ from spectrakit.tables.checks import (
     negative_counts,
     property_problems,
     range_problems,
-    split_unit,
-    unit_suffix,
 )
 from spectrakit.tables.ossl import is_ossl
 from spectrakit.tables.partitions import header, in_file, open_library, pieces

@@ -15,11 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
-from spectrakit.spectra import SpectralDataset, one_of
+from spectrakit.spectra import LUCAS_AXIS_NM, SpectralDataset, one_of
 from spectrakit.tables.checks import HEADER_ROWS, TableError, scale_problems
 from spectrakit.tables.plain import MISSING, csv_fault, csv_header
 
-AXIS_NM = np.arange(400.0, 2500.0)
 PH_METHODS = ("h2o", "cacl2")
 
 _CSV = (".csv", ".csv.gz")
@@ -38,7 +37,7 @@ class _Layout:
 
     ids : columns that name the sample, the one to prefer first
     properties : pattern to name in the dataset; one of `required` must be there
-    raw_axis : (k x 2100,) channels of the files, of which k neighbours make one of `AXIS_NM`
+    raw_axis : (k x 2100,) channels of the files, of which k neighbours make one of `LUCAS_AXIS_NM`
     """
 
     source: str
@@ -67,7 +66,7 @@ _GEJIU = _Layout(
     ids=("sample(id|name|number|no|code)?", "id", "no"),
     properties={"(pb|lead)(content|concentration)?(mgkg1?|ppm)?": "pb_mg_kg", "ph": "ph"},
     required=("pb_mg_kg",),
-    raw_axis=AXIS_NM,
+    raw_axis=LUCAS_AXIS_NM,
 )
 
 
@@ -203,7 +202,7 @@ def _join(path, scans, contents, blocks, counts, source):
         samples["country"] = scans_of[ids].to_numpy()
     return SpectralDataset(
         spectra=_mean_of_scans(blocks, positions, len(ids)),
-        axis=AXIS_NM,
+        axis=LUCAS_AXIS_NM,
         axis_unit="nm",
         signal="reflectance",
         properties=contents,
@@ -214,7 +213,7 @@ def _join(path, scans, contents, blocks, counts, source):
 
 def _mean_of_scans(blocks, positions, n_samples):
     """Mean spectrum of each sample, (n_samples, 2100); positions : (n_scans,) sample of each scan, -1 for none."""
-    total = np.zeros((n_samples, len(AXIS_NM)), dtype=np.float32)
+    total = np.zeros((n_samples, len(LUCAS_AXIS_NM)), dtype=np.float32)
     start = 0
     while blocks:
         block = blocks.pop(0)  # let go once it is added: all blocks and the result would take twice the memory
@@ -335,7 +334,9 @@ def _load(file, id_pattern, layout, to_reflectance):
                 complete = np.isfinite(values).all(axis=0)
                 if complete.any():
                     # Neighbouring readings make one channel.
-                    readings = to_reflectance(values[:, complete], file.path).reshape(len(AXIS_NM), -1, complete.sum())
+                    readings = to_reflectance(values[:, complete], file.path).reshape(
+                        len(LUCAS_AXIS_NM), -1, complete.sum()
+                    )
                     spectra.append(np.ascontiguousarray(readings.mean(axis=1).T))
             rows.append(text.assign(complete=complete)[~blank])
     except (pa.ArrowException, OSError) as error:

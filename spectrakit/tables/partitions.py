@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from spectrakit.contents import unit_suffix
 from spectrakit.spectra import AXIS_UNITS, SpectralDataset, one_of
 from spectrakit.tables.checks import (
     CHANNEL_NAME,
@@ -30,7 +31,6 @@ from spectrakit.tables.checks import (
     cell_problem,
     name_problems,
     scale_problems,
-    unit_suffix,
     unnamed_problems,
 )
 from spectrakit.tables.ossl import is_ossl, ossl_columns

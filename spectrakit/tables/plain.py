@@ -11,7 +11,6 @@ import os
 import re
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import compress
 from pathlib import Path
@@ -23,6 +22,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from spectrakit.contents import split_unit, unit_suffix
+from spectrakit.files import written_whole
 from spectrakit.spectra import AXIS_UNITS, SpectralDataset, one_of, provenance_line
 from spectrakit.tables.checks import (
     CHANNEL_NAME,
@@ -39,8 +40,6 @@ from spectrakit.tables.checks import (
     property_problems,
     range_problems,
     scale_problems,
-    split_unit,
-    unit_suffix,
 )
 from spectrakit.tables.ossl import is_ossl
 
@@ -159,18 +158,6 @@ def write_table(dataset, path):
             write_parquet(table, part)
         else:
             _write_csv(table, part, compressed=ending == ".csv.gz")
-
-
-@contextmanager
-def written_whole(path):
-    """A path to write to, which takes the place of `path` when the block ends without an error."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 # --- writing --------------------------------------------------------------------------------------------

@@ -1,1 +1,8 @@
-"""What only chapters need: plots, widgets, exercise checks."""
+"""What only the chapters need: figures, widgets, exercises."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["exercises", "figures", "widgets"],
+)

@@ -19,7 +19,8 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
 from torch import nn
 
-from spectrakit.models.resnet import (
+from spectrakit.contents import HIGHEST_CARBON
+from spectrakit.models import (
     ResNetConfig,
     initial_network,
     load_network,
@@ -28,7 +29,6 @@ from spectrakit.models.resnet import (
     save_networks,
     thinned_outputs,
 )
-from spectrakit.simulate.library import HIGHEST_CARBON
 from spectrakit.training.pretraining import ONE_CYCLE, Recipe, fit_network
 
 CONTENT_NETWORK = ResNetConfig(

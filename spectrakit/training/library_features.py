@@ -11,11 +11,10 @@ import pandas as pd
 import torch
 from scipy import sparse
 
-from spectrakit.models.resnet import ResNetConfig
-from spectrakit.simulate.laboratories import library_axis
-from spectrakit.simulate.random_laboratories import draw_survey, draw_world
-from spectrakit.simulate.reflectance import CONSTITUENTS
-from spectrakit.spectra import axis_gaps
+from spectrakit.models import ResNetConfig
+from spectrakit.simulate.library import draw_survey, draw_world
+from spectrakit.simulate.soils import CONSTITUENTS
+from spectrakit.spectra import axis_gaps, library_axis
 from spectrakit.training.episodes import fit_to_episodes
 
 # Channels that are averaged into one number that the network sees.

@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch.nn.functional import mse_loss
 
-from spectrakit.models.cnn import CNNConfig, SpectralCNN
+from spectrakit.models import CNNConfig, SpectralCNN
 
 EPOCHS_PER_DRAW = 25
 

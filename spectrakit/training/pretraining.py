@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch.nn.functional import mse_loss
 
-from spectrakit.tables import written_whole
+from spectrakit.files import written_whole
 
 SECONDS_PER_CHECKPOINT = 60
 ROWS_PER_PREDICTION = 256

@@ -6,8 +6,7 @@ from itertools import groupby
 import numpy as np
 import torch
 
-from spectrakit.models.cnn import CNNConfig, SpectralCNN
-from spectrakit.models.stacked_cnn import StackedGradient, StackedParameters, spectral_windows
+from spectrakit.models import CNNConfig, SpectralCNN, StackedGradient, StackedParameters, spectral_windows
 from spectrakit.training.plain import adam_with_drops, draw_epochs, initial_network, target_scaling
 
 # Rows of a batch times channels, over the networks of a chunk: so many that calling torch costs little beside the

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 from torch.nn.functional import leaky_relu
 
-from spectrakit.models.resnet import ResNetConfig, initial_network, network_features, pooled_input
+from spectrakit.models import ResNetConfig, initial_network, network_features, pooled_input
 from spectrakit.preprocess import network_input
 from spectrakit.spectra import one_of
 from spectrakit.training.pretraining import Recipe, fit_network, predict

@@ -4,9 +4,9 @@ import torch
 from scipy.stats import spearmanr
 
 from spectrakit.explain import band_audit
-from spectrakit.explain.shap_values import mean_absolute, peaks, shap_values
+from spectrakit.explain.attributions import mean_absolute, peaks, shap_values
 from spectrakit.models.resnet import ResNetConfig, initial_network
-from spectrakit.simulate.reflectance import CONSTITUENTS, draw_variation, soil_reflectance
+from spectrakit.simulate.soils.reflectance import CONSTITUENTS, draw_variation, soil_reflectance
 from spectrakit.training.pretraining import Recipe, fit_network, predict
 
 WAVELENGTH = np.arange(2000.0, 2400)

@@ -8,18 +8,18 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from sklearn.svm import SVR
 
+from spectrakit.contents import log_offset
 from spectrakit.models.baselines import (
     BayesianSVM,
     CrossValidatedPLS,
     LogPLS,
     StagedPLS,
-    baselines,
     content_baselines,
-    log_offset,
+    libs_baselines,
     on_reflectance,
     transfer_baselines,
 )
-from spectrakit.preprocess import derivative_spectra
+from spectrakit.preprocess.pretreatment import derivative_spectra
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def soils():
 
 
 def test_the_published_settings(mixture):
-    models = baselines(random_state=3)
+    models = libs_baselines(random_state=3)
     assert list(models) == ["RF", "BPNN", "PLS", "mean"]
     forest = models["RF"].fit(*mixture)
     assert len(forest.estimators_) == 300
@@ -59,14 +59,14 @@ def test_each_fits_without_a_warning_and_repeats_itself(mixture, name):
     X, y = mixture
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        first, second = (clone(baselines(random_state=5)[name]).fit(X, y).predict(X) for _ in range(2))
+        first, second = (clone(libs_baselines(random_state=5)[name]).fit(X, y).predict(X) for _ in range(2))
     assert first.shape == y.shape
     np.testing.assert_array_equal(first, second)
 
 
 def test_network_is_scaled_so_that_units_do_not_matter(mixture):
     X, y = mixture
-    ppm, percent = (clone(baselines(1)["BPNN"]).fit(X * s, y * s).predict(X * s) / s for s in (1.0, 1e-4))
+    ppm, percent = (clone(libs_baselines(1)["BPNN"]).fit(X * s, y * s).predict(X * s) / s for s in (1.0, 1e-4))
     np.testing.assert_allclose(ppm, percent, rtol=1e-6)
 
 
@@ -89,7 +89,7 @@ def test_pls_is_safe_for_few_rows_and_few_channels(mixture):
 
 def test_mean_predictor_is_the_training_mean(mixture):
     X, y = mixture
-    assert baselines()["mean"].fit(X, y).predict(X[:1]) == pytest.approx(y.mean())
+    assert libs_baselines()["mean"].fit(X, y).predict(X[:1]) == pytest.approx(y.mean())
 
 
 def test_one_fit_a_fold_gives_what_a_fit_for_every_candidate_gives(soils):

@@ -4,19 +4,19 @@ from scipy.signal import savgol_filter
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from spectrakit.preprocess import (
+from spectrakit.preprocess import pretreatment
+from spectrakit.preprocess.pretreatment import (
     SpectrumScaler,
     derivative_spectra,
     network_input,
     normalise_area,
     normalise_maximum,
     positive_reflectance,
-    pretreatment,
     raised_notes,
 )
 from spectrakit.simulate.instruments import ASD_FIELDSPEC_3
-from spectrakit.simulate.soil import WORLD
-from spectrakit.simulate.survey import survey
+from spectrakit.simulate.soils.composition import WORLD
+from spectrakit.simulate.soils.scans import survey
 
 SPECTRA = np.array([[1.0, 2.0, 6.0], [4.0, 4.0, 2.0]])
 

@@ -4,15 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from spectrakit.simulate import libs
-from spectrakit.simulate.instruments import (
-    ASD_FIELDSPEC_3,
-    FOSS_XDS,
-    Detector,
-    EchelleSpectrometer,
-    IntensifiedCamera,
-)
-from spectrakit.simulate.plasma import wavelength_grid
+from spectrakit.simulate.instruments import ASD_FIELDSPEC_3, FOSS_XDS, Detector, EchelleSpectrometer, IntensifiedCamera
+from spectrakit.simulate.libs import experiment as libs
+from spectrakit.simulate.libs.plasma import wavelength_grid
 
 CAMERA = IntensifiedCamera(counts_per_photoelectron=8.0, excess_noise=1.8, dark_offset=600.0, readout_noise=9.0)
 

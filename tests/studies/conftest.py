@@ -44,7 +44,12 @@ def workers(monkeypatch):
     # Workers are forked from a process that has imported all they need, which would take each some seconds.
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(
-        ["distributed", "spectrakit.studies.impute", "spectrakit.studies.gejiu_record", "spectrakit.studies.mir_record"]
+        [
+            "distributed",
+            "spectrakit.workflows.impute.command",
+            "spectrakit.studies.gejiu.run",
+            "spectrakit.studies.mir.run",
+        ]
     )
     multiprocessing.forkserver.ensure_running()
     processes = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}

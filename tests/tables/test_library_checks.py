@@ -6,8 +6,11 @@ import pandas as pd
 import pytest
 
 from spectrakit.spectra import SpectralDataset
-from spectrakit.tables import TableError, check_library, check_table, library_checks, write_partitions, write_table
-from spectrakit.tables.library_checks import _Doubles
+from spectrakit.tables import library_checks
+from spectrakit.tables.checks import TableError
+from spectrakit.tables.library_checks import _Doubles, check_library
+from spectrakit.tables.partitions import write_partitions
+from spectrakit.tables.plain import check_table, write_table
 
 MIR = ("cm-1", "absorbance")
 

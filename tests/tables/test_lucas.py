@@ -3,7 +3,9 @@ import gzip
 import numpy as np
 import pytest
 
-from spectrakit.tables import TableError, read_gejiu, read_lucas, split_unit
+from spectrakit.contents import split_unit
+from spectrakit.tables.checks import TableError
+from spectrakit.tables.lucas import read_gejiu, read_lucas
 
 LUCAS_NM = [f"{nm:g}" for nm in np.arange(400, 2500, 0.5)]
 ASD_NM = [str(nm) for nm in range(350, 2501)]

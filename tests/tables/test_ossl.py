@@ -6,8 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from spectrakit.tables import TableError, check_table, library_index, read_blocks, read_library, split_unit
+from spectrakit.contents import split_unit
+from spectrakit.tables.checks import TableError
 from spectrakit.tables.ossl import PROPERTIES, ossl_columns
+from spectrakit.tables.partitions import library_index, read_blocks, read_library
+from spectrakit.tables.plain import check_table
 
 MIR = [f"scan_mir.{value}_abs" for value in (600, 602, 604, 606)]
 VISNIR = [f"scan_visnir.{value}_ref" for value in (350, 352, 354)]

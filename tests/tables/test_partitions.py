@@ -10,18 +10,10 @@ import pyarrow.parquet
 import pytest
 
 from spectrakit.spectra import SpectralDataset
-from spectrakit.tables import (
-    TableError,
-    check_table,
-    library_index,
-    partitions,
-    plain,
-    read_blocks,
-    read_library,
-    read_table,
-    write_partitions,
-    write_table,
-)
+from spectrakit.tables import partitions, plain
+from spectrakit.tables.checks import TableError
+from spectrakit.tables.partitions import library_index, read_blocks, read_library, write_partitions
+from spectrakit.tables.plain import check_table, read_table, write_table
 
 MIR = ("cm-1", "absorbance")
 KINDS = ("table.csv", "table.csv.gz", "table.parquet", "folder")

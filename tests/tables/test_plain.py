@@ -8,8 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from spectrakit.contents import split_unit
+from spectrakit.files import written_whole
 from spectrakit.spectra import SpectralDataset
-from spectrakit.tables import TableError, check_table, plain, read_table, split_unit, write_table, written_whole
+from spectrakit.tables import plain
+from spectrakit.tables.checks import TableError
+from spectrakit.tables.plain import check_table, read_table, write_table
 
 GOOD = "sample_id,ph,ca_ppm,lab,400,401,402\na,6.5,100,x,10,20,30\nb,,200,y,11,21,31\n"
 

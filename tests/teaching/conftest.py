@@ -1,7 +1,7 @@
 import matplotlib.pyplot as plt
 import pytest
 
-from spectrakit.teaching import plots
+from spectrakit.teaching.figures import plots
 
 
 @pytest.fixture(autouse=True)

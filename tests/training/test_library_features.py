@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spectrakit.models.resnet import initial_network
-from spectrakit.simulate.laboratories import library_axis
+from spectrakit.spectra import library_axis
 from spectrakit.training import library_features
 from spectrakit.training.library_features import (
     FEWEST_AVERAGES,

@@ -9,11 +9,11 @@ from torch import nn
 
 from spectrakit.evaluation.metrics import r2
 from spectrakit.models.resnet import initial_network, load_network, network_features, pooled_input
-from spectrakit.preprocess import network_input
+from spectrakit.preprocess.pretreatment import network_input
 from spectrakit.resources import data_path
 from spectrakit.simulate.instruments import ASD_FIELDSPEC_3
-from spectrakit.simulate.soil import EUROPE
-from spectrakit.simulate.survey import survey
+from spectrakit.simulate.soils.composition import EUROPE
+from spectrakit.simulate.soils.scans import survey
 from spectrakit.training import transfer
 from spectrakit.training.pretraining import Recipe, fit_network
 from spectrakit.training.transfer import (

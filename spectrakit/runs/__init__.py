@@ -1,0 +1,12 @@
+"""Long runs: kept parts, tasks in this process or on a Dask cluster, and records with provenance."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "parts": ["FinishedParts", "Run", "run_key"],
+        "records": ["current_commit", "mean_of", "record_of", "share_of", "table_columns"],
+        "tasks": ["handed", "task_runner"],
+    },
+)

@@ -1,0 +1,19 @@
+"""A global mid-infrared library, harmonised between laboratories, with its gaps filled."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "protocol": [
+            "DOMAIN_COMPONENTS",
+            "PROFILES",
+            "content_scores",
+            "divide_sites",
+            "fit_content",
+            "linear_predictions",
+            "simulated_library",
+        ],
+        "published": ["CHECKS"],
+    },
+)

@@ -1,0 +1,231 @@
+"""How are soils, models and wavelengths of the Gejiu study drawn, so that transfer can be judged by eye?
+
+Each function returns the Figure; the look is that of `teaching.plots`. Tables are those that the study records
+(`studies.gejiu_record.extra_tables`), wavelengths are in nm, lead is in mg/kg or its natural logarithm.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import LogNorm
+from scipy.stats import rankdata
+
+from spectrakit.teaching.figures.plots import BLUE, GREEN, GREY, ORANGE, PINK, WIDTH, YELLOW, arrow, blank_axes, box
+
+LEAD_MODEL_NAMES = {"mean": "mean", "resnet_pb": "ResNet-Pb", "pls_pb": "PLS-Pb", "svm_pb": "SVM-Pb"}
+LEAD_MODEL_NAMES |= {"resnet_ph_pb": "ResNet-pH-Pb"}
+"""Models of lead, in the paper's order and by its names."""
+COLOURS = {"mean": "#A9B0B8", "resnet_pb": ORANGE, "pls_pb": GREEN, "svm_pb": YELLOW, "resnet_ph_pb": BLUE}
+_AREA_MARKERS = {"smelting grid": "o", "near smelter": "s", "mining road": "D"}
+_LEAD_COLOURS = plt.get_cmap("cividis_r")
+
+
+def sampling_map(places, lead):
+    """Where soils were taken and how much lead they hold: the counterpart of figure 1.
+
+    places : simulate.gejiu.SamplingMap; lead : (n_points,) mg/kg
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 6.6))
+    for place, road in enumerate(places.roads):
+        style = {"color": GREY, "linewidth": 1, "alpha": 0.6, "zorder": 0}
+        axes.plot(*road.T, label=None if place else "road", **style)
+    scale = LogNorm(np.min(lead), np.max(lead))
+    for area, marker in _AREA_MARKERS.items():
+        inside = (places.points["area"] == area).to_numpy()
+        at = places.points.loc[inside, ["easting_km", "northing_km"]].to_numpy().T
+        style = {"norm": scale, "cmap": _LEAD_COLOURS, "s": 34, "edgecolor": GREY, "linewidth": 0.5}
+        axes.scatter(*at, c=np.asarray(lead)[inside], marker=marker, label=f"{area} ({inside.sum()})", **style)
+    for sources, marker, colour, name in ((places.smelters, "^", ORANGE, "smelter"), (places.mines, "X", PINK, "mine")):
+        axes.scatter(*sources.T, marker=marker, s=110, color=colour, edgecolor="black", linewidth=0.7, label=name)
+    axes.set(xlabel="East (km)", ylabel="North (km)", aspect="equal")
+    bar = plt.cm.ScalarMappable(scale, _LEAD_COLOURS)
+    figure.colorbar(bar, cax=axes.inset_axes([1.12, 0.02, 0.08, 0.6]), label="Lead (mg/kg)")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0)
+    return figure
+
+
+def lead_spectra(wavelength, reflectance, lead):
+    """What lead goes along with in the spectra: reflectance of soils with little and with much, and rank correlation.
+
+    wavelength : (n_channels,); reflectance : (n, n_channels); lead : (n,)
+    """
+    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5), sharex=True)
+    low, high = np.quantile(lead, [0.25, 0.75])
+    groups = {"lowest quarter of lead": (lead <= low, BLUE, "-"), "highest quarter": (lead >= high, ORANGE, "--")}
+    for name, (rows, colour, style) in groups.items():
+        first, middle, last = np.quantile(reflectance[rows], [0.25, 0.5, 0.75], axis=0)
+        above.fill_between(wavelength, first, last, color=colour, alpha=0.18, linewidth=0)
+        above.plot(wavelength, middle, style, color=colour, label=name)
+    above.set(ylabel="Reflectance", xlim=(wavelength[0], wavelength[-1]))
+    above.legend()
+    below.plot(wavelength, spectral_correlation(reflectance, lead), color=BLUE)
+    below.axhline(0, color=GREY, linewidth=0.8)
+    below.set(xlabel="Wavelength (nm)", ylabel="Rank correlation\nwith lead", ylim=(-1, 1))
+    return figure
+
+
+def spectral_correlation(reflectance, lead):
+    """Rank correlation (n_channels,) of every channel of reflectance (n, n_channels) with lead (n,)."""
+    ranks, own = rankdata(reflectance, axis=0), rankdata(lead)
+    ranks, own = ranks - ranks.mean(axis=0), own - own.mean()
+    return own @ ranks / np.linalg.norm(own) / np.linalg.norm(ranks, axis=0)
+
+
+def transfer_diagram():
+    """What goes from the pH network to the lead network, and what is tuned: the counterpart of figure 2, lower part."""
+    figure, axes = blank_axes(74, 33)
+    names = ("spectrum\n2100", "average\npooling", "convolutions,\nresidual blocks", "dense\n16, 10", "output")
+    rows = {"pH": (21, (GREY, GREY, BLUE, BLUE, BLUE)), "ln Pb": (3, (GREY, GREY, GREY, PINK, PINK))}
+    for target, (y, colours) in rows.items():
+        for place, (name, colour) in enumerate(zip(names, colours, strict=True)):
+            text = f"{name}\n{target}" if name == "output" else name
+            box(axes, 0.5 + 14.9 * place, y, 13, 8, text, colour)
+            if place:
+                arrow(axes, (14.9 * place - 1.4, y + 4), (14.9 * place + 0.5, y + 4))
+    for x in (36.8, 51.7, 66.6):
+        arrow(axes, (x, 21), (x, 11), BLUE, linestyle="--")
+    axes.text(0.5, 30.5, "ResNet-pH: everything is learned from European soils", fontsize=10)
+    axes.text(0.5, 12.6, "ResNet-pH-Pb, soils of Gejiu", fontsize=10)
+    axes.text(38, 17.2, "copied, then frozen", fontsize=9, color=GREY)
+    axes.text(53, 14.2, "copied, then tuned", fontsize=9, color=GREY)
+    return figure
+
+
+def observed_and_predicted(predictions, scores):
+    """Predicted over observed ln Pb of the test soils of all rounds, one axes a model: figures 4 and 5.
+
+    predictions : DataFrame with observed and a column a model, one row a test soil and round
+    scores : DataFrame with model, round and r2; the title has mean and deviation over the rounds
+    """
+    shown = [name for name in LEAD_MODEL_NAMES if name in predictions and name != "mean"]
+    n_rows = -(-len(shown) // 2)
+    figure, grid = plt.subplots(n_rows, 2, figsize=(WIDTH, 3.6 * n_rows), sharex=True, sharey=True, squeeze=False)
+    alpha = min(1, 8 / np.sqrt(len(predictions)))
+    for axes, name in zip(grid.flat, shown, strict=False):
+        axes.scatter(predictions["observed"], predictions[name], s=14, color=COLOURS[name], alpha=alpha, linewidth=0)
+        axes.axline((predictions["observed"].mean(),) * 2, slope=1, color=GREY, linestyle="--", linewidth=1)
+        r2 = scores.loc[scores["model"] == name, "r2"]
+        deviation = f" ± {r2.std(ddof=1):.2f}" if len(r2) > 1 else ""
+        axes.set_title(f"{LEAD_MODEL_NAMES[name]}: R² {r2.mean():.2f}{deviation}")
+        axes.set_aspect("equal")
+    figure.supxlabel("Observed ln Pb", fontsize=11)
+    figure.supylabel("Predicted ln Pb", fontsize=11)
+    return figure
+
+
+def r2_boxes(scores, published):
+    """R2 of the rounds by model as boxes, every round a dot, beside what was published: figure 6.
+
+    scores : DataFrame with model, round and r2; published : {model: R2}
+    """
+    shown = [name for name in LEAD_MODEL_NAMES if name in set(scores["model"])]
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.8))
+    for place, name in enumerate(shown):
+        r2 = scores.loc[scores["model"] == name].sort_values("round")["r2"].to_numpy()
+        style = {"boxprops": {"facecolor": COLOURS[name] + "40"}, "medianprops": {"color": "black"}}
+        axes.boxplot([r2], positions=[place], widths=0.5, patch_artist=True, showfliers=False, **style)
+        # Rounds stand side by side, in order, so that no dot hides another.
+        axes.plot(place + np.linspace(-0.18, 0.18, len(r2)), r2, "o", color=COLOURS[name], markersize=4)
+    known = [name for name in shown if name in published]
+    at = [shown.index(name) for name in known]
+    axes.plot(at, [published[name] for name in known], "k_", markersize=44, markeredgewidth=2, label="published mean")
+    axes.axhline(0, color=GREY, linewidth=0.8)
+    axes.set_xticks(range(len(shown)), [LEAD_MODEL_NAMES[name] for name in shown])
+    axes.set_ylabel("R² of the test soils")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), markerscale=0.4)
+    return figure
+
+
+def source_scores(table, labels, reference=None):
+    """R2 of lead after pretraining on each source, best on top, every round a dot and the mean a bar.
+
+    table : DataFrame with source, round, r2; labels : {source: name}; reference : (name, R2) of a line to compare with
+    """
+    order = table.groupby("source")["r2"].mean().sort_values()
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.34 * len(order)))
+    for place, (source, mean) in enumerate(order.items()):
+        r2 = table.loc[table["source"] == source].sort_values("round")["r2"].to_numpy()
+        axes.plot(r2, place + np.linspace(-0.18, 0.18, len(r2)), "o", color=BLUE, markersize=4, alpha=0.7)
+        axes.plot([mean], [place], "|", color=ORANGE, markersize=16, markeredgewidth=2.5)
+    if reference is not None:
+        axes.axvline(reference[1], color=GREY, linestyle="--", linewidth=1, label=reference[0])
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    axes.set_yticks(range(len(order)), [labels.get(source, source) for source in order.index])
+    axes.set_xlabel("R² of lead, test soils")
+    return figure
+
+
+def shap_profiles(wavelength, profiles, named, found):
+    """Mean absolute SHAP value by wavelength, one axes a network: the counterpart of figure 7.
+
+    profiles : {title: (n_channels,)}; named : {title: wavelengths that the paper names}, dotted lines
+    found : {title: wavelengths of our peaks}, dots on the curve
+    """
+    figure, grid = plt.subplots(len(profiles), 1, figsize=(WIDTH, 2.9 * len(profiles)), sharex=True, squeeze=False)
+    for axes, (title, profile) in zip(grid[:, 0], profiles.items(), strict=True):
+        axes.plot(wavelength, profile, color=BLUE, linewidth=0.8)
+        places = np.searchsorted(wavelength, found[title])
+        axes.plot(np.asarray(wavelength)[places], np.asarray(profile)[places], "o", color=ORANGE, label="our peaks")
+        for nm in named[title]:
+            label = "named in the paper" if nm == named[title][0] else None
+            axes.axvline(nm, color=GREY, linestyle=":", linewidth=1, zorder=0, label=label)
+        axes.set(ylabel="Mean |SHAP value|", title=title, xlim=(wavelength[0], wavelength[-1]), ylim=(0, None))
+    grid[0, 0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+    grid[-1, 0].set_xlabel("Wavelength (nm)")
+    return figure
+
+
+def inside_windows(wavelength, gradient, distance, profile, pool, span):
+    """Gradient, distance from the background and mean absolute SHAP value, channel by channel, a few windows wide.
+
+    gradient, distance, profile : (n_channels,); pool : channels a window; span : (low, high) nm
+    """
+    inside = (wavelength >= span[0]) & (wavelength <= span[1])
+    figure, grid = plt.subplots(3, 1, figsize=(WIDTH, 5.4), sharex=True)
+    rows = {"Gradient": gradient, "Distance from\nbackground": distance, "Mean |SHAP value|": profile}
+    for axes, (name, values) in zip(grid, rows.items(), strict=True):
+        axes.plot(wavelength[inside], values[inside], ".-", color=BLUE, linewidth=0.8, markersize=4)
+        for edge in wavelength[::pool]:
+            if span[0] <= edge <= span[1]:
+                axes.axvline(edge - 0.5, color=GREY, linestyle=":", linewidth=0.8)
+        axes.set_ylabel(name)
+    grid[-1].set(xlabel="Wavelength (nm); dotted: borders of pooling windows", xlim=span)
+    return figure
+
+
+def place_bars(counts, pool):
+    """How many peaks fall on each place of a pooling window, over what an even spread would give.
+
+    counts : {series: places of peaks, 0 to pool - 1}
+    """
+    figure, grid = plt.subplots(1, len(counts), figsize=(WIDTH, 2.9), squeeze=False, sharex=True)
+    for axes, (name, places) in zip(grid[0], counts.items(), strict=True):
+        axes.bar(np.arange(pool), np.bincount(np.asarray(places, int), minlength=pool), color=BLUE)
+        axes.axhline(len(places) / pool, color=ORANGE, linestyle="--", linewidth=1.2, label="spread evenly")
+        axes.set(title=name, xlabel="Place in the window", xticks=range(pool))
+        axes.yaxis.set_major_locator(plt.MaxNLocator(integer=True))
+    grid[0, 0].set_ylabel("Peaks")
+    grid[0, 0].legend(loc="upper center")
+    return figure
+
+
+def measured_tasks(means):
+    """Mean R2 of every measured task by model: one row a task, models as marks side by side.
+
+    means : DataFrame, index of task names, a column a model
+    """
+    marks = {"pls": ("s", GREEN), "svm": ("D", YELLOW), "scratch": ("o", ORANGE), "pretrained": ("o", BLUE)}
+    labels = {"pls": "PLS", "svm": "SVM", "scratch": "from scratch", "pretrained": "pretrained"}
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.1 + 0.32 * len(means)))
+    shown = [name for name in marks if name in means]
+    # Models of one task stand a little apart, so that none hides another.
+    for name, apart in zip(shown, np.linspace(-0.24, 0.24, len(shown)), strict=True):
+        marker, colour = marks[name]
+        face = "none" if name == "scratch" else colour
+        style = {"color": colour, "markerfacecolor": face, "markersize": 6, "label": labels[name]}
+        axes.plot(means[name], np.arange(len(means)) + apart, marker, **style)
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    axes.set_yticks(range(len(means)), means.index)
+    axes.set_ylim(len(means) - 0.5, -0.5)
+    axes.set_xlabel("R² of the test samples, mean over rounds")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
+    return figure

@@ -1,0 +1,427 @@
+"""How are spectra, predictions and explanations drawn, so that every figure of the book looks alike?
+
+Each function returns the Figure. Wavelengths are in nm. In figures of the LIBS study contents are in ppm and `outcomes`
+are Outcomes (`spectrakit.studies.libs.protocol`), one a task, and grids have one row an element and one column a range.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.patches import Ellipse, FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
+
+from spectrakit.evaluation import percentage_error, r2, rmse, rpd
+from spectrakit.preprocess import normalise_maximum
+from spectrakit.simulate.libs import BOLTZMANN_EV
+from spectrakit.studies.libs import scaled_to_peak
+
+# Okabe and Ito's colours, told apart in every kind of colour vision.
+BLUE, ORANGE, GREEN, PINK, SKY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
+GREY = "#5B6470"
+MODEL_COLOURS = {"CNN": BLUE, "RF": YELLOW, "BPNN": ORANGE, "PLS": GREEN, "mean": "#A9B0B8"}
+TARGET_COLOURS = {"ca": BLUE, "mg": GREEN, "na": ORANGE}
+RANGE_NAMES = {"high": "spiked soils", "low": "field soils"}
+WIDTH = 7.4  # inches, the column of the book
+# Viridis without its palest end, which a white ground swallows.
+_RISING = sns.blend_palette(plt.cm.viridis(np.linspace(0, 0.92, 5)), as_cmap=True)
+_STAGES = {1: "I", 2: "II", 3: "III"}
+
+
+def book_style():
+    """Give every figure that follows the look of the book; a chapter calls it once."""
+    sns.set_theme(context="notebook", style="ticks", palette=[BLUE, ORANGE, GREEN, PINK, SKY, YELLOW])
+    sizes = {"font.size": 11, "axes.labelsize": 11, "axes.titlesize": 11, "legend.fontsize": 10}
+    sizes |= {"xtick.labelsize": 10, "ytick.labelsize": 10, "lines.linewidth": 1.3, "lines.markersize": 5}
+    layout = {"figure.constrained_layout.use": True, "figure.dpi": 110, "figure.figsize": (WIDTH, 3.6)}
+    axes = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left"}
+    plt.rcParams.update(sizes | layout | axes | {"legend.frameon": False, "font.family": "DejaVu Sans"})
+
+
+def line_labels(lines):
+    """Reference lines as figures and widgets take them: [(nm, 'Mg II 279.55'), ...].
+
+    lines : DataFrame with element, stage and wavelength_air_nm, as `simulate.atoms.line_table` gives
+    """
+    rows = zip(lines["wavelength_air_nm"], lines["element"], lines["stage"], strict=True)
+    return [(float(nm), f"{element} {_STAGES[stage]} {nm:.2f}") for nm, element, stage in rows]
+
+
+def task_title(task):
+    """Title of a task's axes: 'Ca, spiked soils'."""
+    return f"{task.target.capitalize()}, {RANGE_NAMES[task.range]}"
+
+
+def draw_lines(axes, lines):
+    """Mark reference lines (nm, label) within the axes by dotted lines, with upright labels above that keep apart."""
+    low, high = axes.get_xlim()
+    # The height of a label's letters as a share of the axes' width, before the layout has fixed it.
+    step = 0.2 * axes.get_gridspec().ncols / WIDTH
+    place = -np.inf
+    for nm, label in sorted(line for line in lines if low <= line[0] <= high):
+        place = max((nm - low) / (high - low), place + step)
+        axes.axvline(nm, color=GREY, linestyle=":", linewidth=0.9, zorder=0)
+        at = {
+            "xy": (nm, 1),
+            "xycoords": ("data", "axes fraction"),
+            "xytext": (place, 1.05),
+            "textcoords": "axes fraction",
+        }
+        style = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": 9, "color": GREY}
+        axes.annotate(label, **at, **style, arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6})
+
+
+def window_spectra(tasks, lines):
+    """Spectra of each task's window, coloured by content, with reference lines: the counterpart of figure 3.
+
+    tasks : Tasks; lines : for each task [(nm, label), ...]
+    """
+    figure, grid = plt.subplots(1, len(tasks), figsize=(WIDTH, 3.9), squeeze=False)
+    for axes, task, own in zip(grid[0], tasks, lines, strict=True):
+        scale = plt.Normalize(task.content.min(), task.content.max())
+        for content, counts in sorted(zip(task.content, task.counts, strict=True), key=lambda pair: pair[0]):
+            axes.plot(task.wavelength, counts / 1000, color=_RISING(scale(content)), linewidth=0.9)
+        axes.set(xlabel="Wavelength (nm)", xlim=(task.wavelength[0], task.wavelength[-1]))
+        axes.locator_params(axis="x", nbins=3)
+        draw_lines(axes, own)
+        bar = plt.cm.ScalarMappable(scale, _RISING)
+        label = f"{task.target.capitalize()} (ppm)"
+        figure.colorbar(bar, ax=axes, location="bottom", label=label, aspect=14, ticks=plt.MaxNLocator(3))
+    grid[0, 0].set_ylabel("Signal (1000 counts)")
+    return figure
+
+
+def survey_spectrum(wavelength, counts, lines=()):
+    """A spectrum of the whole range with a few of its lines named: wavelength and counts (n_channels,)."""
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.4))
+    axes.plot(wavelength, np.asarray(counts) / 1000, color=BLUE, linewidth=0.6)
+    axes.set(xlabel="Wavelength (nm)", ylabel="Signal (1000 counts)", xlim=(wavelength[0], wavelength[-1]))
+    draw_lines(axes, lines)
+    return figure
+
+
+def blank_axes(width, height):
+    """Axes for a drawing, one unit a tenth of an inch, origin at the lower left."""
+    figure, axes = plt.subplots(figsize=(width / 10, height / 10))
+    axes.set(xlim=(0, width), ylim=(0, height), aspect="equal")
+    axes.axis("off")
+    return figure, axes
+
+
+def box(axes, x, y, width, height, text, colour=BLUE):
+    """A rounded box with a text in its middle, on axes of `blank_axes`."""
+    shape = FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=0.8", ec=colour, fc=colour + "18")
+    axes.add_patch(shape)
+    axes.text(x + width / 2, y + height / 2, text, ha="center", va="center", fontsize=10, linespacing=1.35)
+
+
+def arrow(axes, start, end, colour=GREY, style="-|>", **options):
+    """An arrow between two points, on axes of `blank_axes`."""
+    axes.add_patch(FancyArrowPatch(start, end, arrowstyle=style, mutation_scale=11, color=colour, **options))
+
+
+def setup_diagram():
+    """The experiment, from laser to camera: the counterpart of figure 1. Settings as the paper gives them."""
+    figure, axes = blank_axes(74, 44)
+    axes.plot([17, 42, 42], [37, 37, 11.2], color=ORANGE, linewidth=2.5, zorder=0)  # the laser beam
+    axes.plot([42, 53], [11.2, 22.2], color=SKY, linewidth=2.5, zorder=0)  # the plasma's light
+    box(axes, 1, 33, 16, 8, "Nd:YAG laser\n1064 nm, 100 mJ", ORANGE)
+    for x, name in ((22, "half-wave\nplate"), (31, "Glan-Taylor\npolariser")):
+        axes.add_patch(Rectangle((x, 34), 1.6, 6, fc="#FFFFFF", ec=GREY))
+        axes.text(x + 0.8, 33, name, ha="center", va="top", fontsize=9)
+    axes.plot([40, 44], [39, 35], color=GREY, linewidth=3)
+    axes.text(44.5, 39.5, "mirror", fontsize=9, va="center")
+    axes.add_patch(Ellipse((42, 25), 9, 2, fc=SKY + "55", ec=GREY))
+    axes.text(36.5, 25, "lens\nf = 100 mm", ha="right", va="center", fontsize=9)
+    axes.add_patch(Ellipse((48, 17.2), 7, 2, angle=-45, fc=SKY + "55", ec=GREY))
+    axes.text(51.8, 17.6, "lens f = 75 mm\nat 45°", va="center", fontsize=9)
+    axes.add_patch(Polygon([(40, 9.2), (44, 9.2), (43, 11.5), (42, 13), (41, 11.5)], fc=YELLOW, ec="none"))
+    axes.text(39.4, 11.6, "plasma", ha="right", va="center", fontsize=9)
+    axes.add_patch(Rectangle((36, 7.2), 12, 2, fc="#B08D6A", ec=GREY))
+    axes.text(35.2, 8.2, "soil pellet", ha="right", va="center", fontsize=9)
+    box(axes, 31, 1, 22, 5, "translation stage, 3 axes", GREY)
+    axes.text(52.5, 26.5, "fibre", fontsize=9, ha="right", va="center")
+    arrow(axes, (53, 22.2), (57, 27), SKY, linewidth=2, connectionstyle="angle3,angleA=45,angleB=0")
+    box(axes, 57, 23, 16, 8, "echelle\nspectrometer\nR = 5000", SKY)
+    box(axes, 60, 9.5, 13, 5.5, "ICCD camera", SKY)
+    arrow(axes, (70.5, 23), (70.5, 15), SKY)
+    box(axes, 1, 9, 20, 10, "delay generator\ndelay 2 µs, gate 0.9 µs", GREEN)
+    arrow(axes, (9, 19), (9, 33), GREEN)
+    axes.text(10, 26, "trigger", fontsize=9, va="center")
+    axes.plot([11, 11, 54.5, 54.5], [9, -0.4, -0.4, 12.2], color=GREEN, linewidth=1.2)
+    arrow(axes, (54.5, 12.2), (60, 12.2), GREEN)
+    axes.set_ylim(-1.5, 44)
+    return figure
+
+
+def data_flow_diagram():
+    """From spectra to what is reported: the counterpart of figure 2."""
+    figure, axes = blank_axes(74, 32)
+    box(axes, 0.5, 19, 14, 9, "spectra\n24 soils,\n100 shots each", GREY)
+    box(axes, 18.5, 19, 12, 9, "trim\nto the\nwindow")
+    box(axes, 34.5, 19, 13, 9, "normalise\nevery\nspectrum")
+    box(axes, 51.5, 16, 22, 15, "10-fold\ncross-validation,\nrepeated\nCNN, RF, BPNN", ORANGE)
+    box(axes, 51.5, 1.5, 22, 9, "R², RMSE, MAE, gap,\nerrors, RSD, LOD", GREEN)
+    box(axes, 25.5, 1.5, 22, 9, "Grad-CAM of the\nCNN's last convolution", GREEN)
+    box(axes, 0.5, 1.5, 21, 9, "audit against\nthe table of lines", GREEN)
+    for start, end in (((14.5, 23.5), (18.5, 23.5)), ((30.5, 23.5), (34.5, 23.5)), ((47.5, 23.5), (51.5, 23.5))):
+        arrow(axes, start, end)
+    arrow(axes, (62.5, 16), (62.5, 10.5))
+    arrow(axes, (51.5, 17.5), (40, 10.5))
+    arrow(axes, (25.5, 6), (21.5, 6))
+    return figure
+
+
+def _task_grid(outcomes, height=2.6, **options):
+    """Figure and one axes an outcome: rows are elements, columns ranges, in the order in which they come."""
+    targets, ranges = (
+        list(dict.fromkeys(getattr(each.task, name) for each in outcomes)) for name in ("target", "range")
+    )
+    size = (WIDTH, height * len(targets))
+    figure, grid = plt.subplots(len(targets), len(ranges), figsize=size, squeeze=False, **options)
+    placed = []
+    for each in outcomes:
+        axes = grid[targets.index(each.task.target), ranges.index(each.task.range)]
+        axes.set_title(task_title(each.task))
+        placed.append((axes, each))
+    for axes in set(grid.flat) - {axes for axes, _ in placed}:
+        axes.remove()
+    return figure, placed
+
+
+def predicted_vs_reference(outcomes, model="CNN"):
+    """Out-of-fold predictions over reference contents, mean and standard deviation of the repeats: figure 4."""
+    figure, placed = _task_grid(outcomes, height=2.9)
+    for axes, outcome in placed:
+        content, predicted = outcome.task.content, outcome.out_of_fold[model]
+        ends = [min(content.min(), predicted.mean(0).min()), max(content.max(), predicted.mean(0).max())]
+        axes.axline((ends[0], ends[0]), slope=1, color=GREY, linestyle="--", linewidth=1, label="predicted = reference")
+        style = {"fmt": "o", "capsize": 2.5, "color": TARGET_COLOURS[outcome.task.target], "label": model}
+        axes.errorbar(content, predicted.mean(0), yerr=predicted.std(0), **style)
+        axes.set(xlabel="Reference content (ppm)", ylabel="Predicted content (ppm)")
+    placed[0][0].legend()
+    return figure
+
+
+def percentage_error_boxes(outcomes, model="CNN"):
+    """Percentage errors of each sample over the repeats, as boxes: figures 5 and 6. Unspiked samples have none."""
+    figure, placed = _task_grid(outcomes)
+    for axes, outcome in placed:
+        task = outcome.task
+        order = np.argsort(task.content)
+        errors = percentage_error(task.content, outcome.out_of_fold[model])[:, order]
+        axes.axhline(0, color=GREY, linewidth=0.8)
+        colour = TARGET_COLOURS[task.target]
+        style = {"boxprops": {"facecolor": colour + "40", "edgecolor": colour}, "medianprops": {"color": colour}}
+        axes.boxplot(list(errors.T), patch_artist=True, flierprops={"markersize": 3}, **style)
+        _name_samples(axes, task.sample_id[order])
+        axes.set_ylabel("Error (%)")
+    return figure
+
+
+def repeatability_bars(outcomes):
+    """Relative standard deviation of predictions from repeated measurements, by sample: figure 6."""
+    figure, placed = _task_grid(outcomes)
+    for axes, outcome in placed:
+        order = np.argsort(outcome.task.content)
+        values = outcome.repeatability[order]
+        axes.bar(np.arange(1, len(order) + 1), values, color=TARGET_COLOURS[outcome.task.target])
+        axes.axhline(np.nanmean(values), color=GREY, linestyle="--", linewidth=1)
+        axes.set_title(f"{task_title(outcome.task)}: mean {np.nanmean(values):.2g} %")
+        _name_samples(axes, outcome.task.sample_id[order])
+        axes.set_ylabel("RSD (%)")
+    return figure
+
+
+def _name_samples(axes, names):
+    axes.set_xticks(np.arange(1, len(names) + 1), names, rotation=90)
+    axes.set_xlabel("Sample, by rising content")
+
+
+def grad_cam_map(outcome, lines=()):
+    """Grad-CAM of every sample over wavelength below the mean normalised spectrum, lines marked: figure 7.
+
+    lines : [(nm, label), ...]. Each map is scaled to its own maximum; samples stand by rising content, from below.
+    """
+    task = outcome.task
+    order = np.argsort(task.content)
+    maps = scaled_to_peak(outcome.maps)[order]
+    size = {"figsize": (WIDTH, 5.4), "height_ratios": [1, 2]}
+    figure, (above, below) = plt.subplots(2, 1, sharex=True, **size)
+    above.plot(task.wavelength, normalise_maximum(task.counts).mean(0), color=BLUE)
+    above.set(ylabel="Mean spectrum", xlim=(task.wavelength[0], task.wavelength[-1]))
+    above.set_title(task_title(task), pad=72 if lines else 6)
+    image = below.pcolormesh(
+        task.wavelength, np.arange(len(order)), maps, cmap="cividis", shading="nearest", vmin=0, vmax=1
+    )
+    below.set_yticks(np.arange(len(order)), task.sample_id[order])
+    below.set(xlabel="Wavelength (nm)", ylabel="Sample")
+    draw_lines(above, lines)
+    for nm, _ in lines:
+        below.axvline(nm, color=ORANGE, linestyle=":", linewidth=1.2)
+    figure.colorbar(image, ax=below, label="Grad-CAM (share of maximum)")
+    return figure
+
+
+def r2_bars(metrics, floor=None):
+    """R2 by task and model, mean and standard deviation of the repeats: the counterpart of figure 8.
+
+    metrics : DataFrame with target, range, model and r2, one row a repeat
+    floor : lower end of the axis, where one poor model would flatten all others
+    """
+    frame = metrics.assign(task=metrics["target"].str.capitalize())
+    ranges = list(dict.fromkeys(frame["range"]))
+    figure, grid = plt.subplots(1, len(ranges), figsize=(WIDTH, 3.4), squeeze=False, sharey=True)
+    for axes, range_ in zip(grid[0], ranges, strict=True):
+        _model_bars(axes, frame[frame["range"] == range_], "task", "r2")
+        axes.set(ylabel="R²", title=RANGE_NAMES[range_].capitalize())
+        axes.set_ylim(floor, 1.05)
+    return _with_legend(figure, grid)
+
+
+def error_bars(metrics):
+    """RMSE, MAE and generalisation gap of each task by model, mean and standard deviation of the repeats: figure 9.
+
+    metrics : DataFrame with target, range, model, rmse, mae and gap (ppm), one row a repeat
+    """
+    names = {"rmse": "RMSE", "mae": "MAE", "gap": "gap"}
+    frame = metrics.rename(columns=names).melt(["target", "range", "model"], list(names.values()), "metric", "ppm")
+    targets, ranges = (list(dict.fromkeys(frame[name])) for name in ("target", "range"))
+    size = {"figsize": (WIDTH, 2.6 * len(targets) + 0.4), "squeeze": False}
+    figure, grid = plt.subplots(len(targets), len(ranges), **size)
+    for (target, range_), part in frame.groupby(["target", "range"]):
+        axes = grid[targets.index(target), ranges.index(range_)]
+        _model_bars(axes, part, "metric", "ppm")
+        axes.set(ylabel="Error (ppm)", title=f"{target.capitalize()}, {RANGE_NAMES[range_]}")
+    return _with_legend(figure, grid)
+
+
+def _model_bars(axes, frame, x, y):
+    models = [model for model in MODEL_COLOURS if model in set(frame["model"])]
+    colours = {"hue": "model", "hue_order": models, "palette": MODEL_COLOURS, "saturation": 1}
+    whiskers = {"errorbar": "sd", "capsize": 0.15, "err_kws": {"linewidth": 1, "color": "#333333"}}
+    sns.barplot(frame, x=x, y=y, ax=axes, **colours, **whiskers)
+    axes.axhline(0, color=GREY, linewidth=0.8)
+    axes.set_xlabel("")
+
+
+def _with_legend(figure, grid):
+    """The figure with one legend above in place of one in each axes, and without axes that hold nothing."""
+    for axes in grid.flat:
+        if axes.has_data():
+            handles, labels = axes.get_legend_handles_labels()
+            axes.get_legend().remove()
+        else:
+            axes.remove()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    return figure
+
+
+def boltzmann_plot(upper_energy_eV, log_ratio, labels=()):
+    """Boltzmann plot with its straight line, whose slope -1/(k T) gives the temperature.
+
+    upper_energy_eV : (n_lines,); log_ratio : (n_lines,) ln(I wavelength / (g A)), I the integrated intensity
+    labels : (n_lines,) texts beside the points
+    """
+    slope, intercept = np.polyfit(upper_energy_eV, log_ratio, 1)
+    ends = np.array([np.min(upper_energy_eV), np.max(upper_energy_eV)])
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.6))
+    label = f"T = {-1 / (BOLTZMANN_EV * slope):,.0f} K"
+    axes.plot(ends, intercept + slope * ends, color=ORANGE, label=label)
+    axes.plot(upper_energy_eV, log_ratio, "o", color=BLUE)
+    for energy, ratio, text in zip(upper_energy_eV, log_ratio, labels, strict=False):
+        axes.annotate(text, (energy, ratio), xytext=(5, 5), textcoords="offset points", fontsize=9)
+    axes.set(xlabel="Energy of the upper level (eV)", ylabel="ln(I λ / g A)")
+    axes.legend()
+    return figure
+
+
+# --- from pH to lead -------------------------------------------------------------------------------------
+
+
+def constituent_spectra(wavelength, reflectance, bands):
+    """Reflectance of pure constituents, one axes each in two columns, with a few bands named.
+
+    reflectance : {name: (n_channels,)}; bands : {name: [(nm, label), ...]}
+    """
+    n_rows = -(-len(reflectance) // 2)
+    figure, grid = plt.subplots(n_rows, 2, figsize=(WIDTH, 1.95 * n_rows), sharex=True, squeeze=False)
+    for axes, (name, values) in zip(grid.flat, reflectance.items(), strict=False):
+        axes.plot(wavelength, values, color=BLUE)
+        axes.set(xlim=(wavelength[0], wavelength[-1]), ylim=(0, 1.02), yticks=[0, 0.5, 1], ylabel=name)
+        draw_lines(axes, bands[name])
+    for axes in grid[-1]:
+        axes.set_xlabel("Wavelength (nm)")
+    return figure
+
+
+def domain_spectra(wavelength, domains):
+    """Median reflectance of each domain over wavelength, and the range that holds nine soils of ten.
+
+    domains : {name: reflectance (n, n_channels)}
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.4))
+    for (name, spectra), colour, style in zip(domains.items(), (BLUE, ORANGE, GREEN), ("-", "--", ":"), strict=False):
+        low, middle, high = np.quantile(spectra, [0.05, 0.5, 0.95], axis=0)
+        axes.fill_between(wavelength, low, high, color=colour, alpha=0.18, linewidth=0)
+        axes.plot(wavelength, middle, color=colour, linestyle=style, label=name)
+    axes.set(xlabel="Wavelength (nm)", ylabel="Reflectance", xlim=(wavelength[0], wavelength[-1]))
+    axes.legend()
+    return figure
+
+
+def resnet_diagram():
+    """The 1D-ResNet from spectrum to pH, with the sizes of the text: the counterpart of figure 2 of the gejiu paper."""
+    figure, axes = blank_axes(74, 33)
+    upper = [("log reflectance\n2100", GREY), ("average pooling\nwindows of 10\n210", GREEN)]
+    upper += [("convolution\n48 filters of 3\nleaky ReLU", BLUE), ("batch\nnormalisation", BLUE)]
+    upper += [("max pooling\nwindows of 2\n105", GREEN)]
+    lower = [("residual\nblock 1", ORANGE), ("residual\nblock 2", ORANGE), ("convolution\n32 filters of 3", BLUE)]
+    lower += [("flatten\n3360", GREY), ("dense\n16, 10, 1\npH", PINK)]
+    for row, y in ((upper, 22), (lower, 6.5)):
+        for i, (text, colour) in enumerate(row):
+            box(axes, 0.5 + 14.9 * i, y, 13, 8.5, text, colour)
+            if i:
+                arrow(axes, (14.9 * i - 1.4, y + 4.25), (14.9 * i + 0.5, y + 4.25))
+    axes.plot([66.6, 66.6, 7, 7], [22, 18.5, 18.5, 16.5], color=GREY, linewidth=1)
+    arrow(axes, (7, 17), (7, 15))
+    for x in (7, 21.9):  # each skip connection leads past both convolutions of its block
+        arrow(axes, (x - 5.5, 6.5), (x + 5.5, 6.5), ORANGE, connectionstyle="arc3,rad=0.4")
+    axes.text(29, 4, "skip connections", fontsize=9, color=GREY, va="center")
+    return figure
+
+
+def learning_curves(histories):
+    """RMSE of trained and of watched soils over the epochs, one axes a recipe; the epoch that is kept is marked.
+
+    histories : {title: DataFrame of training_mse and validation_mse, as `fit_network` returns it}
+    """
+    figure, grid = plt.subplots(1, len(histories), figsize=(WIDTH, 3.2), sharey=True, squeeze=False)
+    for axes, (title, history) in zip(grid[0], histories.items(), strict=True):
+        epoch = np.arange(1, len(history) + 1)
+        watched = np.sqrt(history["validation_mse"].to_numpy())
+        axes.plot(epoch, np.sqrt(history["training_mse"]), color=BLUE, label="trained")
+        axes.plot(epoch, watched, color=ORANGE, linestyle="--", label="watched")
+        axes.plot(epoch[watched.argmin()], watched.min(), "o", color=ORANGE, label="weights kept")
+        axes.set(title=title, xlabel="Epoch")
+        axes.xaxis.set_major_locator(plt.MaxNLocator(integer=True))
+    grid[0, 0].set_ylabel("RMSE")
+    grid[0, 0].legend()
+    return figure
+
+
+def predicted_vs_measured(panels, name):
+    """Predicted over measured values of test soils, one axes each, scores in the title: figures 3, 4, 5 and 8 there.
+
+    panels : {title: (measured, predicted)}; name : of the property, with unit
+    """
+    figure, grid = plt.subplots(1, len(panels), figsize=(WIDTH, 3.9), sharex=True, sharey=True, squeeze=False)
+    for axes, (title, (measured, predicted)) in zip(grid[0], panels.items(), strict=True):
+        # Many points turn pale, so that one sees where they crowd.
+        alpha = min(1, 12 / np.sqrt(len(measured)))
+        axes.scatter(measured, predicted, s=12, color=BLUE, alpha=alpha, linewidth=0)
+        axes.axline((np.mean(measured),) * 2, slope=1, color=GREY, linestyle="--", linewidth=1)
+        scores = {"R²": r2, "RMSE": rmse, "RPD": rpd}
+        found = ", ".join(f"{label} {score(measured, predicted):.2f}" for label, score in scores.items())
+        axes.set_title(f"{title}\n{found}", fontsize=10)
+        axes.set(xlabel=f"Measured {name}", aspect="equal")
+    grid[0, 0].set_ylabel(f"Predicted {name}")
+    return figure

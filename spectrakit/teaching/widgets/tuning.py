@@ -1,0 +1,57 @@
+"""How many soils does it take to tune how much of a pretrained network?"""
+
+import numpy as np
+
+from spectrakit.teaching.widgets.explorer import Control, Explorer, Panel, Series
+
+DEPTH_TEXTS = {
+    "none": "nothing: a straight line from predicted pH to ln Pb",
+    "dense": "the dense layers, as in the paper",
+    "dense and last convolution": "the dense layers and the last convolution",
+    "all": "everything",
+}
+
+
+def freeze_or_tune(depths, references=None):
+    """Explorer of recorded runs: choose what is tuned and on how many soils, see R2 of the test soils.
+
+    depths : DataFrame with depth (keys of DEPTH_TEXTS), n_train, round, r2, every combination once, as the study
+        records it
+    references : {name: mean R2 over the same rounds} of models to compare with, drawn as level lines
+    Raises ValueError where a combination of depth, number of soils and round is missing or there twice.
+    """
+    texts = {depth: text for depth, text in DEPTH_TEXTS.items() if depth in set(depths["depth"])}
+    sizes, rounds = (sorted(int(value) for value in depths[name].unique()) for name in ("n_train", "round"))
+    r2 = _cube(depths, list(texts), sizes, rounds)
+    mean = r2.mean(axis=2)
+    # One point of the lower panel belongs to the chosen number of soils; the others are gaps.
+    chosen = np.where(np.eye(len(sizes), dtype=bool), mean[:, None, :], np.nan)
+    level = [Series(name, np.full((1, 1, len(sizes)), value), "line") for name, value in (references or {}).items()]
+    by_round = (
+        Series("R² of the round", r2, "points"),
+        Series("mean of the rounds", np.repeat(mean[..., None], len(rounds), axis=2), "line"),
+    )
+    by_size = (Series("your layers", mean[:, None, :], "line"), Series("your choice", chosen, "points"), *level)
+    panels = [
+        Panel("Round by round", np.array(rounds) + 1.0, "Round", "R² of the test soils", by_round),
+        Panel("Mean over the rounds", np.array(sizes, float), "Soils to tune on", "R² of the test soils", by_size),
+    ]
+    controls = (Control("What is tuned", tuple(texts), text=tuple(texts.values())), Control("Soils to tune on", sizes))
+    caption = (
+        "Every combination was run beforehand; the page looks it up. All networks of a round start from the same pH "
+        "network and are judged on the same test soils, and fewer soils are a part of more."
+    )
+    start = [list(texts).index("dense") if "dense" in texts else 0, len(sizes) - 1]
+    return Explorer(controls, panels, caption, start=start)
+
+
+def _cube(depths, names, sizes, rounds):
+    """R2 as (n_depths, n_sizes, n_rounds)."""
+    keys = ["depth", "n_train", "round"]
+    if depths.duplicated(keys).any() or len(depths) != len(names) * len(sizes) * len(rounds):
+        raise ValueError(
+            f"{len(depths)} records for {len(names)} depths, {len(sizes)} numbers of soils and {len(rounds)} rounds: "
+            "each combination belongs there once"
+        )
+    table = depths.set_index(keys)["r2"]
+    return np.array([[[table[name, size, round_] for round_ in rounds] for size in sizes] for name in names])

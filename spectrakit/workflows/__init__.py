@@ -1,0 +1,11 @@
+"""What a user does with spectra of their own: transfer, harmonise between laboratories, impute."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["harmonise", "impute"],
+    submod_attrs={
+        "transfer": ["prepare", "r2_plot", "run_rounds", "score_frame", "scores", "transfer_models", "with_target"],
+    },
+)

@@ -1,0 +1,172 @@
+"""What is learned of the rows of a library in which a property is measured: harmonisation, domain and model?
+
+The rows are brought to the channels that all laboratories share.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import GroupKFold
+
+from spectrakit.preprocess import HARMONISATIONS, SpectralDomain, gross_limit, positive_reflectance, raised_notes
+from spectrakit.spectra import covered_channels, interpolated, library_axis
+from spectrakit.training import CONTENT_NETWORK, told
+from spectrakit.workflows.impute.plan import refuse_few
+
+FEWEST_CHANNELS = 100
+# A channel is covered where this share of the spectra of every laboratory has it.
+COVERED_SHARE = 0.9
+# Parts into which the sites of a single laboratory are divided, each held out once.
+SITE_PARTS = 10
+
+
+@dataclass(frozen=True)
+class Training:
+    """The usable ones of the rows to fit, brought to the channels that all laboratories share.
+
+    axis : (n_channels,) 1/cm; covered : mask of the library's own channels that it is made of
+    X : (n, n_channels) absorbance; rows : (n,) places in those of the plan
+    groups : (n,) labels of what is held out together: laboratories, or parts of the sites of a single one
+    unit : which of them
+    """
+
+    axis: np.ndarray
+    covered: np.ndarray
+    X: np.ndarray
+    rows: np.ndarray
+    groups: np.ndarray
+    unit: str
+    notes: tuple
+
+
+def read_training(plan):
+    """The rows of a plan with their spectra, as `Training`.
+
+    A channel is used where it is on the axis 600 to 3998 1/cm in steps of 2 and the library's own channels, of those
+    that nine tenths of every laboratory's spectra have, lie on both sides. Raises ValueError where these are fewer than
+    100, and where fewer than 40 rows have a spectrum that is usable.
+    """
+    own_axis, spectra, raised, done = None, None, [], 0
+    for block in plan.blocks(plan.positions):
+        if spectra is None:
+            own_axis, spectra = block.axis, np.empty((len(plan.positions), block.n_channels), np.float32)
+        spectra[done : done + len(block)], low = absorbance(block)
+        raised.append(low)
+        done += len(block)
+    covered = _covered(spectra, plan.laboratory)
+    axis, notes = _shared_axis(own_axis, covered)
+    notes += raised_notes(np.concatenate(raised))
+    X = on_axis(spectra, own_axis, covered, axis)
+    usable = usable_spectra(X)
+    refuse_few(usable.sum(), f"{plan.path.name}: {plan.target} is measured and the spectrum usable")
+    if not usable.all():
+        notes.append(f"{(~usable).sum()} of {len(X)} rows to fit have no usable spectrum and are left out")
+    rows = np.flatnonzero(usable)
+    groups, unit, words = _groups(plan, rows)
+    return Training(axis, covered, X[usable], rows, groups, unit, (*notes, *words))
+
+
+def absorbance(block):
+    """Absorbance (n, n_channels) of a SpectralDataset, float32, and mask (n,) of samples with reflectance too low."""
+    if block.signal == "absorbance":
+        return block.spectra, np.zeros(len(block), bool)
+    reflectance, low = positive_reflectance(block.spectra)
+    return -np.log10(reflectance), low
+
+
+def _covered(spectra, laboratory):
+    """Mask of the channels that COVERED_SHARE of the spectra of every laboratory have."""
+    there = ~np.isnan(spectra)
+    some = there.any(axis=1)
+    covered = np.full(spectra.shape[1], some.any())
+    for name in np.unique(laboratory[some]):
+        covered &= there[some & (laboratory == name)].mean(axis=0) >= COVERED_SHARE
+    return covered
+
+
+def _shared_axis(own_axis, covered):
+    """The part of the library axis that covered channels enclose, and notes where it is not the whole."""
+    whole, own = library_axis(), own_axis[covered]
+    axis = whole[covered_channels(whole, own)]
+    # The network averages over so many channels at a time.
+    axis = axis[: len(axis) // CONTENT_NETWORK.pool * CONTENT_NETWORK.pool]
+    if len(axis) < FEWEST_CHANNELS:
+        raise ValueError(
+            f"the laboratories share {len(axis)} channels of {whole[0]:g} to {whole[-1]:g} 1/cm, "
+            f"{FEWEST_CHANNELS} are needed: leave out rows or laboratories that cover less, or name the signal rightly"
+        )
+    words = f"{len(axis):,} of {len(whole):,} channels used, {axis[0]:g} to {axis[-1]:g} 1/cm: those that all share"
+    return axis, [] if len(axis) == len(whole) else [words]
+
+
+def on_axis(spectra, own_axis, covered, axis):
+    """Spectra (n, n_own) at the channels of an axis, float32, made of the covered ones of their own."""
+    return interpolated(spectra if covered.all() else spectra[:, covered], own_axis[covered], axis)
+
+
+def usable_spectra(X):
+    """Mask (n,) of spectra X (n, n_channels) that have all channels, finite and not all equal."""
+    return np.isfinite(X).all(axis=1) & (X.max(axis=1) > X.min(axis=1))
+
+
+def _groups(plan, rows):
+    """Labels of what is held out together, what that is, and notes."""
+    laboratory, site = plan.laboratory[rows], plan.site[rows]
+    if len(np.unique(laboratory)) > 1:
+        return laboratory, "laboratories", []
+    n_sites = len(np.unique(site))
+    if n_sites < 3:
+        raise ValueError(f"one laboratory and {n_sites} sites: at least 3 sites, or 2 laboratories, are needed")
+    n_parts = min(SITE_PARTS, n_sites)
+    groups = np.empty(len(rows), dtype=f"<U{len(f'sites {n_parts} of {n_parts}')}")
+    folds = GroupKFold(n_parts, shuffle=True, random_state=plan.random_state).split(rows, groups=site)
+    for number, (_, held_out) in enumerate(folds, start=1):
+        groups[held_out] = f"sites {number} of {n_parts}"
+    return (
+        groups,
+        "sites",
+        [f"one laboratory: errors are those on {n_parts} parts of its sites, not on another laboratory"],
+    )
+
+
+# --- fits ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What was learned of training rows; gross : T2 and Q beyond which a spectrum outside the domain is an outlier."""
+
+    harmonise: object
+    domain: SpectralDomain
+    gross: tuple
+    model: object
+
+
+def _fitted_model(plan, training, kept):
+    """Harmonisation and model of the training rows of a mask, and their harmonised spectra."""
+    rows = training.rows[kept]
+    harmonise = HARMONISATIONS[plan.harmonise]()
+    X = harmonise.fit_transform(training.X[kept], laboratory=plan.laboratory[rows])
+    model = told(plan.model(plan.limits, plan.random_state), training.axis, plan.harmonise)
+    model.fit(X, plan.y[rows], groups=plan.site[rows])
+    return harmonise, model, X
+
+
+def fit_part(given, group):
+    """Predictions of a group, as a list, by a model that has not seen it; of None, the `Fitted` of all rows.
+
+    given : Plan and Training
+    """
+    plan, training = given
+    if group is not None:
+        kept = training.groups != group
+        harmonise, model, _ = _fitted_model(plan, training, kept)
+        predicted = model.predict(harmonise.transform(training.X[~kept]))
+        return np.clip(predicted, *plan.limits).astype(float).tolist()
+    harmonise, model, X = _fitted_model(plan, training, np.full(len(training.rows), True))
+    site = plan.site[training.rows]
+    # The domain leaves out sites in five parts.
+    domain = SpectralDomain(random_state=plan.random_state).fit(X, groups=site if len(set(site)) >= 5 else None)
+    found = domain.examine(X)
+    gross = [max(gross_limit(found[name].to_numpy()), found[f"{name}_limit"].iloc[0]) for name in ("t2", "q")]
+    return Fitted(harmonise, domain, tuple(gross), model)

@@ -1,0 +1,230 @@
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+
+from spectrakit.simulate.libs.atoms import line_table
+from spectrakit.studies.libs.protocol import Outcome, Task
+from spectrakit.teaching.figures import plots
+
+LINES = [(279.553, "Mg II 279.55"), (280.271, "Mg II 280.27"), (300.0, "elsewhere")]
+
+
+def outcome(target="mg", range_="high", n=4):
+    wavelength = np.linspace(279.0, 280.99, 124)
+    content = np.array([300.0, 0.0, 100.0, 200.0])[:n]
+    counts = 500 + (1000 + content[:, None]) * np.exp(-(((wavelength - 279.553) / 0.05) ** 2))
+    task = Task(target, range_, wavelength, counts, content, np.array(["S04", "S01", "S02", "S03"])[:n])
+    predictions = {"CNN": content + np.array([[-20.0], [20.0]]), "RF": content + np.array([[0.0], [60.0]])}
+    rows = [
+        {"model": model, "repeat": i, "r2": 0.9 - 0.2 * i, "rmse": 20.0, "mae": 10.0, "gap": -5.0}
+        for model in predictions
+        for i in range(2)
+    ]
+    maps = np.zeros(counts.shape)
+    maps[0, 35], maps[1, 80] = 4.0, 2.0
+    return Outcome(task, pd.DataFrame(rows), predictions, np.array([4.0, 1.0, 2.0, 3.0])[:n], 10.0, maps)
+
+
+def metrics(*outcomes):
+    return pd.concat([each.metrics.assign(target=each.task.target, range=each.task.range) for each in outcomes])
+
+
+def annotations(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def test_line_labels_name_element_stage_and_wavelength():
+    lines = line_table(279.5, 279.6, "Mg")
+    assert ("Mg II 279.55") in [label for _, label in plots.line_labels(lines)]
+    assert plots.line_labels(lines)[0][0] == lines["wavelength_air_nm"].iloc[0]
+
+
+def test_window_spectra_are_coloured_by_content_and_marked():
+    task = outcome().task
+    figure = plots.window_spectra([task, task], [LINES, ()])
+    first, second = figure.axes[:2]
+    assert (first.get_xlabel(), first.get_ylabel()) == ("Wavelength (nm)", "Signal (1000 counts)")
+    assert annotations(first) == ["Mg II 279.55", "Mg II 280.27"]
+    assert annotations(second) == []
+    spectra = first.lines[:4]
+    np.testing.assert_allclose([line.get_ydata().max() for line in spectra], [1.5, 1.6, 1.7, 1.8], rtol=0.01)
+    assert to_hex(spectra[0].get_color()) == to_hex(plt.cm.viridis(0.0))
+    assert to_hex(spectra[3].get_color()) == to_hex(plt.cm.viridis(0.92))
+    assert [axes.get_xlabel() for axes in figure.axes[2:]] == ["Mg (ppm)", "Mg (ppm)"]
+
+
+def test_labels_of_close_lines_keep_apart():
+    _, axes = plt.subplots()
+    axes.set_xlim(0, 1)
+    plots.draw_lines(axes, [(0.51, "b"), (0.5, "a")])
+    assert annotations(axes) == ["a", "b"]
+    first, second = (text.xyann[0] for text in axes.texts)
+    assert first == 0.5
+    assert second - first == pytest.approx(0.2 / plots.WIDTH)
+    assert [text.xy[0] for text in axes.texts] == [0.5, 0.51]
+
+
+def test_survey_spectrum():
+    axes = plots.survey_spectrum(np.linspace(200, 975, 50), np.full(50, 3000.0), [(393.37, "Ca II 393.37")]).axes[0]
+    assert axes.get_xlim() == (200, 975)
+    assert axes.lines[0].get_ydata()[0] == 3
+    assert annotations(axes) == ["Ca II 393.37"]
+
+
+def test_setup_diagram_holds_the_settings_of_the_paper():
+    text = " ".join(annotations(plots.setup_diagram().axes[0])).replace("\n", " ")
+    for part in ("1064 nm, 100 mJ", "half-wave plate", "Glan-Taylor", "f = 100 mm", "f = 75 mm at 45°", "R = 5000"):
+        assert part in text
+    assert "delay 2 µs, gate 0.9 µs" in text
+    assert "ICCD" in text
+
+
+def test_data_flow_diagram_names_every_step():
+    text = annotations(plots.data_flow_diagram().axes[0])
+    assert len(text) == 7
+    assert "CNN, RF, BPNN" in text[3]
+
+
+@pytest.mark.parametrize("diagram", [plots.setup_diagram, plots.data_flow_diagram, plots.resnet_diagram])
+def test_no_text_of_a_diagram_overlaps_another_or_leaves_it(diagram):
+    figure = diagram()
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    overlaps = [(i, k) for i in range(len(boxes)) for k in range(i) if boxes[i].overlaps(boxes[k])]
+    assert overlaps == []
+    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
+
+
+def test_predicted_vs_reference_shows_mean_and_deviation_of_the_repeats():
+    figure = plots.predicted_vs_reference([outcome("ca", "high"), outcome("ca", "low"), outcome("na", "high")], "RF")
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "Ca, spiked soils",
+        "Ca, field soils",
+        "Na, spiked soils",
+    ]
+    axes = figure.axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("Reference content (ppm)", "Predicted content (ppm)")
+    points, _, (bars,) = axes.containers[0]
+    np.testing.assert_allclose(points.get_ydata(), [330.0, 30.0, 130.0, 230.0])
+    np.testing.assert_allclose(bars.get_segments()[0][:, 1], [300.0, 360.0])
+    assert to_hex(points.get_color()).upper() == plots.TARGET_COLOURS["ca"]
+
+
+def test_percentage_errors_stand_by_rising_content():
+    axes = plots.percentage_error_boxes([outcome()]).axes[0]
+    assert axes.get_ylabel() == "Error (%)"
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["S01", "S02", "S03", "S04"]
+    upper = [patch.get_path().vertices[:, 1].max() for patch in axes.patches]
+    np.testing.assert_allclose(upper[1:], [10.0, 5.0, 10 / 3])
+    assert np.isnan(upper[0])
+
+
+def test_repeatability_bars():
+    axes = plots.repeatability_bars([outcome()]).axes[0]
+    assert [bar.get_height() for bar in axes.patches] == [1.0, 2.0, 3.0, 4.0]
+    assert axes.get_title(loc="left") == "Mg, spiked soils: mean 2.5 %"
+    assert axes.get_ylabel() == "RSD (%)"
+
+
+def test_grad_cam_map_scales_each_sample_and_marks_lines():
+    figure = plots.grad_cam_map(outcome(), LINES)
+    above, below = figure.axes[:2]
+    maps = below.collections[0].get_array().reshape(4, 124)
+    assert [row.max() for row in maps] == [1.0, 0.0, 0.0, 1.0]
+    assert (maps[0].argmax(), maps[3].argmax()) == (80, 35)
+    assert [label.get_text() for label in below.get_yticklabels()] == ["S01", "S02", "S03", "S04"]
+    assert annotations(above) == ["Mg II 279.55", "Mg II 280.27"]
+    assert below.get_xlabel() == "Wavelength (nm)"
+    assert figure.axes[2].get_ylabel() == "Grad-CAM (share of maximum)"
+
+
+def test_r2_bars():
+    figure = plots.r2_bars(metrics(outcome("ca"), outcome("mg"), outcome("mg", "low")), floor=-0.5)
+    high, low = figure.axes
+    assert [label.get_text() for label in high.get_xticklabels()] == ["Ca", "Mg"]
+    assert (high.get_title(loc="left"), low.get_title(loc="left")) == ("Spiked soils", "Field soils")
+    assert high.get_ylim() == (-0.5, 1.05)
+    assert [bar.get_height() for bar in high.containers[0]] == pytest.approx([0.8, 0.8])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["CNN", "RF"]
+    assert to_hex(high.containers[0][0].get_facecolor()).upper() == plots.MODEL_COLOURS["CNN"]
+
+
+def test_error_bars():
+    figure = plots.error_bars(metrics(outcome("ca"), outcome("mg"), outcome("mg", "low")))
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "Ca, spiked soils",
+        "Mg, spiked soils",
+        "Mg, field soils",
+    ]
+    axes = figure.axes[2]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["RMSE", "MAE", "gap"]
+    assert [bar.get_height() for bar in axes.containers[1]] == pytest.approx([20.0, 10.0, -5.0])
+    assert axes.get_ylabel() == "Error (ppm)"
+
+
+def test_boltzmann_plot_tells_the_temperature():
+    energy = np.array([3.0, 4.0, 5.5])
+    axes = plots.boltzmann_plot(energy, 2 - energy / (8.617333262e-5 * 9000), ["a", "b", "c"]).axes[0]
+    assert axes.get_legend().get_texts()[0].get_text() == "T = 9,000 K"
+    assert axes.get_xlabel() == "Energy of the upper level (eV)"
+    assert annotations(axes) == ["a", "b", "c"]
+
+
+def test_letters_and_width_suit_the_book():
+    assert plt.rcParams["font.size"] == 11
+    assert min(plt.rcParams["xtick.labelsize"], plt.rcParams["legend.fontsize"]) == 10
+    figures = [
+        plots.survey_spectrum(np.arange(200, 300), np.ones(100)),
+        plots.setup_diagram(),
+        plots.data_flow_diagram(),
+    ]
+    assert all(figure.get_size_inches()[0] == plots.WIDTH for figure in figures)
+
+
+def test_constituent_spectra_name_their_bands():
+    wavelength = np.linspace(400, 2500, 50)
+    values = {"kaolinite": np.full(50, 0.8), "calcite": np.full(50, 0.9)}
+    figure = plots.constituent_spectra(wavelength, values, {"kaolinite": [(2207.0, "Al-OH 2207")], "calcite": []})
+    clay, calcite = figure.axes
+    assert (clay.get_ylabel(), calcite.get_ylabel()) == ("kaolinite", "calcite")
+    assert (annotations(clay), annotations(calcite)) == (["Al-OH 2207"], [])
+    assert calcite.lines[0].get_ydata()[0] == 0.9
+
+
+def test_domain_spectra_show_the_median_and_nine_soils_of_ten():
+    spectra = np.repeat(np.linspace(0, 1, 101)[:, None], 5, axis=1)
+    axes = plots.domain_spectra(np.arange(5), {"source": spectra, "target": spectra / 2}).axes[0]
+    assert [line.get_ydata()[0] for line in axes.lines] == [0.5, 0.25]
+    heights = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == pytest.approx((0.05, 0.95))
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["source", "target"]
+
+
+def test_resnet_diagram_holds_the_sizes_of_the_paper():
+    text = annotations(plots.resnet_diagram().axes[0])
+    assert text[1] == "average pooling\nwindows of 10\n210" and text[2].startswith("convolution\n48 filters of 3")
+    assert text[8:10] == ["flatten\n3360", "dense\n16, 10, 1\npH"]
+
+
+def test_learning_curves_mark_the_epoch_that_is_kept():
+    history = pd.DataFrame({"training_mse": [4.0, 1.0, 0.25], "validation_mse": [4.0, 1.44, 2.25]})
+    figure = plots.learning_curves({"paper": history, "one cycle": history})
+    trained, watched, kept = figure.axes[1].lines
+    assert list(trained.get_ydata()) == [2.0, 1.0, 0.5] and list(watched.get_ydata()) == [2.0, 1.2, 1.5]
+    assert (kept.get_xdata()[0], kept.get_ydata()[0]) == (2, 1.2)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["paper", "one cycle"]
+
+
+def test_predicted_vs_measured_tells_the_scores():
+    measured = np.array([4.0, 5.0, 6.0, 7.0])
+    figure = plots.predicted_vs_measured({"network": (measured, measured + 0.5)}, "pH")
+    axes = figure.axes[0]
+    assert axes.get_title(loc="left") == "network\nR² 0.80, RMSE 0.50, RPD 2.58"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("Measured pH", "Predicted pH")
+    np.testing.assert_allclose(axes.collections[0].get_offsets()[:, 1], measured + 0.5)

@@ -1,0 +1,1 @@
+"""How each file of `data/` was made: tables, weights and recorded runs."""

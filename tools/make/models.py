@@ -1,0 +1,280 @@
+"""How were the weights in this folder made?
+
+    python -m tools.make.models soils    writes resnet_soils.safetensors, which `spectrakit transfer` fine-tunes
+    python -m tools.make.models lucas    writes resnet_lucas_ph.safetensors, ResNet-pH of the simulated LUCAS
+    python -m tools.make.models library  writes resnet_library.safetensors, the model `pretrained` of
+                                                `spectrakit harmonise` and `spectrakit impute`
+
+On a core that others use too the first takes about half an hour, the second some minutes, the third eight; each prints
+its scores, which the model card in README.md repeats. The same versions on the same kind of processor give the same
+weights.
+"""
+
+import sys
+from dataclasses import asdict, replace
+
+import numpy as np
+import torch
+from rich.progress import Progress
+
+from spectrakit.evaluation import pooled_threshold, r2, random_rounds, rmse
+from spectrakit.models import ResNetConfig, StagedPLS, freeze_features, initial_network, network_features, save_network
+from spectrakit.preprocess import HARMONISATIONS, network_input
+from spectrakit.resources import data_path
+from spectrakit.simulate import ASD_FIELDSPEC_3, FOSS_XDS
+from spectrakit.simulate.soils import WORLD, draw_locality, draw_soils, draw_variation, narrowed, scan, simulate_lucas
+from spectrakit.training import (
+    LIBRARY_NETWORK,
+    ONE_CYCLE,
+    TARGETS,
+    BetweenRecipe,
+    EpisodeRecipe,
+    FeatureRidge,
+    covered_input,
+    covered_inputs,
+    draw_cover,
+    draw_worlds,
+    episode_error,
+    fit_between_laboratories,
+    fit_features,
+    fit_network,
+    predict,
+)
+from spectrakit.workflows.harmonise import LEVEL, MOST_COMPONENTS, Choice, LeaveOut, best_stage, interval_scores
+
+FOLDER = data_path("models")
+N_SOILS, SOILS_SEED, LUCAS_SEED = 60_000, 5, 0
+N_LOCALITIES, SOILS_A_LOCALITY = 2500, 128
+SOILS_RECIPE = replace(ONE_CYCLE, name="soils", learning_rate=0.003, batch_size=128, max_epochs=18, patience=18)
+DENSE_RECIPE = replace(SOILS_RECIPE, name="soils, dense layers", max_epochs=6, patience=6)
+EPISODES = EpisodeRecipe()
+N_WORLDS, LABORATORIES_A_WORLD, SOILS_A_LABORATORY, WORLDS_KEPT_BACK, LIBRARY_SEED = 120, 6, 96, 6, 7
+LIBRARY_RECIPE = replace(ONE_CYCLE, name="library", max_epochs=6, patience=6)
+LIBRARY_DENSE_RECIPE = replace(LIBRARY_RECIPE, name="library, dense layers", max_epochs=4, patience=4)
+BETWEEN = BetweenRecipe()
+# How errors grow is measured with so many laboratories to train on, of 30 to so many soils each.
+GROWTH_LABORATORIES, GROWTH_SOILS, GROWTH_WORLDS, GROWTH_COVERS = (1, 2, 3, 5), 64, 80, 2
+LOGARITHMIC = ("soc_pct", "clay_pct", "sand_pct", "caco3_pct", "cec_cmol_kg", "fe_oxides_pct")
+TRACES = ("ferrous_silicate", "magnetite", "kaolinite", "smectite", "illite", "chlorite", "hematite", "goethite")
+TRACES = (*TRACES, "litter", "water")
+
+
+def soils_targets(soils):
+    """Everything that the simulator knows of a soil and that light may tell: DataFrame, contents as logarithms."""
+    targets = soils.properties.copy()
+    for name in LOGARITHMIC:
+        targets[name] = np.log(targets[name] + 0.3)
+    for name in TRACES:
+        targets[f"{name}_share"] = np.log(soils.composition[name].to_numpy(float) + 0.002)
+    return targets.assign(grain_um=np.log(soils.grain_um))
+
+
+def build_soils():
+    """Twenty properties at once, from soils of the whole world under two instruments; then many small calibrations."""
+    spectra, targets = [], []
+    for instrument, seed in ((ASD_FIELDSPEC_3, SOILS_SEED), (FOSS_XDS, SOILS_SEED + 1)):
+        generator = np.random.default_rng(seed)
+        soils = draw_soils(N_SOILS // 2, WORLD, generator)
+        spectra.append(network_input(scan(soils, instrument, generator), "derivative"))
+        targets.append(soils_targets(soils))
+    X, names = np.concatenate(spectra), list(targets[0])
+    values = np.concatenate(targets)
+    mean, deviation = values.mean(0), values.std(0)
+    y = ((values - mean) / deviation).astype(np.float32)
+    test = kept_back()
+    network = initial_network(ResNetConfig(n_outputs=len(names), relu_output=False, l2=1e-5), SOILS_SEED, y)
+    _fit(network, X[~test], y[~test], SOILS_RECIPE, SOILS_SEED)
+    about = {"before": calibration_error(network), "episodes": asdict(EPISODES), "n_localities": N_LOCALITIES}
+    with Progress() as bar:
+        drawn = bar.add_task("localities", total=N_LOCALITIES)
+        localities = draw_localities(
+            network, N_LOCALITIES, SOILS_SEED + 2, lambda done: bar.update(drawn, completed=done)
+        )
+        seen = bar.add_task("episodes", total=EPISODES.steps)
+        fit_features(network, *localities, EPISODES, SOILS_SEED, lambda done, _: bar.update(seen, completed=done))
+    about |= {"after": calibration_error(network)}
+    # The dense layers belong to the features as they were before, and are fitted to them anew.
+    _fit(freeze_features(network), X[~test], y[~test], DENSE_RECIPE, SOILS_SEED)
+    predicted = predict(network, X[test])
+    scores = {name: round(r2(y[test, i], predicted[:, i]), 3) for i, name in enumerate(names)}
+    scaling = {"mean": mean.tolist(), "deviation": deviation.tolist()}
+    _save(network, "resnet_soils", "derivative", SOILS_RECIPE, SOILS_SEED, names, scores, scaling, about)
+
+
+def kept_back():
+    """Which soils are kept back for the scores, by a stream of random numbers of their own: (N_SOILS,) bool."""
+    return np.random.default_rng((SOILS_SEED, 2)).random(N_SOILS) < 0.05
+
+
+def draw_localities(network, n_localities, seed, progress=None):
+    """Small surveys as `fit_features` takes them: tensors of pooled inputs and of targets scaled within each."""
+    generator = np.random.default_rng(seed)
+    inputs, targets = [], []
+    for done in range(n_localities):
+        soils = draw_soils(SOILS_A_LOCALITY, draw_locality(generator), generator)
+        variation = narrowed(draw_variation(len(soils), generator), generator.uniform(0.25, 0.85))
+        instrument = ASD_FIELDSPEC_3 if generator.random() < 0.6 else FOSS_XDS
+        spectra = network_input(scan(soils, instrument, generator, variation), "derivative")
+        inputs.append(network.pool(torch.as_tensor(spectra)))
+        contents = np.log(soils.composition.to_numpy(float) + 0.003)
+        values = np.hstack([soils_targets(soils).to_numpy(), contents])
+        targets.append((values - values.mean(0)) / (values.std(0) + 0.001))
+        if progress is not None:
+            progress(done + 1)
+    return torch.stack(inputs), torch.as_tensor(np.array(targets), dtype=torch.float32)
+
+
+def calibration_error(network):
+    """Mean error, in variances, of ridge regressions on 96 soils of a locality, over 50 fresh localities."""
+    inputs, targets = draw_localities(network, 50, SOILS_SEED + 3)
+    with torch.no_grad():
+        pairs = zip(inputs, targets, strict=True)
+        errors = [episode_error(network.features(x), y, 96, torch.tensor(0.3)).item() for x, y in pairs]
+    return round(float(np.mean(errors)), 3)
+
+
+def build_lucas():
+    """ResNet-pH of the simulated LUCAS by the fast recipe; scores on a quarter that it had not seen."""
+    dataset = simulate_lucas(random_state=LUCAS_SEED)
+    X, y = network_input(dataset.spectra, "log"), dataset.properties["ph"].to_numpy(np.float32)
+    training, test = random_rounds(len(y), 1, random_state=LUCAS_SEED)[0]
+    network = initial_network(ResNetConfig(), LUCAS_SEED, y[training])
+    _fit(network, X[training], y[training], ONE_CYCLE, LUCAS_SEED)
+    predicted = predict(network, X[test])[:, 0]
+    scores = {"r2": round(r2(y[test], predicted), 3), "rmse": round(rmse(y[test], predicted), 3)}
+    _save(network, "resnet_lucas_ph", "log", ONE_CYCLE, LUCAS_SEED, ["ph"], scores, {}, {})
+
+
+def build_library():
+    """Properties of soils under laboratories drawn at random; then calibrations on some that predict another."""
+    laboratories = library_laboratories()
+    network, about = library_first_stage(*laboratories)
+    about |= library_second_stage(network, *laboratories, about)
+    finish_library(network, *laboratories, about)
+
+
+def library_laboratories():
+    """`draw_worlds` of the first stage and the second, with a bar: two arrays."""
+    generator = np.random.default_rng(LIBRARY_SEED)
+    with Progress() as bar:
+        task = bar.add_task("worlds", total=N_WORLDS)
+        sizes = (N_WORLDS, LABORATORIES_A_WORLD, SOILS_A_LABORATORY)
+        return draw_worlds(*sizes, generator, lambda done: bar.update(task, completed=done))
+
+
+def library_rows(derivatives, targets):
+    """All soils as rows: inputs (n, 340), unscaled targets (n, n_targets), mask of those of the worlds kept back."""
+    laboratories = derivatives.reshape(-1, *derivatives.shape[2:])
+    X = covered_inputs(laboratories, np.random.default_rng((LIBRARY_SEED, 1)))
+    kept_back = np.arange(len(derivatives)) >= len(derivatives) - WORLDS_KEPT_BACK
+    return X, targets.reshape(len(X), -1), np.repeat(kept_back, len(X) // len(kept_back))
+
+
+def library_first_stage(derivatives, targets):
+    """The network that tells all targets at once, and the mean and deviation that scale them, a dict."""
+    X, values, test = library_rows(derivatives, targets)
+    mean, deviation = values.mean(0), values.std(0)
+    y = (values - mean) / deviation
+    network = initial_network(replace(LIBRARY_NETWORK, n_outputs=y.shape[1]), LIBRARY_SEED, y)
+    _fit(network, X[~test], y[~test], LIBRARY_RECIPE, LIBRARY_SEED)
+    return network, {"scaling": {"mean": mean.tolist(), "deviation": deviation.tolist()}}
+
+
+def library_second_stage(network, derivatives, targets, about):
+    """Fit the convolutions to episodes between the laboratories of a world; what is to be told of it, a dict."""
+    scaled = (targets - about["scaling"]["mean"]) / about["scaling"]["deviation"]
+    training = slice(0, -WORLDS_KEPT_BACK)
+    with Progress() as bar:
+        seen = bar.add_task("episodes", total=BETWEEN.steps)
+        penalty, _ = fit_between_laboratories(
+            network,
+            derivatives[training],
+            scaled[training].astype(np.float32),
+            BETWEEN,
+            LIBRARY_SEED,
+            lambda done, _: bar.update(seen, completed=done),
+        )
+    return {"penalty": penalty, "episodes": asdict(BETWEEN)}
+
+
+def finish_library(network, derivatives, targets, about):
+    """Fit the dense layers anew to the features as they are now, measure how errors grow, and write the file."""
+    X, values, test = library_rows(derivatives, targets)
+    y = ((values - about["scaling"]["mean"]) / about["scaling"]["deviation"]).astype(np.float32)
+    _fit(freeze_features(network), X[~test], y[~test], LIBRARY_DENSE_RECIPE, LIBRARY_SEED)
+    predicted = predict(network, X[test])
+    scores = {name: round(r2(y[test, i], predicted[:, i]), 3) for i, name in enumerate(TARGETS)}
+    unseen = error_growth(network, about["penalty"], np.random.default_rng((LIBRARY_SEED, 2)))
+    about, scaling = about | {"unseen": unseen}, about["scaling"]
+    _save(network, "resnet_library", "bands", LIBRARY_RECIPE, LIBRARY_SEED, list(TARGETS), scores, scaling, about)
+
+
+def error_growth(network, penalty, generator, n_worlds=GROWTH_WORLDS):
+    """What simulated laboratories tell of `pretrained` on one more, by how many of them trained: a dict of lists.
+
+    laboratories : numbers of those that trained; factor : of intervals that 90 % of a laboratory never seen take, as a
+    mean over them; covered : share without the factor; rmse, pls : geometric means of the RMSE of ln organic carbon;
+    better : share of laboratories where RMSE is below that of PLS
+    All by the protocol of `spectrakit harmonise`, on worlds, laboratories, covers and sizes drawn from `generator`.
+    """
+    found = {k: [] for k in GROWTH_LABORATORIES}
+    ridge = {"model": lambda random_state: FeatureRidge(penalty)}
+    pls = {"model": lambda random_state: StagedPLS(MOST_COMPONENTS)}
+    for _ in range(n_worlds):
+        drawn, targets = draw_worlds(1, 1 + max(GROWTH_LABORATORIES), GROWTH_SOILS, generator)
+        for _ in range(GROWTH_COVERS):
+            cover, order = draw_cover(generator), generator.permutation(len(drawn[0]))
+            sizes = generator.integers(30, GROWTH_SOILS + 1, len(order))
+            inputs = [covered_input(network, drawn[0, place, :n], cover) for place, n in zip(order, sizes, strict=True)]
+            features = [network_features(network, rows).astype(float) for rows in inputs]
+            y = [targets[0, place, :n, 0] for place, n in zip(order, sizes, strict=True)]
+            for k in GROWTH_LABORATORIES:
+                error, half_width = _of_the_last(features[: k + 1], y[: k + 1], ridge)
+                by_pls, _ = _of_the_last(inputs[: k + 1], y[: k + 1], pls)
+                found[k].append((error / half_width, np.sqrt(np.mean(error**2)), np.sqrt(np.mean(by_pls**2))))
+    columns = {name: [] for name in ("laboratories", "factor", "covered", "rmse", "pls", "better")}
+    for k, cases in found.items():
+        scores, rmse_, by_pls = zip(*cases, strict=True)
+        groups = np.repeat(np.arange(len(scores)), [len(own) for own in scores])
+        row = (
+            k,
+            pooled_threshold(np.concatenate(scores), LEVEL, groups),
+            np.mean([np.mean(own <= 1) for own in scores]),
+        )
+        row = (*row, *np.exp([np.mean(np.log(rmse_)), np.mean(np.log(by_pls))]), np.mean(np.less(rmse_, by_pls)))
+        for name, value in zip(columns, row, strict=True):
+            columns[name].append(round(float(value), 3) if name != "laboratories" else k)
+    return columns
+
+
+def _of_the_last(X, y, models):
+    """Absolute errors (n,) on the last of several laboratories, and the half-width of intervals from the others."""
+    sizes = [len(own) for own in y]
+    laboratory = np.repeat([f"{place:02d}" for place in range(len(y))], sizes)
+    site = np.arange(len(laboratory)).astype(str)
+    choice, y = Choice(HARMONISATIONS["none"]), np.concatenate(y).astype(float)
+    study = LeaveOut(np.concatenate(X).astype(float), y, laboratory, site, choice, models, None, 0)
+    last = laboratory == laboratory[-1]
+    held_out, groups = study._held_out(laboratory[-1])
+    stage = best_stage(held_out["model"], y[~last], groups)
+    intervals = interval_scores(y[~last], held_out["model"][stage], groups)
+    predicted = study._predicted(study.X[~last], study.X[last], ~last)["model"][stage]
+    return np.abs(predicted - y[last]), intervals.thresholds_[0]
+
+
+def _fit(network, X, y, recipe, seed):
+    with Progress() as bar:
+        task = bar.add_task(recipe.name, total=recipe.max_epochs)
+        fit_network(network, X, y, recipe, seed, progress=lambda done, total: bar.update(task, completed=done))
+
+
+def _save(network, name, transform, recipe, seed, targets, scores, scaling, about):
+    metadata = {"transform": transform, "recipe": vars(recipe), "origin": "simulated", "seed": seed}
+    metadata |= {"targets": targets, "scores": scores, "scaling": scaling} | about
+    save_network(network, FOLDER / f"{name}.safetensors", metadata)
+    print(name, scores, about)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    {"soils": build_soils, "lucas": build_lucas, "library": build_library}[sys.argv[1]]()

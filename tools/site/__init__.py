@@ -1,0 +1,1 @@
+"""From the sources of the chapters to tested notebooks and a site."""
