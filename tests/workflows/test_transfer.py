@@ -290,7 +290,8 @@ def test_scores_and_plot_as_text():
             "rpd": [0.9, 1.4, 0.95, 2.0],
         }
     )
-    assert score_frame(records).loc["pls"].to_dict() == {"R2": "0.625 ± 0.18", "RMSE": "0.6 ± 0.14", "RPD": "1.7 ± 0.42"}
+    frame = score_frame(records)
+    assert frame.loc["pls"].to_dict() == {"R2": "0.625 ± 0.18", "RMSE": "0.6 ± 0.14", "RPD": "1.7 ± 0.42"}
     assert r2_plot(records, width=31) == [
         "mean  <       ·                       -0.60",
         "pls                       · |  ·       0.62",
