@@ -53,9 +53,9 @@ def check(
     signal: Annotated[Signal, typer.Option(help="What the channels hold.")],
 ):
     """Say what a spectral table or a library holds and what is wrong with it; exit code 2 if it cannot be used."""
-    from spectrakit.tables import check_library
+    from spectrakit.tables import check_table
 
-    report = check_library(file, axis, signal)
+    report = check_table(file, axis, signal)
     _print_report(report)
     raise typer.Exit(0 if report.usable else 2)
 
@@ -482,13 +482,15 @@ def _progress_bar(words):
 
 
 def _print_report(report):
+    from spectrakit.contents import split_unit
+
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    low, high = sorted((report.axis[0], report.axis[-1]))
-    console.print(f"{report.path.name}: {report.provenance}")
-    files = f" in {report.n_files:,} files" if report.n_files > 1 else ""
+    source, (low, high) = report.table, report.axis[[0, -1]]
+    console.print(f"{source.path.name}: {report.provenance}")
+    files = f" in {len(source.files):,} files" if len(source.files) > 1 else ""
     console.print(f"  samples   {report.n_samples:,}{files}")
-    console.print(f"  channels  {len(report.axis):,} of {report.signal}, values {_span(*report.values)}")
-    console.print(f"  axis      {low:g} to {high:g} {report.axis_unit}{_step_words(report)}")
+    console.print(f"  channels  {len(report.axis):,} of {source.signal}, values {_span(*report.values)}")
+    console.print(f"  axis      {low:g} to {high:g} {source.axis_unit}{_step_words(report)}")
     if report.sample_columns:
         console.print(f"  samples also carry {', '.join(report.sample_columns)}")
     if report.laboratories:
@@ -498,9 +500,9 @@ def _print_report(report):
         console.print(table)
     if report.properties:
         table = Table("property", "unit", "measured", "smallest", "largest", box=None, padding=(0, 2))
-        for item in report.properties:
-            measured = f"{item.n_measured:,} of {report.n_samples:,}"
-            table.add_row(item.name, item.unit or "?", measured, f"{item.low:g}", f"{item.high:g}")
+        for name, (n_measured, low, high) in report.properties.items():
+            measured = f"{n_measured:,} of {report.n_samples:,}"
+            table.add_row(name, split_unit(name)[1] or "?", measured, f"{low:g}", f"{high:g}")
         console.print(table)
     for problem in report.problems:
         console.print(f"{problem.severity}: {problem}")
