@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "sample_threshold",
         ],
         "metrics": [
+            "METRICS",
             "bias",
             "fold_r2",
             "generalisation_gap",
@@ -29,6 +30,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "rmse",
             "rpd",
             "rpiq",
+            "scores",
+            "sep",
         ],
         "splits": ["Splits", "balanced_rows", "grouped_folds", "leaky_folds", "random_rounds", "repeated_folds"],
     },
