@@ -16,7 +16,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "sample_threshold",
         ],
         "metrics": [
-            "METRICS",
             "bias",
             "fold_r2",
             "generalisation_gap",
@@ -30,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "rmse",
             "rpd",
             "rpiq",
+            "score_table",
             "scores",
             "sep",
         ],

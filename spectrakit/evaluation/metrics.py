@@ -60,8 +60,37 @@ def bias(y_true, y_pred):
 
 
 def sep(y_true, y_pred):
-    """Standard error of prediction: the RMSE of (n_samples,) contents once the bias is removed, in their unit."""
-    return float(np.std(np.subtract(y_pred, y_true)))
+    """Standard error of prediction: RMSE of (n_samples,) contents without the bias, in their unit."""
+    return float(np.std(np.subtract(y_pred, y_true, dtype=float)))
+
+
+METRICS = {"r2": r2, "rmse": rmse, "mae": mae, "rpd": rpd, "rpiq": rpiq, "bias": bias, "sep": sep}
+
+
+def scores(y_true, y_pred, names=("r2", "rmse", "rpd")):
+    """Metrics of (n_samples,) contents: dict of name to float; names : keys of METRICS, in the order wanted."""
+    return {name: METRICS[name](y_true, y_pred) for name in names}
+
+
+def score_table(records, by, columns):
+    """Scores as text, 'mean ± SD' over the rows of each group, without the SD where a group has one row.
+
+    records : DataFrame, a row a fit; by : column or columns that name the groups, kept in their order
+    columns : {column of the records: heading}
+    Returns a DataFrame indexed by `by`; a cell is empty where a group has no value.
+    """
+    groups = records.groupby(by, sort=False)[list(columns)]
+    mean, deviation = groups.mean(), groups.std(ddof=1)
+    cells = {
+        heading: [_mean_cell(*pair) for pair in zip(mean[name], deviation[name], strict=True)]
+        for name, heading in columns.items()
+    }
+    return pd.DataFrame(cells, index=mean.index)
+
+
+def _mean_cell(mean, deviation):
+    spread = f" ± {deviation:.2g}" if np.isfinite(deviation) else ""
+    return f"{mean:.3g}{spread}" if np.isfinite(mean) else ""
 
 
 def prediction_sd(y_pred):
@@ -119,17 +148,6 @@ def limit_of_detection(calibration_slope, blank_std):
     return 3 * np.asarray(blank_std) / calibration_slope
 
 
-METRICS = {"r2": r2, "rmse": rmse, "mae": mae, "rpd": rpd, "rpiq": rpiq, "bias": bias, "sep": sep}
-
-
-def scores(y_true, y_pred, *names):
-    """Some metrics of predictions: dict of name to float, in the order of `names`.
-
-    y_true, y_pred : (n_samples,) contents; names : keys of METRICS
-    """
-    return {name: METRICS[name](y_true, y_pred) for name in names}
-
-
 def repeat_metrics(y_true, out_of_fold):
     """R2, RMSE and MAE of every repeat, each pooled over the out-of-fold predictions of that repeat.
 
@@ -137,7 +155,7 @@ def repeat_metrics(y_true, out_of_fold):
     out_of_fold : (n_repeats, n_samples) predictions, each by a network that was not trained on the sample
     Returns a DataFrame (n_repeats, 3) with columns r2, rmse, mae.
     """
-    rows = [scores(y_true, y_pred, "r2", "rmse", "mae") for y_pred in out_of_fold]
+    rows = [scores(y_true, y_pred, ("r2", "rmse", "mae")) for y_pred in out_of_fold]
     return pd.DataFrame(rows).rename_axis(index="repeat")
 
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from spectrakit.evaluation import metrics
@@ -20,8 +21,9 @@ BY_HAND = {
 
 
 def test_metrics_by_hand_in_the_order_asked_for():
-    assert metrics.scores(TRUE, PREDICTED, *metrics.METRICS) == pytest.approx(BY_HAND)
-    assert list(metrics.scores(TRUE, PREDICTED, "mae", "r2")) == ["mae", "r2"]
+    assert metrics.scores(TRUE, PREDICTED, metrics.METRICS) == pytest.approx(BY_HAND)
+    assert list(metrics.scores(TRUE, PREDICTED, ("mae", "r2"))) == ["mae", "r2"]
+    assert list(metrics.scores(TRUE, PREDICTED)) == ["r2", "rmse", "rpd"]
     assert metrics.bias(PREDICTED, TRUE) == pytest.approx(-5)
     assert metrics.prediction_sd(PREDICTED) == pytest.approx(np.sqrt((145**2 + 65**2 + 75**2 + 135**2) / 3))
 
@@ -94,3 +96,12 @@ def test_a_heavy_tail_raises_r2_and_rpd_but_not_rpiq():
 
 def test_bias_of_whole_numbers_is_not_rounded():
     assert metrics.bias(np.array([1, 2], np.uint8), np.array([0, 2], np.uint8)) == -0.5
+
+
+def test_a_table_of_scores_gives_mean_and_deviation_where_there_are_several():
+    records = pd.DataFrame({"model": ["pls", "mean", "pls"], "r2": [0.5, -1.1, 0.75], "bias": [np.nan, 1 / 3, np.nan]})
+    table = metrics.score_table(records, "model", {"r2": "R2", "bias": "bias"})
+    assert list(table.index) == ["pls", "mean"] and table["R2"].tolist() == ["0.625 ± 0.18", "-1.1"]
+    assert table["bias"].tolist() == ["", "0.333"]
+    two = metrics.score_table(records.assign(task="pH"), ["task", "model"], {"r2": "R2"})
+    assert list(two.index) == [("pH", "pls"), ("pH", "mean")]

@@ -21,7 +21,7 @@ from scipy.stats import spearmanr
 from sklearn.preprocessing import FunctionTransformer, PowerTransformer
 from torch import nn
 
-from spectrakit.evaluation import r2, random_rounds, rmse
+from spectrakit.evaluation import r2, random_rounds, rmse, scores
 from spectrakit.explain import additivity_gap, mean_absolute, peaks, shap_values
 from spectrakit.models import ResNetConfig, freeze_features, initial_network, transfer_baselines
 from spectrakit.preprocess import network_input
@@ -29,7 +29,7 @@ from spectrakit.simulate.soils import N_SAMPLES, simulate_gejiu, simulate_lucas
 from spectrakit.spectra import LUCAS_AXIS_NM
 from spectrakit.tables import read_gejiu, read_lucas
 from spectrakit.training import ONE_CYCLE, PAPER, Recipe, fit_network, predict, watched_rows
-from spectrakit.workflows import prepare, scores, with_target
+from spectrakit.workflows import prepare, with_target
 
 TARGET_DOMAIN = replace(PAPER, name="paper, target domain", validation_share=0.2)
 """The paper's recipe on some hundred soils; a fifth of the training side is watched."""
