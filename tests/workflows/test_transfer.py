@@ -11,7 +11,7 @@ from spectrakit.models.baselines import transfer_baselines
 from spectrakit.models.resnet import ResNetConfig, initial_network
 from spectrakit.runs.tasks import task_runner
 from spectrakit.spectra import LUCAS_AXIS_NM, SpectralDataset
-from spectrakit.tables.plain import read_table
+from spectrakit.tables import read_table
 from spectrakit.workflows import transfer
 from spectrakit.workflows.transfer import prepare, r2_plot, run_rounds, score_frame, transfer_models, with_target
 
