@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from spectrakit.cli import commands as cli
-from spectrakit.tables.plain import read_table
+from spectrakit.tables import read_table
 from spectrakit.workflows.harmonise import leave_out as laboratories
 
 # Beyond the simulated ring trial, which takes seconds to make.

@@ -9,7 +9,7 @@ from spectrakit.cli import commands as cli
 from spectrakit.preprocess.harmonise import WITHOUT_STANDARDS
 from spectrakit.runs import tasks as cluster
 from spectrakit.spectra import SpectralDataset
-from spectrakit.tables.plain import write_table
+from spectrakit.tables import write_table
 from spectrakit.workflows.impute import command as study
 from spectrakit.workflows.impute import plan as impute_plan
 

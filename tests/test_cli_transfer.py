@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 
 from spectrakit.cli import commands as cli
 from spectrakit.spectra import SpectralDataset
-from spectrakit.tables.plain import write_table
+from spectrakit.tables import write_table
 from spectrakit.workflows import transfer
 
 STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that are left"]

@@ -12,7 +12,7 @@ from spectrakit.models.resnet import ResNetConfig, initial_network
 from spectrakit.preprocess.preparation import lucas_reflectance
 from spectrakit.runs.tasks import task_runner
 from spectrakit.spectra import LUCAS_AXIS_NM, SpectralDataset
-from spectrakit.tables.plain import read_table
+from spectrakit.tables import read_table
 from spectrakit.workflows import transfer
 from spectrakit.workflows.transfer import r2_plot, run_rounds, score_frame, transfer_models
 

@@ -10,7 +10,7 @@ from spectrakit.evaluation.intervals import pooled_threshold
 from spectrakit.models.baselines import StagedPLS
 from spectrakit.preprocess.harmonise import HARMONISATIONS, Harmoniser, LaboratoryProjection
 from spectrakit.spectra import SpectralDataset
-from spectrakit.tables.plain import read_table, write_table
+from spectrakit.tables import read_table, write_table
 from spectrakit.workflows.harmonise import laboratory_tables
 from spectrakit.workflows.harmonise import leave_out as laboratories
 from spectrakit.workflows.harmonise.laboratory_tables import read_laboratories

@@ -18,8 +18,7 @@ from spectrakit.models.baselines import LogPLS
 from spectrakit.preprocess.harmonise import HARMONISATIONS
 from spectrakit.runs.tasks import ClusterRunner, task_runner
 from spectrakit.spectra import SpectralDataset
-from spectrakit.tables.partitions import write_partitions
-from spectrakit.tables.plain import write_table
+from spectrakit.tables import write_partitions, write_table
 from spectrakit.training.contents import CONTENT_NETWORK, ContentNetwork
 from spectrakit.training.pretraining import Recipe
 from spectrakit.workflows.impute import command as study
