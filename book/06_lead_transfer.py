@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from sklearn.cross_decomposition import PLSRegression
 
-from spectrakit import evaluation, explain, ledger, models, resources, tables, teaching, training, workflows
+from spectrakit import evaluation, explain, ledger, models, preprocess, resources, tables, teaching, training, workflows
 from spectrakit.simulate import soils as district
 from spectrakit.studies import gejiu as study
 from spectrakit.teaching import figures
@@ -700,7 +700,7 @@ shared.append(shared_peaks("ph", "pb", [(a, a) for a in range(n_rounds)]))
 # %%
 wide = extras["shap_windows"].pivot(index=["target", "round"], columns="window_nm", values="share")
 windows = {name: wide.loc[name].to_numpy() for name in ("ph", "pb")}
-agree = [explain.pairwise_agreement(own)["spearman"].mean() for own in windows.values()]
+agree = [explain.map_agreement(own[:, None])[0] for own in windows.values()]
 agree.append(np.mean([explain.rank_correlation(*pair) for pair in zip(*windows.values(), strict=True)]))
 pairs = ["pH and pH, other rounds", "lead and lead, other rounds", "pH and lead, the same round"]
 table = pd.DataFrame({"Two networks": pairs, "Rank correlation of profiles": agree, "Peaks shared": shared})
@@ -838,7 +838,7 @@ def reflectance_tables(folder):
         in_percent = tables.check_table(path, "nm", "percent-reflectance").usable
         try:
             data = tables.read_table(path, "nm", "percent-reflectance" if in_percent else "reflectance")
-            ready[path.name], _ = workflows.prepare(data)
+            ready[path.name], _ = preprocess.lucas_reflectance(data)
         except ValueError as reason:
             print(f"left out {path.name}: {reason}")
     return {name: data for name, data in ready.items() if len(data.properties.columns)}
