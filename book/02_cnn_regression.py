@@ -237,13 +237,13 @@ teaching.sentence(
     "less of a smaller rate, or of a drop after 50 epochs. They cost {kernels:.1f} of 8 kernels and {units:.0f} of 128 "
     "units. With contents scaled to a standard deviation of one, which textbooks recommend, the same 0.1 kills {more} "
     "kernels, {leap_kernels:.1f}, and {leap_units:.0f} units; a network without a living kernel predicts the same "
-    "content for every soil. There a rate of 0.01 {fits} ({slow_fit:.2f}), and it kills {fewer} kernels than the leaps "
-    "in ppm, {slow_kernels:.1f}, and {as_many} units, {slow_units:.0f}.",
+    "content for every soil. There a rate of 0.01 {fits} ({slow_fit:.2f}); it kills {slow_kernels:.1f} kernels, {fewer} "
+    "than the leaps in ppm, and {slow_units:.0f} units, {as_many}.",
     above=teaching.claim(chosen["training R²"], rest + 0.3, above="far above"),
     more=teaching.claim(leaping["dead kernels"], chosen["dead kernels"], above="more"),
     fits=teaching.claim(slower["training R²"], others, below="fits less well than the best", above="fits best"),
     fewer=teaching.claim(slower["dead kernels"], chosen["dead kernels"], "fewer", "as many", "more"),
-    as_many=teaching.claim(slower["dead units"], chosen["dead units"], "fewer", "as many", "more", within=10),
+    as_many=teaching.claim(slower["dead units"], chosen["dead units"], "fewer", "about as many", "more", within=10),
     fit=chosen["training R²"],
     rest=rest,
     kernels=chosen["dead kernels"],

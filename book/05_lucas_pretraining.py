@@ -328,7 +328,7 @@ for name, recipe in recipes.items():
     score = evaluation.r2(y[test], training.predict(networks[name], X[test])[:, 0])
     print(f"{name}: {len(histories[name])} epochs, R² of the test soils {score:.2f}")
 
-# %% mystnb={"image": {"alt": "Learning curves of the two recipes over fifteen epochs, RMSE of trained and of watched soils. Both stand at about 1.2 pH units for several epochs and then fall; one cycle falls much further, the paper's recipe has only begun to."}}
+# %% mystnb={"image": {"alt": "Learning curves of the two recipes over fifteen epochs, RMSE of training and of validation soils. Both stand at about 1.2 pH units for several epochs and then fall; one cycle falls much further, the paper's recipe has only begun to."}}
 figure = figures.learning_curves(histories)
 _ = figure.axes[0].set_ylabel("RMSE (pH units)")
 # %% [markdown]
