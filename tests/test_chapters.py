@@ -60,7 +60,7 @@ def test_chapter_2_says_which_learning_rate_kills_what():
     assert "cost 4.6 of 8 kernels and 58 of 128 units" in text
     assert "kills more kernels, 6.8, and 114 units" in text
     assert text.endswith(
-        "a rate of 0.01 fits best (1.00); it kills 1.2 kernels, fewer than the leaps in ppm, and 54 units, about as many."
+        "0.01 fits best (1.00); it kills 1.2 kernels, fewer than the leaps in ppm, and 54 units, about as many."
     )
     assert "0.01 fits less well than the best (0.90)" in said(training_R2=(5, 0.9))
     assert "kills 5.0 kernels, more than the leaps in ppm, and 40 units, fewer." in said(
