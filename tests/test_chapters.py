@@ -25,7 +25,7 @@ def test_chapter_runs(chapter):
 
 
 def sentence_of(chapter, words, **names):
-    """The sentence that a folded cell of a chapter makes of `names`, which also replace what the cell assigns to them."""
+    """The sentence that a folded cell of a chapter makes; `names` replace what the cell assigns to them."""
     cells = jupytext.read(LAYOUT.book / f"{chapter}.py", fmt="py:percent").cells
     (cell,) = [cell for cell in cells if cell.cell_type == "code" and words in cell.source]
     assert cell.metadata["tags"] == ["hide-input"]
