@@ -24,12 +24,10 @@ from spectrakit.models import (
     ResNetConfig,
     initial_network,
     load_network,
-    load_networks,
     save_network,
-    save_networks,
     thinned_outputs,
 )
-from spectrakit.training.pretraining import ONE_CYCLE, Recipe, fit_network
+from spectrakit.training.pretraining import ONE_CYCLE, fit_network
 
 CONTENT_NETWORK = ResNetConfig(
     n_channels=1700, pool=5, n_filters=32, n_last=8, hidden=(64, 16), relu_output=False, dropout=0.1
@@ -279,35 +277,6 @@ class _Kept:
             path.unlink()
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
-
-
-def save_contents(model, path, metadata=None):
-    """Write a fitted ContentNetwork into one safetensors file, whole or not at all; `load_contents` reads it.
-
-    metadata : dict that JSON can hold, such as property, pretreatment, axis, library and scores
-    The default of three members takes 1.2 MB for 1,700 channels. The history of the fit is not kept.
-    """
-    check_is_fitted(model)
-    settings = model.get_params(deep=False) | {"recipe": asdict(model.recipe), "config": asdict(model.config)}
-    learned = {"input_scale": model.input_scale_, "n_features_in": model.n_features_in_}
-    save_networks(model.networks_, path, {"settings": settings, "learned": learned, "metadata": metadata or {}})
-
-
-def load_contents(path):
-    """The ContentNetwork of a file that `save_contents` wrote, without `history_`, and its metadata.
-
-    Raises ValueError where the file is not one of these.
-    """
-    networks, kept = load_networks(path)
-    try:
-        settings, learned = kept["settings"], kept["learned"]
-        recipe, config = Recipe(**settings.pop("recipe")), ResNetConfig(**settings.pop("config"))
-        model = ContentNetwork(**settings, recipe=recipe, config=config)
-        model.networks_ = networks
-        model.input_scale_, model.n_features_in_ = learned["input_scale"], learned["n_features_in"]
-        return model, kept["metadata"]
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a ContentNetwork as spectrakit writes it ({error})") from error
 
 
 class OrganicCarbonNetwork(BaseEstimator):

@@ -16,8 +16,6 @@ from spectrakit.training.contents import (
     _FoldedLogarithm,
     checked_contents,
     limit_counts,
-    load_contents,
-    save_contents,
 )
 
 SMALL = ResNetConfig(n_channels=60, pool=3, n_filters=6, n_last=4, hidden=(12,), relu_output=False, dropout=0.1)
@@ -193,27 +191,6 @@ def test_how_strong_the_signal_is_does_not_count(library):
     once = small(n_members=1, recipe=replace(QUICK, max_epochs=2))
     expected = clone(once).fit(X, total, sites).predict(X[:20])
     np.testing.assert_allclose(clone(once).fit(64 * X, total, sites).predict(64 * X[:20]), expected, rtol=1e-5)
-
-
-def test_a_saved_model_predicts_the_same(library, fitted, tmp_path):
-    X = library[0][400:]
-    save_contents(fitted, tmp_path / "carbon.safetensors", {"property": "c_g_kg"})
-    model, metadata = load_contents(tmp_path / "carbon.safetensors")
-    assert metadata == {"property": "c_g_kg"} and model.get_params() == fitted.get_params()
-    np.testing.assert_array_equal(model.predict(X, return_std=True), fitted.predict(X, return_std=True))
-    with pytest.raises(ValueError, match=r"other\.safetensors: there is no such file"):
-        load_contents(tmp_path / "other.safetensors")
-    (tmp_path / "other.safetensors").write_text("{}")
-    with pytest.raises(ValueError, match=r"other\.safetensors: not the weights"):
-        load_contents(tmp_path / "other.safetensors")
-
-
-def test_the_default_ensemble_takes_less_than_two_megabytes(library, tmp_path):
-    random = np.random.default_rng(0)
-    recipe = replace(CONTENT_RECIPE, max_epochs=1, batch_size=16)
-    model = ContentNetwork(recipe=recipe).fit(random.normal(size=(20, 1700)), random.uniform(1, 100, 20))
-    save_contents(model, tmp_path / "carbon.safetensors")
-    assert (tmp_path / "carbon.safetensors").stat().st_size < 1_300_000
 
 
 def test_a_fit_that_was_stopped_resumes_and_ends_the_same(library, tmp_path, monkeypatch):
