@@ -63,14 +63,9 @@ def _pieces(value):
         return [b"dict" if isinstance(value, dict) else b"set", *sorted(map(_digest, items))]
     if isinstance(value, partial) or (callable(value) and hasattr(value, "__name__")):
         return [b"code", *_code_pieces(value)]
-    if is_dataclass(value):
-        return [
-            b"object",
-            _digest(type(value)),
-            _digest({each.name: getattr(value, each.name) for each in fields(value)}),
-        ]
-    if isinstance(value, nn.Module) or hasattr(value, "get_params"):
-        return [b"object", _digest(type(value)), _digest(vars(value))]
+    if is_dataclass(value) or isinstance(value, nn.Module) or hasattr(value, "get_params"):
+        state = {each.name: getattr(value, each.name) for each in fields(value)} if is_dataclass(value) else vars(value)
+        return [b"object", _digest(type(value)), _digest(state)]
     kind, simpler = taken_apart(value)
     learned = isinstance(value, Tensor) and value.requires_grad
     return [kind.encode(), _digest(simpler), str(learned).encode()]
