@@ -22,9 +22,9 @@
 # %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
-from sklearn.cross_decomposition import PLSRegression
+import sklearn
 
-from spectrakit import evaluation, explain, ledger, models, resources, tables, teaching, training, workflows
+from spectrakit import explain, ledger, models, preprocess, resources, tables, teaching, training, workflows
 from spectrakit.simulate import soils as district
 from spectrakit.studies import gejiu as study
 from spectrakit.teaching import figures
@@ -246,7 +246,7 @@ for name, network in networks.items():
     found[name] = training.predict(network, X[test])[:, 0]
     best = history["validation_mse"].argmin() + 1
     print(f"{figures.LEAD_MODEL_NAMES[name]}: stopped after {len(history)} epochs, best at {best}")
-print("R²:", ", ".join(f"{name} {evaluation.r2(y[test], own):.2f}" for name, own in found.items()))
+print("R²:", ", ".join(f"{name} {sklearn.metrics.r2_score(y[test], own):.2f}" for name, own in found.items()))
 
 # %% [markdown]
 # ## All rounds
@@ -472,7 +472,7 @@ figures.show_table(shown, "Two scales, recorded run: R² and RMSE on each, then 
 # is the RMSE in ln Pb at the median of 232 mg/kg? Compare with the 0.59 that the logarithm has.
 
 # %%
-implied = study.CHECKS["boxcox_exponent"](published)
+implied = ledger.load_published("gejiu")["inconsistencies"]["boxcox_exponent"]["figures"]
 print(f"λ = {implied['exponent']:.3f}")
 answer = None
 
@@ -513,7 +513,7 @@ print(f"{error} / {step:.3f} = {error / step:.2f}; the logarithm has {published[
 
 # %%
 pooled = X.reshape(len(X), -1, study.POOL).mean(2)  # 210 windows of ten channels
-linear = PLSRegression(5, scale=False).fit(pooled[train], y[train])
+linear = sklearn.cross_decomposition.PLSRegression(5, scale=False).fit(pooled[train], y[train])
 phi = linear.coef_[0] * (pooled[test] - pooled[train].mean(0))
 print("shares:", phi.shape, "soils and windows")
 difference = linear.predict(pooled[test]).ravel() - y[train].mean()
@@ -700,7 +700,7 @@ shared.append(shared_peaks("ph", "pb", [(a, a) for a in range(n_rounds)]))
 # %%
 wide = extras["shap_windows"].pivot(index=["target", "round"], columns="window_nm", values="share")
 windows = {name: wide.loc[name].to_numpy() for name in ("ph", "pb")}
-agree = [explain.pairwise_agreement(own)["spearman"].mean() for own in windows.values()]
+agree = [explain.map_agreement(own[:, None])[0] for own in windows.values()]
 agree.append(np.mean([explain.rank_correlation(*pair) for pair in zip(*windows.values(), strict=True)]))
 pairs = ["pH and pH, other rounds", "lead and lead, other rounds", "pH and lead, the same round"]
 table = pd.DataFrame({"Two networks": pairs, "Rank correlation of profiles": agree, "Peaks shared": shared})
@@ -838,7 +838,7 @@ def reflectance_tables(folder):
         in_percent = tables.check_table(path, "nm", "percent-reflectance").usable
         try:
             data = tables.read_table(path, "nm", "percent-reflectance" if in_percent else "reflectance")
-            ready[path.name], _ = workflows.prepare(data)
+            ready[path.name], _ = preprocess.lucas_reflectance(data)
         except ValueError as reason:
             print(f"left out {path.name}: {reason}")
     return {name: data for name, data in ready.items() if len(data.properties.columns)}

@@ -38,7 +38,7 @@ def tiny_study():
     def weak_baselines(random_state=None):
         models = libs_baselines(random_state)
         models["BPNN"].set_params(regressor__fixediterationsmlp__max_iter=20)
-        models["PLS"].set_params(max_components=2, n_splits=2)
+        models["PLS"].set_params(max_components=2)
         return models
 
     choices = libs.OpenChoices(cnn=CNNConfig(max_epochs=5))

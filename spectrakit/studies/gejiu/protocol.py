@@ -24,12 +24,11 @@ from torch import nn
 from spectrakit.evaluation import r2, random_rounds, rmse, scores
 from spectrakit.explain import additivity_gap, mean_absolute, peaks, shap_values
 from spectrakit.models import ResNetConfig, freeze_features, initial_network, transfer_baselines
-from spectrakit.preprocess import network_input
+from spectrakit.preprocess import lucas_reflectance, network_input, with_target
 from spectrakit.simulate.soils import N_SAMPLES, simulate_gejiu, simulate_lucas
 from spectrakit.spectra import LUCAS_AXIS_NM
 from spectrakit.tables import read_gejiu, read_lucas
-from spectrakit.training import ONE_CYCLE, PAPER, Recipe, fit_network, predict, watched_rows
-from spectrakit.workflows import prepare, with_target
+from spectrakit.training import ONE_CYCLE, PAPER, Recipe, fit_network, predict, validation_rows
 
 TARGET_DOMAIN = replace(PAPER, name="paper, target domain", validation_share=0.2)
 """The paper's recipe on some hundred soils; a fifth of the training side is watched."""
@@ -158,7 +157,7 @@ def source_domain(profile, random_state=0, data=None, progress=None):
     if data is None:
         dataset, notes = simulate_lucas(profile.n_source, random_state, progress), []
     else:
-        dataset, notes = prepare(read_lucas(Path(data) / "lucas", progress=progress))
+        dataset, notes = lucas_reflectance(read_lucas(Path(data) / "lucas", progress=progress))
     return domain(dataset, "ph", profile.n_rounds, random_state, notes)
 
 
@@ -167,7 +166,7 @@ def target_domain(profile, random_state=0, data=None):
     if data is None:
         dataset, notes = simulate_gejiu(random_state=random_state), []
     else:
-        dataset, notes = prepare(read_gejiu(Path(data) / "gejiu"))
+        dataset, notes = lucas_reflectance(read_gejiu(Path(data) / "gejiu"))
     return domain(dataset, "pb_mg_kg", profile.n_rounds, random_state, notes)
 
 
@@ -381,7 +380,7 @@ def stopping_round(source, soils, round_, recipe, random_state):
     training, test = soils.rounds[round_]
     X, y = soils.log_reflectance, np.log(soils.target)
     all_rows = np.arange(len(training))
-    fitted, held = watched_rows(len(training), recipe.validation_share, random_state)
+    fitted, held = validation_rows(len(training), recipe.validation_share, random_state)
     choices = {
         "a fifth of the training side": (fitted, training[held]),
         "the test side": (fitted, test),

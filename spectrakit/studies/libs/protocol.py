@@ -263,7 +263,7 @@ def run_task(soils, dataset, repeated, target, range_, profile, choices=None, ra
 
 def _metrics(task, splits, predictions, out_of_fold):
     frames = [
-        repeat_metrics(task.content, pooled)[["r2", "rmse", "mae"]]
+        repeat_metrics(task.content, pooled)
         .assign(model=name, gap=pooled_gap(task, splits, predictions[name]))
         .reset_index()
         for name, pooled in out_of_fold.items()

@@ -15,7 +15,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import GroupShuffleSplit
 
-from spectrakit.contents import HIGHEST_CARBON, HIGHEST_ORGANIC_MATTER, log_offset
+from spectrakit.contents import MAX_CARBON, MAX_ORGANIC_MATTER, log_offset
 from spectrakit.evaluation import (
     LEVELS,
     ConformalIntervals,
@@ -47,7 +47,7 @@ from spectrakit.workflows.harmonise import (
 from spectrakit.workflows.impute import bound_names
 
 TARGETS = {"c": "c_g_kg", "om": "om_g_kg"}
-LIMITS = {"c": HIGHEST_CARBON, "om": HIGHEST_ORGANIC_MATTER}
+LIMITS = {"c": MAX_CARBON, "om": MAX_ORGANIC_MATTER}
 # Chosen on the ring trial alone: of the differences between scans of a standard that was left out, it takes away most
 # (`preprocess.harmonise.left_out_standards`).
 HARMONISED_BY = "snv+epo"
