@@ -5,6 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "domains": ["domain", "source_domain", "statistics", "target_domain"],
         "protocol": [
             "FittedScale",
             "N_PEAKS",
@@ -12,13 +13,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "PROFILES",
             "SCALES",
             "WINDOW_NM",
-            "domain",
             "lead_networks",
-            "source_domain",
-            "target_domain",
             "target_round",
         ],
         "published": ["CHECKS", "ROWS"],
-        "run": ["statistics"],
+        "run": ["STUDY"],
     },
 )
