@@ -16,26 +16,19 @@
 # **Time**: about 45 minutes to read; the code runs in under a minute.
 # **You need**: Python with NumPy, and school physics. No spectroscopy.
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from spectrakit.evaluation import limit_of_detection
-from spectrakit.ledger import load_published
-from spectrakit.resources import measured_folder, profile_name
+from spectrakit import evaluation, ledger, resources, teaching
 from spectrakit.simulate import libs
-from spectrakit.simulate.libs import ELEMENTS, SpectralRange, line_table, stage_fractions
-from spectrakit.studies import libs as libs_measured
-from spectrakit.studies.libs import PROFILES, cut_task, line_signal, reference_lines
-from spectrakit.teaching import figures as plots
-from spectrakit.teaching.exercises import check
-from spectrakit.teaching.figures import show_table
-from spectrakit.teaching.widgets import plasma_explorer
+from spectrakit.studies import libs as study
+from spectrakit.teaching import figures, widgets
 
-plots.book_style()
-profile = PROFILES[profile_name()]
-published = load_published("libs")["entries"]
+figures.book_style()
+profile = study.PROFILES[resources.profile_name()]
+published = ledger.load_published("libs")["entries"]
 
 # %% [markdown]
 # ## The set-up
@@ -46,7 +39,7 @@ published = load_published("libs")["entries"]
 # for 0.9 µs. A hundred such spectra are averaged into one.
 
 # %% mystnb={"image": {"alt": "Diagram of the set-up: laser, attenuator and lens above a pellet on a moving stage; the light of the plasma goes through a second lens and a fibre to an echelle spectrometer with a gated camera; a delay generator triggers both."}}
-figure = plots.setup_diagram()
+figure = figures.setup_diagram()
 # %% [markdown]
 # This is the counterpart of the paper's figure 1. All settings of our simulation stand in one file,
 # `data/libs_experiment.yml`, each with its source: the paper, the literature, or an assumption that is named as one.
@@ -73,11 +66,11 @@ print(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in recorded
 
 # %%
 nominal = libs.settings()["plasma"]
-shares = stage_fractions(np.array([nominal["temperature_K"]]), np.array([nominal["electron_density_cm3"]]))[0]
+shares = libs.stage_fractions(np.array([nominal["temperature_K"]]), np.array([nominal["electron_density_cm3"]]))[0]
 print(f"T = {nominal['temperature_K']:,.0f} K, electron density {nominal['electron_density_cm3']:.0e} per cm3")
-rows = [(e, *shares[ELEMENTS.index(e)]) for e in ("Ca", "Mg", "Na", "Fe", "Si")]
+rows = [(e, *shares[libs.ELEMENTS.index(e)]) for e in ("Ca", "Mg", "Na", "Fe", "Si")]
 frame = pd.DataFrame(rows, columns=["element", "I (atom)", "II (ion)", "III"])
-show_table(frame, "Share of each stage of ionisation", dict.fromkeys(frame.columns[1:], "{:.3f}"))
+figures.show_table(frame, "Share of each stage of ionisation", dict.fromkeys(frame.columns[1:], "{:.3f}"))
 
 # %% [markdown]
 # The second share is that of atoms in an excited state, from which they can fall and send out light. It follows
@@ -91,8 +84,8 @@ show_table(frame, "Share of each stage of ionisation", dict.fromkeys(frame.colum
 # each with its share of the strongest line of its element there:
 
 # %%
-print(f"the kit carries {len(line_table()):,} lines of {len(ELEMENTS)} elements between 200 and 975 nm")
-table = pd.concat([reference_lines(target) for target in libs.TARGETS])
+print(f"the kit carries {len(libs.line_table()):,} lines of {len(libs.ELEMENTS)} elements between 200 and 975 nm")
+table = pd.concat([study.reference_lines(target) for target in libs.TARGETS])
 table["share"] = table["strength"] / table.groupby("element")["strength"].transform("max")
 names = {
     "wavelength_air_nm": "wavelength (nm)",
@@ -102,7 +95,7 @@ names = {
 }
 frame = table[["element", "stage", *names, "share"]].rename(columns=names)
 formats = dict.fromkeys(["wavelength (nm)", "lower (eV)", "upper (eV)", "share"], "{:.3f}") | {"A (1/s)": "{:.2e}"}
-show_table(frame, "Lines above 1 % of the strongest of their element in its window", formats)
+figures.show_table(frame, "Lines above 1 % of the strongest of their element in its window", formats)
 
 # %% [markdown]
 # ### A thermometer
@@ -113,7 +106,7 @@ show_table(frame, "Lines above 1 % of the strongest of their element in its wind
 
 # %% mystnb={"image": {"alt": "Boltzmann plot of seven lines of neutral iron: the points fall on a straight line that goes down to the right."}}
 iron = [370.5565, 371.9934, 374.9484, 404.5812, 438.3544, 495.7596, 561.5644]
-lines = pd.concat([line_table(nm - 0.003, nm + 0.003, "Fe", 1) for nm in iron], ignore_index=True)
+lines = pd.concat([libs.line_table(nm - 0.003, nm + 0.003, "Fe", 1) for nm in iron], ignore_index=True)
 trace = pd.DataFrame({"Si": [467_000.0], "O": [532_800.0], "Fe": [200.0]})
 
 
@@ -121,12 +114,12 @@ def boltzmann_y(temperature):
     """ln(I wavelength / g A) of each line, I measured on the simulated spectrum around it."""
     plasma, areas = libs.soil_plasma(trace, temperature), []
     for row, nm in enumerate(lines.wavelength_air_nm):
-        part = SpectralRange(nm - 0.5, nm + 0.5, lines.iloc[[row]])
-        areas.append(libs_measured.line_areas(part.grid_nm, part.radiance(plasma), nm, 0.49)[0])
+        part = libs.SpectralRange(nm - 0.5, nm + 0.5, lines.iloc[[row]])
+        areas.append(study.line_areas(part.grid_nm, part.radiance(plasma), nm, 0.49)[0])
     return np.log(areas * lines.wavelength_air_nm / (lines["A_s-1"] * lines.g_upper))
 
 
-figure = plots.boltzmann_plot(lines.E_upper_eV, boltzmann_y(10_000.0))
+figure = figures.boltzmann_plot(lines.E_upper_eV, boltzmann_y(10_000.0))
 # %% [markdown]
 # ```{exercise-start}
 # :label: ex-boltzmann
@@ -140,7 +133,7 @@ another = boltzmann_y(secret)
 answer = None  # its temperature in K, from `another` and the energies
 
 # %% tags=["hide-input"]
-check(answer, secret, 0.03 * secret, "fit a straight line; its slope is -1/kT", "K")
+teaching.check(answer, secret, 0.03 * secret, "fit a straight line; its slope is -1/kT", "K")
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -174,11 +167,11 @@ print(f"{-1 / (8.617e-5 * slope):,.0f} K")
 # %% mystnb={"image": {"alt": "Curve of growth of the main lines of calcium, magnesium and sodium: the area of each line rises in proportion to the content at first and then more slowly; magnesium bends first."}}
 contents = np.geomspace(1, 30_000, 13)
 average_soil = pd.DataFrame([libs.settings()["reference_soil_ppm"]] * len(contents)).astype(float)
-figure, axes = plots.plt.subplots(figsize=(7, 3.6))
+figure, axes = figures.panels(height=3.6)
 for target, (ion, nm) in {"ca": ("Ca I", 422.673), "mg": ("Mg II", 279.553), "na": ("Na I", 588.995)}.items():
     soil = average_soil.assign(**{target.capitalize(): contents})
-    part = SpectralRange(nm - 0.3, nm + 0.3, line_table(nm - 0.003, nm + 0.003, ion.split()[0]))
-    area = libs_measured.line_areas(part.grid_nm, part.radiance(libs.soil_plasma(soil)), nm, 0.25)
+    part = libs.SpectralRange(nm - 0.3, nm + 0.3, libs.line_table(nm - 0.003, nm + 0.003, ion.split()[0]))
+    area = study.line_areas(part.grid_nm, part.radiance(libs.soil_plasma(soil)), nm, 0.25)
     axes.loglog(contents, area / area[0], marker="o", label=f"{ion} {nm:.1f} nm")
 axes.loglog(contents, contents, color="0.6", linestyle=":", label="in proportion")
 axes.set(xlabel="Content (ppm by mass)", ylabel="Line area, relative to 1 ppm")
@@ -189,8 +182,8 @@ legend = axes.legend()
 
 # %%
 for target in libs.TARGETS:
-    own = reference_lines(target)
-    part = SpectralRange(own.wavelength_air_nm.min() - 0.2, own.wavelength_air_nm.max() + 0.2, own)
+    own = study.reference_lines(target)
+    part = libs.SpectralRange(own.wavelength_air_nm.min() - 0.2, own.wavelength_air_nm.max() + 0.2, own)
     depth = part.line_optical_depth(libs.nominal_plasma()).max()
     native = libs.settings()["reference_soil_ppm"][target.capitalize()]
     print(
@@ -202,15 +195,15 @@ for target in libs.TARGETS:
 # :label: ex-doublet
 # ```
 # Sodium's yellow line is a pair, D2 at 588.995 nm and D1 at 589.592 nm. In a thin plasma their light has the ratio of
-# $g_kA$, in a very thick one it is 1. What is the ratio of the areas in a thin plasma, to one decimal? `line_table`
+# $g_kA$, in a very thick one it is 1. What is the ratio of the areas in a thin plasma, to one decimal? `libs.line_table`
 # gives the constants; you need no simulation.
 
 # %%
-sodium = line_table(588.9, 589.7, "Na", 1)
+sodium = libs.line_table(588.9, 589.7, "Na", 1)
 answer = None
 
 # %% tags=["hide-input"]
-check(answer, 2.0, 0.05, "g_upper times A of one line over that of the other")
+teaching.check(answer, 2.0, 0.05, "g_upper times A of one line over that of the other")
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -242,7 +235,9 @@ rows = [
     for t, a in libs.window_axes().items()
 ]
 columns = ["element", "window (nm)", "channels", "channel width (nm)", "resolution element (nm)"]
-show_table(pd.DataFrame(rows, columns=columns), "The study's three windows", dict.fromkeys(columns[3:], "{:.4f}"))
+figures.show_table(
+    pd.DataFrame(rows, columns=columns), "The study's three windows", dict.fromkeys(columns[3:], "{:.4f}")
+)
 
 # %% [markdown]
 # The calcium window ends 0.06 nm beyond the calcium line, within one resolution element: it cuts the line's red wing
@@ -271,7 +266,7 @@ for range_, group in soils.samples.groupby("range"):
         rows.append((range_, target.capitalize(), rmse / np.sqrt(1 - r2), group[f"{target}_ppm"].std(ddof=0)))
 columns = ["range", "element", "implied by the paper (ppm)", "here (ppm)"]
 caption = "Standard deviation of the contents: spiked soils (high) and field soils (low)"
-show_table(pd.DataFrame(rows, columns=columns), caption, dict.fromkeys(columns[2:], "{:.1f}"))
+figures.show_table(pd.DataFrame(rows, columns=columns), caption, dict.fromkeys(columns[2:], "{:.1f}"))
 
 # %% [markdown]
 # The levels of the spiked soils, 0, 50 and then 100 to 1000 ppm, are known, and their deviation agrees with what the
@@ -294,7 +289,7 @@ show_table(pd.DataFrame(rows, columns=columns), caption, dict.fromkeys(columns[2
 # %% mystnb={"image": {"alt": "Simulated survey spectrum of the reference soil from 200 to 975 nm with the strongest lines of calcium, magnesium, sodium, silicon, aluminium and hydrogen named."}}
 survey = libs.measure(libs.spiked_soils().select([0]), survey=True)
 named = [(279.55, "Mg II"), (288.16, "Si I"), (393.37, "Ca II"), (422.67, "Ca I"), (589.0, "Na I"), (656.28, "H I")]
-figure = plots.survey_spectrum(survey.axis, survey.spectra[0], named)
+figure = figures.survey_spectrum(survey.axis, survey.spectra[0], named)
 # %% [markdown]
 # The tallest lines run into the end of the camera's scale: the gain was set for the three windows, as the study uses
 # nothing else. Then the experiment itself, 24 soils times 100 shots:
@@ -307,8 +302,10 @@ print(f"{dataset.n_samples} spectra of {dataset.n_channels} channels")
 
 # %% mystnb={"image": {"alt": "The three windows of the twelve spiked soils, each spectrum coloured by content, with the lines of the element marked; the spectra lie almost on top of each other."}}
 def draw_windows(range_):
-    tasks = [cut_task(dataset, target, range_) for target in libs.TARGETS]
-    return plots.window_spectra(tasks, [plots.line_labels(reference_lines(target)) for target in libs.TARGETS])
+    tasks = [study.cut_task(dataset, target, range_) for target in libs.TARGETS]
+    return figures.window_spectra(
+        tasks, [figures.line_labels(study.reference_lines(target)) for target in libs.TARGETS]
+    )
 
 
 figure = draw_windows("high")
@@ -320,7 +317,7 @@ figure = draw_windows("low")
 # few per cent on a large background. The next step is the study's data flow, its figure 2:
 
 # %% mystnb={"image": {"alt": "Data flow: spectra are cut to windows and normalised; ten-fold cross-validation trains the network and its baselines; metrics and Grad-CAM maps come out."}}
-figure = plots.data_flow_diagram()
+figure = figures.data_flow_diagram()
 # %% [markdown]
 # ## Play with the plasma
 #
@@ -329,7 +326,7 @@ figure = plots.data_flow_diagram()
 # calcium and sodium grow, ionised magnesium fades.
 
 # %%
-plasma_explorer(
+widgets.plasma_explorer(
     temperatures_K=[8500, 9000, 9500, 10_000, 10_500, 11_000, 11_500],
     electron_densities_cm3=[3e16, 5e16, 7e16, 1e17],
     contents_ppm=[10, 100, 500, 1000, 2000, 5000, 10_000],
@@ -347,13 +344,13 @@ rows = []
 for range_, group in (("high", libs.spiked_soils()), ("low", libs.field_soils(0))):
     calibration = libs.measure(group, random_state=0)
     for target in libs.TARGETS:
-        task = cut_task(calibration, target, range_)
+        task = study.cut_task(calibration, target, range_)
         blanks = libs.measure(libs.blank_soils(group, target), profile.n_blanks, random_state=1)
-        noise = line_signal(cut_task(blanks, target, range_)).std(ddof=1)
-        limit = limit_of_detection(np.polyfit(task.content, line_signal(task), 1)[0], noise)
+        noise = study.line_signal(study.cut_task(blanks, target, range_)).std(ddof=1)
+        limit = evaluation.limit_of_detection(np.polyfit(task.content, study.line_signal(task), 1)[0], noise)
         rows.append((target.capitalize(), range_, published[f"lod.{target}.{range_}"]["value"], float(limit)))
 columns = ["element", "range", "published (ppm)", "here (ppm)"]
-show_table(pd.DataFrame(rows, columns=columns), "Limits of detection", dict.fromkeys(columns[2:], "{:.4g}"))
+figures.show_table(pd.DataFrame(rows, columns=columns), "Limits of detection", dict.fromkeys(columns[2:], "{:.4g}"))
 
 # %% [markdown]
 # Two numbers were set so that the geometric means of the two groups of three agree with the published ones: one factor
@@ -387,7 +384,13 @@ print(f"ratio of the two: {scatter['scale']['low'] / scatter['scale']['high']:.0
 answer = None
 
 # %% tags=["hide-input"]
-check(answer, limit_of_detection(45, 120), 0.01, "three standard deviations of the blank, over the slope", "ppm")
+teaching.check(
+    answer,
+    evaluation.limit_of_detection(45, 120),
+    0.01,
+    "three standard deviations of the blank, over the slope",
+    "ppm",
+)
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -430,21 +433,18 @@ print(f"{3 * 120 / 45:.1f} ppm")
 # folder. Without one, they answer for simulated spectra that we have shifted by one channel on purpose.
 
 # %%
-folder = measured_folder()
-if folder:
-    sets = libs_measured.read_folder(folder)
-else:
-    sets = {"simulated, one channel low": libs_measured.shifted(survey, -1)}
+folder = resources.measured_folder()
+sets = study.read_folder(folder) if folder else {"simulated, one channel low": study.shifted(survey, -1)}
 for name, data in sets.items():
     print(f"{name}: {data.n_samples} spectra of {data.n_channels} channels; {data.provenance_line()}")
 
 # %%
 for name, data in sets.items():
     print(name)
-    shifts = libs_measured.wavelength_shifts(data)
+    shifts = study.wavelength_shifts(data)
     print(shifts.round(3).to_string(index=False))
     print("median shift:", round(float(shifts.shift_channels.median()), 2), "channels")
-    for target, share in libs_measured.saturated_samples(data).items():
+    for target, share in study.saturated_samples(data).items():
         low, high, needed = libs.settings()["windows"][target]
         held = data.window(low, high).n_channels
         print(f"  {target.capitalize()} window: {held} of {needed} channels, saturated in {share:.0%} of the samples")
@@ -455,7 +455,7 @@ for name, data in sets.items():
 # alone: a line that was cut off by the camera has lost what it knew.
 
 # %% mystnb={"image": {"alt": "The three windows of measured spectra, or of the shifted simulated ones, drawn beside the simulated spectrum of the reference soil, all scaled to their maximum."}}
-figure, columns = plots.plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained")
+figure, columns = figures.panels(1, 3, height=3.2)
 for axes, (target, axis) in zip(columns, libs.window_axes().items(), strict=True):
     for name, data in sets.items():
         part = data.window(axis[0] - 0.3, axis[-1] + 0.3)
@@ -480,9 +480,9 @@ pairs = {
 }
 rocks = {name: data for name, data in sets.items() if "cao_wt_pct" in data.properties}
 for name, data in rocks.items():
-    ratios = pd.concat([libs_measured.content_ratios(data, pair, half) for half, pair in pairs.items()])
+    ratios = pd.concat([study.content_ratios(data, pair, half) for half, pair in pairs.items()])
     caption = f"{name}: line ratios relative to the first rock"
-    display(show_table(ratios, caption, dict.fromkeys(ratios.columns[2:], "{:.2f}")))
+    display(figures.show_table(ratios, caption, dict.fromkeys(ratios.columns[2:], "{:.2f}")))
 if not rocks:
     print("no table with oxide contents: set SPECTRAKIT_DATA to a folder that has one")
 

@@ -17,31 +17,20 @@
 # **You need**: Python with NumPy, and [chapter 1](01_libs_experiment.ipynb) for where the spectra come from. A first idea
 # of what a neural network is helps.
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 import torch
 from sklearn.neighbors import KNeighborsRegressor
 
-from spectrakit.evaluation import fold_r2, grouped_folds, leaky_folds, r2, repeated_folds
-from spectrakit.ledger import ledger_frame, load_published
-from spectrakit.models import CNNConfig, SpectralCNN, random_forest
-from spectrakit.preprocess import SpectrumScaler, normalise_area
-from spectrakit.resources import data_path, measured_folder, profile_name
+from spectrakit import evaluation, ledger, models, preprocess, resources, teaching, training
 from spectrakit.simulate import libs
-from spectrakit.studies import libs as libs_experiments
-from spectrakit.studies import libs as libs_measured
-from spectrakit.studies.libs import PROFILES, TARGETS, TASKS, OpenChoices, cut_task, fit_cnn, replicate
-from spectrakit.teaching import figures as plots
-from spectrakit.teaching.exercises import check
-from spectrakit.teaching.figures import show_table
-from spectrakit.teaching.widgets import Control, Explorer, Panel, Series
-from spectrakit.training import CNNRegressor, initial_network
+from spectrakit.studies import libs as study
+from spectrakit.teaching import figures, widgets
 
-torch.set_num_threads(1)  # the networks are small: a second thread costs more than it brings
-plots.book_style()
-profile, sizes = PROFILES[profile_name()], libs_experiments.SIZES[profile_name()]
-published = load_published("libs")["entries"]
+figures.book_style()
+profile, sizes = study.PROFILES[resources.profile_name()], study.SIZES[resources.profile_name()]
+published = ledger.load_published("libs")["entries"]
 
 # %% [markdown]
 # ## From counts to inputs
@@ -53,14 +42,14 @@ published = load_published("libs")["entries"]
 # %%
 dataset = libs.simulate_libs(random_state=0)
 print(dataset.provenance_line())
-tasks = {(target, range_): cut_task(dataset, target, range_) for target, range_ in TASKS}
+tasks = {(target, range_): study.cut_task(dataset, target, range_) for target, range_ in study.TASKS}
 rows = [
-    (plots.task_title(task), *task.counts.shape, task.content.min(), task.content.max(), task.content.std())
+    (figures.task_title(task), *task.counts.shape, task.content.min(), task.content.max(), task.content.std())
     for task in tasks.values()
 ]
 names = ["task", "soils", "channels", "least (ppm)", "most (ppm)", "SD (ppm)"]
 formats = dict.fromkeys(names[3:], "{:.1f}")
-show_table(pd.DataFrame(rows, columns=names), "Inputs of the six tasks, and their contents", formats)
+figures.show_table(pd.DataFrame(rows, columns=names), "Inputs of the six tasks, and their contents", formats)
 
 # %% [markdown]
 # Two things happen before the network sees a spectrum. First every spectrum is **normalised** by itself. The paper does
@@ -75,12 +64,12 @@ show_table(pd.DataFrame(rows, columns=names), "Inputs of the six tasks, and thei
 
 # %% mystnb={"image": {"alt": "Calcium window of the twelve spiked soils in three panels: counts, where the spectra almost coincide; counts over the mean; and centred and scaled spectra, where light curves (much calcium) lie above dark ones at the line and below them elsewhere."}}
 task = tasks["ca", "high"]
-normalised = normalise_area(task.counts)
-scaled = SpectrumScaler().fit(normalised[:10]).transform(normalised)  # the first ten soils train
-figure, columns = plots.plt.subplots(1, 3, figsize=(plots.WIDTH, 2.9))
+normalised = preprocess.normalise_area(task.counts)
+scaled = preprocess.SpectrumScaler().fit(normalised[:10]).transform(normalised)  # the first ten soils train
+figure, columns = figures.panels(1, 3, height=2.9)
 steps = {"Counts": task.counts, "Over the mean": normalised, "Centred and scaled": scaled}
 for axes, (name, block) in zip(columns, steps.items(), strict=True):
-    axes.set_prop_cycle(color=plots.plt.cm.viridis(0.92 * task.content / task.content.max()))
+    axes.set_prop_cycle(color=figures.RISING(task.content / task.content.max()))
     axes.plot(task.wavelength, block.T, linewidth=0.9)
     axes.set(title=name, xlabel="Wavelength (nm)")
     axes.set_xticks([421.2, 421.8, 422.4])
@@ -107,7 +96,7 @@ columns[0].ticklabel_format(axis="y", scilimits=(0, 4), useMathText=True)
 # zero on either side of the spectrum, so that its feature map is as long as the spectrum.
 
 # %%
-network = initial_network(n_channels=66, config=CNNConfig(), seed=0)
+network = training.initial_network(n_channels=66, config=models.CNNConfig(), seed=0)
 W, b = network.maps[0].weight[:, 0].detach().numpy(), network.maps[0].bias.detach().numpy()  # (8, 3) and (8,)
 X = np.pad(scaled[0], 1)
 feature_map = np.zeros((8, 66))
@@ -145,7 +134,7 @@ for layer, meaning in zip(layers, meanings, strict=True):
 assert torch.equal(value.squeeze(1), network(spectrum.squeeze(1)))  # the same as calling the network
 print(f"parameters in all: {sum(weights.numel() for weights in network.parameters()):,}")
 columns = ["layer", "what it does", "shape", "parameters"]
-show_table(
+figures.show_table(
     pd.DataFrame(rows, columns=columns).astype({"shape": str}), "One spectrum of 66 channels through the network"
 )
 
@@ -165,9 +154,9 @@ show_table(
 answer = None
 
 # %% tags=["hide-input"]
-flattened = SpectralCNN(66, CNNConfig(global_pooling=False))
+flattened = models.SpectralCNN(66, models.CNNConfig(global_pooling=False))
 expected = sum(weights.numel() for weights in flattened.parameters())
-check(answer, expected, hint="only the weights of the dense layer change: inputs x 128, plus 128 biases")
+teaching.check(answer, expected, hint="only the weights of the dense layer change: inputs x 128, plus 128 biases")
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -197,11 +186,13 @@ check(answer, expected, hint="only the weights of the dense layer change: inputs
 # contents.
 
 # %% mystnb={"image": {"alt": "Training loss of three networks over 500 epochs on a logarithmic scale: with learning rate 0.1 it falls fastest and is restless, with 0.01 slower and smoother, with 0.001 it hardly leaves its start within the first hundred epochs."}}
-figure, axes = plots.plt.subplots(figsize=(plots.WIDTH, 3.4))
+figure, axes = figures.panels(height=3.4)
 for rate in (0.1, 0.01, 0.001):
-    fitted = CNNRegressor(CNNConfig(learning_rate=rate), random_state=0).fit(scaled[:10], task.content[:10])
+    fitted = training.CNNRegressor(models.CNNConfig(learning_rate=rate), random_state=0).fit(
+        scaled[:10], task.content[:10]
+    )
     axes.semilogy(np.sqrt(fitted.history_), label=f"learning rate {rate:g}", linewidth=1)
-axes.axhline(task.content[:10].std(), color=plots.GREY, linestyle=":", label="predicting the mean")
+axes.axhline(task.content[:10].std(), color=figures.GREY, linestyle=":", label="predicting the mean")
 axes.set(xlabel="Epoch", ylabel="Training RMSE (ppm)")
 axes.set_yticks([30, 100, 300], ["30", "100", "300"])
 axes.minorticks_off()
@@ -214,23 +205,23 @@ legend = axes.legend()
 
 # %%
 task = tasks["mg", "high"]
-splits = repeated_folds(n_rows=12, n_folds=10, n_repeats=1, random_state=0)
+splits = evaluation.repeated_folds(n_rows=12, n_folds=10, n_repeats=1, random_state=0)
 readings = [(0.1, 400, False), (0.1, 50, False), (0.01, 400, False)]
 readings += [(0.001, 400, False), (0.1, 400, True), (0.01, 400, True)]
 rows = []
 for rate, period, standardise in readings:
-    cnn = CNNConfig(learning_rate=rate, drop_period=period, standardise_target=standardise)
-    networks, predicted, _, X = fit_cnn(task, splits, OpenChoices(cnn=cnn))
-    dead = [libs_experiments.dead_units(networks.network(f), X[f, splits.train[f]]) for f in range(len(splits))]
-    fits = [r2(task.content[own], values[own]) for own, values in zip(splits.train, predicted, strict=True)]
-    test = r2(task.content, splits.out_of_fold(predicted)[0])
+    cnn = models.CNNConfig(learning_rate=rate, drop_period=period, standardise_target=standardise)
+    networks, predicted, _, X = study.fit_cnn(task, splits, study.OpenChoices(cnn=cnn))
+    dead = [study.dead_units(networks.network(f), X[f, splits.train[f]]) for f in range(len(splits))]
+    fits = [evaluation.r2(task.content[own], values[own]) for own, values in zip(splits.train, predicted, strict=True)]
+    test = evaluation.r2(task.content, splits.out_of_fold(predicted)[0])
     rows.append((rate, period, standardise, *np.mean(dead, 0), np.mean(fits), test))
 
 # %%
 names = ["rate", "drop after", "contents scaled", "dead kernels", "dead units", "training R²", "test R²"]
 formats = {"rate": "{:g}"} | dict.fromkeys(names[3:5], "{:.1f}") | dict.fromkeys(names[5:], "{:.2f}")
-caption = f"{plots.task_title(task)}: dead kernels of 8, dead units of 128 and R², means over ten networks"
-show_table(pd.DataFrame(rows, columns=names), caption, formats)
+caption = f"{figures.task_title(task)}: dead kernels of 8, dead units of 128 and R², means over ten networks"
+figures.show_table(pd.DataFrame(rows, columns=names), caption, formats)
 
 # %% [markdown]
 # Read it row by row. With contents in ppm only the leaps of 0.1 arrive, and they cost more than half of the kernels and
@@ -246,9 +237,9 @@ show_table(pd.DataFrame(rows, columns=names), caption, formats)
 # each is asked about the soils of the fold that it has not seen. But twelve soils in ten folds:
 
 # %%
-per_fold = fold_r2(task.content, fit_cnn(task, splits)[1], splits)
+per_fold = evaluation.fold_r2(task.content, study.fit_cnn(task, splits)[1], splits)
 folds = pd.DataFrame({"fold": splits.fold + 1, "soils": splits.test.sum(1), "R²": per_fold})
-show_table(folds, f"{plots.task_title(task)}: R² of each fold by itself", {"R²": "{:.2f}"})
+figures.show_table(folds, f"{figures.task_title(task)}: R² of each fold by itself", {"R²": "{:.2f}"})
 
 # %% [markdown]
 # The study measures quality by the coefficient of determination, the root mean square error and the mean absolute error,
@@ -275,23 +266,23 @@ show_table(folds, f"{plots.task_title(task)}: R² of each fold by itself", {"R²
 # Now everything at once, with the settings of the study. In the *quick* profile there is one repeat.
 
 # %%
-outcomes = replicate(profile_name())
+outcomes = study.replicate(resources.profile_name())
 print(f"profile {profile.name}: {profile.n_repeats} repeat(s) of the ten-fold cross-validation")
 
 # %% mystnb={"image": {"alt": "Predicted over reference content for calcium, magnesium and sodium in spiked and field soils. The points follow the diagonal but scatter widely around it, most of all in the spiked soils."}}
-figure = plots.predicted_vs_reference(list(outcomes.values()))
+figure = figures.predicted_vs_reference(list(outcomes.values()))
 # %% [markdown]
 # This is the counterpart of the paper's figure 4. In print the points lie close to the diagonal. Here they follow it,
 # at a distance. The next table has $R^2$ three times: as published, from a recorded run with the *paper* profile (ten
 # repeats), and from the run above.
 
 # %%
-ids = [f"r2.{target}.{range_}" for target, range_ in TASKS]
-table = ledger_frame("libs").loc[ids, ["element", "range", "published", "ours", "verdict"]]
+ids = [f"r2.{target}.{range_}" for target, range_ in study.TASKS]
+table = ledger.ledger_frame("libs").loc[ids, ["element", "range", "published", "ours", "verdict"]]
 table = table.rename(columns={"ours": "recorded run"})
-means = [outcomes[key].metrics.query("model == 'CNN'").r2.mean() for key in TASKS]
+means = [outcomes[key].metrics.query("model == 'CNN'").r2.mean() for key in study.TASKS]
 table.insert(4, "this run", np.round(means, 3))
-show_table(table, "R² of the CNN", {"this run": "{:.3f}"})
+figures.show_table(table, "R² of the CNN", {"this run": "{:.3f}"})
 
 # %% [markdown]
 # The network learns in all six tasks: it does better than the mean of the training soils, whose $R^2$ is below zero.
@@ -306,7 +297,7 @@ show_table(table, "R² of the CNN", {"this run": "{:.3f}"})
 # unspiked soil has none: its added content is zero.
 
 # %% mystnb={"image": {"alt": "Percentage errors of the predictions for each soil, ordered by content, in six panels. The errors of the lowest spike levels exceed a hundred per cent; those of the field soils are mostly within some tens of per cent."}}
-figure = plots.percentage_error_boxes(list(outcomes.values()))
+figure = figures.percentage_error_boxes(list(outcomes.values()))
 # %% [markdown]
 # ```{exercise-start}
 # :label: ex-percentage
@@ -318,7 +309,7 @@ figure = plots.percentage_error_boxes(list(outcomes.values()))
 answer = None  # per cent
 
 # %% tags=["hide-input"]
-check(answer, 100 * published["mae.ca.high"]["value"] / 1000, 0.05, "error over content, times 100", "%")
+teaching.check(answer, 100 * published["mae.ca.high"]["value"] / 1000, 0.05, "error over content, times 100", "%")
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -348,11 +339,11 @@ check(answer, 100 * published["mae.ca.high"]["value"] / 1000, 0.05, "error over 
 # the counterpart of figure 6. For the unspiked soil the mean is close to zero, and the ratio means nothing.
 
 # %% mystnb={"image": {"alt": "Relative standard deviation of repeated predictions for each soil, six panels of bars. Those of the spiked soils reach tens of per cent; those of the field soils are lower."}}
-figure = plots.repeatability_bars([outcomes[key] for key in TASKS])
+figure = figures.repeatability_bars([outcomes[key] for key in study.TASKS])
 # %%
-ids = [f"rsd.{target}.{range_}" for target, range_ in TASKS]
-table = ledger_frame("libs").loc[ids, ["element", "range", "published", "ours"]]
-show_table(table.rename(columns={"ours": "recorded run"}), "Mean RSD of the predictions (%)")
+ids = [f"rsd.{target}.{range_}" for target, range_ in study.TASKS]
+table = ledger.ledger_frame("libs").loc[ids, ["element", "range", "published", "ours"]]
+figures.show_table(table.rename(columns={"ours": "recorded run"}), "Mean RSD of the predictions (%)")
 
 # %% [markdown]
 # ## What the paper leaves open
@@ -365,14 +356,14 @@ show_table(table.rename(columns={"ours": "recorded run"}), "Mean RSD of the pred
 # reading.
 
 # %%
-recorded = pd.read_csv(data_path("recorded", "libs-readings.csv"), comment="#")
+recorded = pd.read_csv(resources.data_path("recorded", "libs-readings.csv"), comment="#")
 grid = recorded[recorded.change == "grid"].sort_values("train_mean", ascending=False)
 shown = pd.concat([grid.head(5), grid.tail(1), recorded[recorded.change != "grid"]])
 names = {"train_mean": "training R²", "test_mean": "test R²", "standardise_target": "scaled contents"}
 columns = ["change", "normalise", "scale", "standardise_target", "drop_period", "train_mean", "test_mean"]
 table = shown[columns].rename(columns=names | {"scale": "scaled spectra", "drop_period": "drop after"})
 formats = {"training R²": "{:.3f}", "test R²": "{:.3f}"}
-show_table(table, "Readings of the open points, means over the six tasks", formats)
+figures.show_table(table, "Readings of the open points, means over the six tasks", formats)
 
 # %%
 places = grid[["train_mean", "test_mean"]].rank(ascending=False).astype(int)
@@ -398,20 +389,20 @@ print(f"next in training: {second.normalise}, training R² {second.train_mean:.3
 # Suppose you measure each soil ten times: 120 spectra in place of 12. Cross-validation that deals out *spectra* will put
 # some measurements of a soil into training and others into the test. They all carry the same content, because they are
 # the same soil. The model need not understand calcium; it only has to recognise the soil. This is a **leak**. The right
-# way is to deal out *soils*, all measurements of one on one side: `grouped_folds`. To show what recognition alone
+# way is to deal out *soils*, all measurements of one on one side: `evaluation.grouped_folds`. To show what recognition alone
 # achieves we add a model that can do nothing else, the **nearest neighbour**: it answers with the content of the training
 # spectrum that looks most alike.
 
 # %%
 replicates = libs.measure(libs.field_soils(0), max(sizes.n_replicates), random_state=0)
-models = {
-    "random forest": random_forest(0).set_params(n_estimators=profile.n_trees // 2),
+others = {
+    "random forest": models.random_forest(0).set_params(n_estimators=profile.n_trees // 2),
     "nearest neighbour": KNeighborsRegressor(1),
 }
 predictions = []
-for target in TARGETS:
-    for own, counts in ((models, sizes.n_replicates), ({"CNN": None}, sizes.network_replicates)):
-        frame = libs_experiments.leak_experiment(replicates, target, "low", own, counts)
+for target in study.TARGETS:
+    for own, counts in ((others, sizes.n_replicates), ({"CNN": None}, sizes.network_replicates)):
+        frame = study.leak_experiment(replicates, target, "low", own, counts)
         predictions.append(frame.assign(element=target.capitalize()))
 predictions = pd.concat(predictions, ignore_index=True)
 
@@ -424,7 +415,7 @@ replicate_counts = list(sizes.n_replicates)
 names = ["nearest neighbour", "random forest", "CNN"]
 keys = {"element": ["Ca", "Mg", "Na"], "model": names, "n_replicates": replicate_counts}
 grid = pd.MultiIndex.from_product(keys.values(), names=keys)
-score = libs_experiments.r2_of(predictions, [*keys, "folds"]).unstack().reindex(grid)
+score = study.r2_of(predictions, [*keys, "folds"]).unstack().reindex(grid)
 errors = predictions.assign(error=(predictions.predicted - predictions.content).abs())
 errors = errors.pivot_table(index=list(keys), columns=["folds", "content"], values="error").reindex(grid)
 
@@ -433,19 +424,23 @@ above, below = [], []
 for folds, label in (("leaky", "leaky folds (spectra dealt out)"), ("grouped", "grouped folds (soils dealt out)")):
     values = score[folds].to_numpy().reshape(3, 3, -1)[:, :, None]  # element, model, chosen count, count
     chosen = np.where(np.eye(values.shape[3], dtype=bool), values, np.nan)
-    above += [Series(label, values), Series(f"{folds}, as chosen", chosen, "points")]
+    above += [widgets.Series(label, values), widgets.Series(f"{folds}, as chosen", chosen, "points")]
     by_soil = np.stack([errors.xs(element)[folds].dropna(axis=1, how="all") for element in keys["element"]])
-    below.append(Series(label, by_soil.reshape(3, 3, -1, 12), "points"))
+    below.append(widgets.Series(label, by_soil.reshape(3, 3, -1, 12), "points"))
 label = "Measurements of each soil"
 panels = (
-    Panel("R² of the field soils", np.array(replicate_counts), label, "R²", above, y_range="each"),
-    Panel("Mean error", np.arange(1, 13), "Soil, by rising content", "Error (ppm)", below, y_range="each"),
+    widgets.Panel("R² of the field soils", np.array(replicate_counts), label, "R²", above, y_range="each"),
+    widgets.Panel("Mean error", np.arange(1, 13), "Soil, by rising content", "Error (ppm)", below, y_range="each"),
 )
 
 # %%
-controls = [Control("Element", keys["element"]), Control("Model", names), Control(label, replicate_counts)]
+controls = [
+    widgets.Control("Element", keys["element"]),
+    widgets.Control("Model", names),
+    widgets.Control(label, replicate_counts),
+]
 most = max(sizes.network_replicates)
-Explorer(
+widgets.Explorer(
     controls, panels, f"One repeat of ten folds. The CNN was trained with up to {most} measurements.", start=[1, 0, 2]
 )
 
@@ -464,15 +459,15 @@ spiked = libs.measure(libs.spiked_soils(), 5, random_state=0)
 cases = {
     "field soils": (replicates, "low"),
     "spiked soils": (spiked, "high"),
-    "field soils, contents dealt anew": (libs_experiments.deal_contents(replicates, 1), "low"),
+    "field soils, contents dealt anew": (study.deal_contents(replicates, 1), "low"),
 }
 rows = {}
 for name, (data, range_) in cases.items():
-    frame = libs_experiments.leak_experiment(data, "mg", range_, models, (5,))
-    rows[name] = libs_experiments.r2_of(frame, ["model", "folds"])
+    frame = study.leak_experiment(data, "mg", range_, others, (5,))
+    rows[name] = study.r2_of(frame, ["model", "folds"])
 leak = pd.DataFrame(rows).T.stack("model", future_stack=True)
 leak = leak.assign(leak=leak.leaky - leak.grouped).reset_index(names=["soils", "model"])
-show_table(leak, "R² for magnesium, five measurements of each soil", dict.fromkeys(leak.columns[2:], "{:.2f}"))
+figures.show_table(leak, "R² for magnesium, five measurements of each soil", dict.fromkeys(leak.columns[2:], "{:.2f}"))
 
 # %% [markdown]
 # With five measurements of each soil, leaky folds can make a model look as if it had learned something in a data set
@@ -489,12 +484,12 @@ show_table(leak, "R² for magnesium, five measurements of each soil", dict.fromk
 
 # %%
 soil = np.repeat(np.arange(12), 5)
-leak_splits = leaky_folds(soil, n_folds=10, n_repeats=1, random_state=0)
+leak_splits = evaluation.leaky_folds(soil, n_folds=10, n_repeats=1, random_state=0)
 answer = None  # a share, 0 to 1
 
 # %% tags=["hide-input"]
 seen = [np.isin(soil[test], soil[train]) for train, test in zip(leak_splits.train, leak_splits.test, strict=True)]
-check(
+teaching.check(
     answer, np.concatenate(seen).mean(), 1e-9, "np.isin tells which soils of the test are among those of the training"
 )
 # %% [markdown]
@@ -521,7 +516,7 @@ print(f"{np.concatenate(seen).mean():.0%} of the test spectra have a twin in tra
 # - **$R^2$ is pooled** over the out-of-fold predictions of a repeat, because folds of one soil have none.
 # - **Ten repeats** is our reading of 'ten validation runs'.
 # - **RSD** is over repeated measurements of a soil, since there is no prediction 'at a wavelength point'.
-# - **Open points** were settled by the fit of the training data; `OpenChoices` and `CNNConfig` in the package name them
+# - **Open points** were settled by the fit of the training data; `study.OpenChoices` and `models.CNNConfig` name them
 #   all in one place, so you can settle them otherwise.
 #
 # ## On your own spectra
@@ -532,19 +527,19 @@ print(f"{np.concatenate(seen).mean():.0%} of the test spectra have a twin in tra
 # stay together.
 
 # %%
-folder = measured_folder()
-sets = {} if folder is None else libs_measured.read_folder(folder)
+folder = resources.measured_folder()
+sets = {} if folder is None else study.read_folder(folder)
 sets = {name: data for name, data in sets.items() if "ca_ppm" in data.properties}
 if not sets:
     print("no measured LIBS table with ca_ppm in SPECTRAKIT_DATA: simulated field soils instead")
     low = replicates.samples["replicate"] <= 2
     sets = {"simulated field soils": replicates.subset(low.to_numpy())}
 for name, data in sets.items():
-    own = libs_measured.measured_task(data, "ca")
+    own = study.measured_task(data, "ca")
     n_soils = len(set(own.sample_id))
-    own_splits = grouped_folds(own.sample_id, min(10, n_soils), 1)
-    predicted = own_splits.out_of_fold(fit_cnn(own, own_splits)[1])[0]
-    print(f"{name}: {n_soils} soils, {len(predicted)} spectra, R² {r2(own.content, predicted):.2f}")
+    own_splits = evaluation.grouped_folds(own.sample_id, min(10, n_soils), 1)
+    predicted = own_splits.out_of_fold(study.fit_cnn(own, own_splits)[1])[0]
+    print(f"{name}: {n_soils} soils, {len(predicted)} spectra, R² {evaluation.r2(own.content, predicted):.2f}")
     print(data.provenance_line())
 
 # %% [markdown]

@@ -16,29 +16,19 @@
 # **Time**: about 40 minutes to read; the code runs in under a minute.
 # **You need**: chapter 2, and a rough idea of what regression trees and principal components are.
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.neighbors import KNeighborsRegressor
 
-from spectrakit.evaluation import generalisation_gap, grouped_folds, r2, repeated_folds, rmse
-from spectrakit.ledger import ledger_frame, load_published
-from spectrakit.models import libs_baselines
-from spectrakit.resources import measured_folder, profile_name
+from spectrakit import evaluation, ledger, models, resources, teaching
 from spectrakit.simulate import libs
-from spectrakit.studies import libs as libs_experiments
-from spectrakit.studies import libs as libs_measured
-from spectrakit.studies.libs import PROFILES, TARGETS, TASKS, cut_task, replicate, score_frame
-from spectrakit.teaching import figures as plots
-from spectrakit.teaching.exercises import check
-from spectrakit.teaching.figures import show_table
-from spectrakit.teaching.widgets import Control, Explorer, Panel, Series
+from spectrakit.studies import libs as study
+from spectrakit.teaching import figures, widgets
 
-torch.set_num_threads(1)  # the networks are small: a second thread costs more than it brings
-plots.book_style()
-profile, sizes = PROFILES[profile_name()], libs_experiments.SIZES[profile_name()]
-published = load_published("libs")["entries"]
+figures.book_style()
+profile, sizes = study.PROFILES[resources.profile_name()], study.SIZES[resources.profile_name()]
+published = ledger.load_published("libs")["entries"]
 
 # %% [markdown]
 # ## Five models, the same splits
@@ -56,12 +46,12 @@ published = load_published("libs")["entries"]
 # the split.
 
 # %%
-models = libs_baselines(random_state=0)
-models["RF"].set_params(n_estimators=profile.n_trees)
-outcomes = replicate(profile_name())
+baselines = models.libs_baselines(random_state=0)
+baselines["RF"].set_params(n_estimators=profile.n_trees)
+outcomes = study.replicate(resources.profile_name())
 dataset = libs.simulate_libs(random_state=0)
 print(f"{dataset.provenance_line()}; profile {profile.name}, {profile.n_repeats} repeat(s)")
-parts = [outcomes[key].metrics.assign(target=key[0], range=key[1]) for key in TASKS]
+parts = [outcomes[key].metrics.assign(target=key[0], range=key[1]) for key in study.TASKS]
 metrics = pd.concat(parts, ignore_index=True)
 
 # %% [markdown]
@@ -70,15 +60,15 @@ metrics = pd.concat(parts, ignore_index=True)
 # The paper finds the CNN's $R^2$ the highest in every task and that of RF far lower.
 
 # %% mystnb={"image": {"alt": "Bars of R squared for five models, three elements and two sets of soils. PLS has the highest bars in most tasks, above 0.9 in several; RF is below the CNN in most; the mean predictor is slightly negative."}}
-figure = plots.r2_bars(metrics, floor=-0.4)
+figure = figures.r2_bars(metrics, floor=-0.4)
 
 # %%
-wide = score_frame(outcomes).reset_index().pivot(index="task", columns="model", values="r2")
+wide = study.score_frame(outcomes).reset_index().pivot(index="task", columns="model", values="r2")
 wide = wide[["CNN", "RF", "BPNN", "PLS", "mean"]]
 print(f"PLS above the CNN in {(wide.PLS > wide.CNN).sum()} of 6 tasks, RF below it in {(wide.RF < wide.CNN).sum()}")
 print("best model by task:", ", ".join(f"{task} {model}" for task, model in wide.idxmax(axis=1).items()))
 print("mean R² over tasks:", ", ".join(f"{model} {value:.2f}" for model, value in wide.mean().items()))
-show_table(wide.reset_index(), "R², mean over repeats", dict.fromkeys(wide, "{:.2f}"))
+figures.show_table(wide.reset_index(), "R², mean over repeats", dict.fromkeys(wide, "{:.2f}"))
 
 # %% [markdown]
 # One of the paper's observations returns: RF lies below the CNN in most tasks, and for a good reason. A tree with
@@ -96,7 +86,7 @@ show_table(wide.reset_index(), "R², mean over repeats", dict.fromkeys(wide, "{:
 # RMSE, MAE and generalisation gap, one panel a task, all in ppm. We come to the sign of the gap below.
 
 # %% mystnb={"image": {"alt": "Six panels of bars, one for each element and set of soils: root mean square error, mean absolute error and generalisation gap of five models. Nearly all gaps are negative; those of the BPNN are among the largest in magnitude."}}
-figure = plots.error_bars(metrics)
+figure = figures.error_bars(metrics)
 
 # %% [markdown]
 # ### Do the claimed orderings hold, repeat by repeat?
@@ -106,11 +96,11 @@ figure = plots.error_bars(metrics)
 # each claim hold?
 
 # %%
-claims = ledger_frame("libs", kinds=("ordering",)).reset_index()
+claims = ledger.ledger_frame("libs", kinds=("ordering",)).reset_index()
 claims["task"] = claims.element + " " + claims.range
-claims = claims.pivot(index="what", columns="task", values="ours")[[f"{t.capitalize()} {r}" for t, r in TASKS]]
+claims = claims.pivot(index="what", columns="task", values="ours")[[f"{t.capitalize()} {r}" for t, r in study.TASKS]]
 table = claims.reset_index().rename(columns={"what": "claim"})
-show_table(table, "Share of the recorded repeats in which a claim holds", wide=["claim"])
+figures.show_table(table, "Share of the recorded repeats in which a claim holds", wide=["claim"])
 
 # %% [markdown]
 # A claim that holds in all ten repeats of one task and in none of another is not a property of the method. It is a
@@ -132,25 +122,25 @@ show_table(table, "Share of the recorded repeats in which a claim holds", wide=[
 # %%
 def train_and_test(model, task, splits):
     """RMSE (ppm) over the training predictions of all folds, and over the out-of-fold predictions."""
-    predicted = libs_experiments.fit_model(model, task, splits)
+    predicted = study.fit_model(model, task, splits)
     training = np.concatenate(
         [(values - task.content)[own] for values, own in zip(predicted, splits.train, strict=True)]
     )
-    return np.sqrt(np.mean(training**2)), rmse(task.content, splits.out_of_fold(predicted)[0])
+    return np.sqrt(np.mean(training**2)), evaluation.rmse(task.content, splits.out_of_fold(predicted)[0])
 
 
 # %%
-splits = repeated_folds(12, n_folds=10, n_repeats=1, random_state=0)
-task = cut_task(dataset, "mg", "low")
-candidates = {"nearest neighbour": KNeighborsRegressor(1), "CNN": None, **models}
+splits = evaluation.repeated_folds(12, n_folds=10, n_repeats=1, random_state=0)
+task = study.cut_task(dataset, "mg", "low")
+candidates = {"nearest neighbour": KNeighborsRegressor(1), "CNN": None, **baselines}
 gaps = pd.DataFrame(
     {name: train_and_test(model, task, splits) for name, model in candidates.items()}, ["train", "test"]
 ).T
-gaps["equation 7"] = generalisation_gap(gaps.train, gaps.test)
+gaps["equation 7"] = evaluation.generalisation_gap(gaps.train, gaps.test)
 gaps["test over train"] = gaps.test / gaps.train
 table = gaps.sort_values("equation 7").reset_index(names="model")
-caption = f"{plots.task_title(task)}: RMSE and gap (ppm), lowest gap first"
-show_table(table, caption, dict.fromkeys(table.columns[1:], "{:.1f}"))
+caption = f"{figures.task_title(task)}: RMSE and gap (ppm), lowest gap first"
+figures.show_table(table, caption, dict.fromkeys(table.columns[1:], "{:.1f}"))
 
 # %% [markdown]
 # The table is sorted by equation 7 and should end, by the paper's own words, with the model that over-fits most. It is
@@ -174,7 +164,7 @@ show_table(table, caption, dict.fromkeys(table.columns[1:], "{:.1f}"))
 answer = None
 
 # %% tags=["hide-input"]
-check(answer, -published["rmse.mg.high"]["value"], 0.01, "training minus test, and mind the sign", "ppm")
+teaching.check(answer, -published["rmse.mg.high"]["value"], 0.01, "training minus test, and mind the sign", "ppm")
 
 # %% [markdown]
 # ```{exercise-end}
@@ -203,7 +193,7 @@ magnitude = magnitude.pivot_table(index="task", columns="model", values="gap")[[
 three = magnitude[["CNN", "RF", "BPNN"]]
 print("largest of the three:", three.idxmax(axis=1).value_counts().to_dict())
 print("smallest of the three:", three.idxmin(axis=1).value_counts().to_dict())
-show_table(magnitude.reset_index(), "Gap in magnitude (ppm)", dict.fromkeys(magnitude, "{:.1f}"))
+figures.show_table(magnitude.reset_index(), "Gap in magnitude (ppm)", dict.fromkeys(magnitude, "{:.1f}"))
 
 # %% [markdown]
 # Three soils a leaf keep the forest from learning by heart, so it can hardly have the widest gap. The words of the paper
@@ -221,12 +211,12 @@ many = {
     "high": libs.measure(libs.spiked_soils(np.linspace(0, 1000, 144)), random_state=0),
     "low": libs.measure(libs.field_soils(0, n_samples=144), random_state=0),
 }
-chosen = {"CNN": None, "PLS": models["PLS"], "RF": models["RF"]}
+chosen = {"CNN": None, "PLS": baselines["PLS"], "RF": baselines["RF"]}
 counts = []
-for target, range_ in TASKS:
-    large = cut_task(many[range_], target, range_)
-    frame = libs_experiments.sample_count_experiment(large, chosen, sizes.n_soils, sizes.n_draws)
-    counts.append(frame.assign(element=target.capitalize(), soils=plots.RANGE_NAMES[range_]))
+for target, range_ in study.TASKS:
+    large = study.cut_task(many[range_], target, range_)
+    frame = study.sample_count_experiment(large, chosen, sizes.n_soils, sizes.n_draws)
+    counts.append(frame.assign(element=target.capitalize(), soils=figures.RANGE_NAMES[range_]))
 counts = pd.concat(counts, ignore_index=True)
 
 # %% [markdown]
@@ -243,14 +233,16 @@ train, test = (mean[side].to_numpy().reshape(shape) for side in ("train", "test"
 gap = (test - train)[:, :, None]
 soils = np.array(sizes.n_soils)
 label, marker = "Training soils", ((12, "the study"),)
-above = (Series("training", train), Series("test", test))
-below = tuple(Series(name, gap[..., place, :]) for place, name in enumerate(chosen))
+above = (widgets.Series("training", train), widgets.Series("test", test))
+below = tuple(widgets.Series(name, gap[..., place, :]) for place, name in enumerate(chosen))
 panels = (
-    Panel("Error of the chosen model", soils, label, "RMSE (ppm)", above, marker, y_range="each"),
-    Panel("Gap of all three, in magnitude", soils, label, "Test − training (ppm)", below, marker, y_range="each"),
+    widgets.Panel("Error of the chosen model", soils, label, "RMSE (ppm)", above, marker, y_range="each"),
+    widgets.Panel(
+        "Gap of all three, in magnitude", soils, label, "Test − training (ppm)", below, marker, y_range="each"
+    ),
 )
-controls = [Control(name.capitalize(), tuple(values)) for name, values in axes_of.items()]
-Explorer(controls, panels, f"Means over {sizes.n_draws} training sets drawn from 144 soils.", start=[1, 0, 0])
+controls = [widgets.Control(name.capitalize(), tuple(values)) for name, values in axes_of.items()]
+widgets.Explorer(controls, panels, f"Means over {sizes.n_draws} training sets drawn from 144 soils.", start=[1, 0, 0])
 
 # %% [markdown]
 # Compare the models. RF starts near the error of the mean, because with six soils a tree with three soils a leaf can
@@ -271,7 +263,9 @@ answer = None  # error with 12 soils over error with 96
 # %% tags=["hide-input"]
 own = counts[(counts.element == "Mg") & (counts.soils == "spiked soils")]
 own = own.pivot_table(index="n_soils", columns="model", values="test")
-check(answer, own.RF[12] / own.RF[96], 0.02, "average over draws, then divide the error with 12 soils by that with 96")
+teaching.check(
+    answer, own.RF[12] / own.RF[96], 0.02, "average over draws, then divide the error with 12 soils by that with 96"
+)
 
 # %% [markdown]
 # ```{exercise-end}
@@ -306,26 +300,26 @@ draws = [random.integers(12, size=12) for _ in range(2000)]
 content = outcome.task.content
 rows = {}
 for name, predicted in outcome.out_of_fold.items():
-    values = [r2(content[draw], predicted[0, draw]) for draw in draws]
-    rows[name] = (r2(content, predicted[0]), *np.nanquantile(values, [0.05, 0.95]))
+    values = [evaluation.r2(content[draw], predicted[0, draw]) for draw in draws]
+    rows[name] = (evaluation.r2(content, predicted[0]), *np.nanquantile(values, [0.05, 0.95]))
 columns = ["R²", "bootstrap 5 %", "bootstrap 95 %"]
 table = pd.DataFrame(rows, columns).T.drop("mean").reset_index(names="model")
-show_table(table, "Mg, field soils: R² of the first repeat", dict.fromkeys(columns, "{:.2f}"))
+figures.show_table(table, "Mg, field soils: R² of the first repeat", dict.fromkeys(columns, "{:.2f}"))
 
 # %%
-experiments = libs_experiments.repeat_experiment("low", ["mg"], {"CNN": None, **models}, range(sizes.n_seeds))
+experiments = study.repeat_experiment("low", ["mg"], {"CNN": None, **baselines}, range(sizes.n_seeds))
 experiments = experiments[experiments.model != "mean"]
 table = experiments.groupby("model", sort=False).r2.agg(["mean", "std", "min", "max"])
 caption = f"Mg, field soils: R² over {sizes.n_seeds} experiments"
-show_table(table.reset_index(), caption, dict.fromkeys(table, "{:.2f}"))
+figures.show_table(table.reset_index(), caption, dict.fromkeys(table, "{:.2f}"))
 
 # %% mystnb={"image": {"alt": "R squared of four models for magnesium in field soils, one point for each repetition of the whole experiment, lines joining the models of one experiment. The points of a model lie several tenths apart; The lines cross; PLS is on top in most."}}
-figure, axes = plots.plt.subplots(figsize=(plots.WIDTH, 3.4))
+figure, axes = figures.panels(height=3.4)
 for _, one in experiments.groupby("seed"):
     axes.plot(one.model, one.r2, color="0.8", linewidth=0.8, zorder=0)
 for name, own in experiments.groupby("model", sort=False):
-    axes.plot(own.model, own.r2, "o", color=plots.MODEL_COLOURS[name])
-axes.axhline(published["r2.mg.low"]["value"], color=plots.GREY, linestyle=":", label="published, CNN")
+    axes.plot(own.model, own.r2, "o", color=figures.MODEL_COLOURS[name])
+axes.axhline(published["r2.mg.low"]["value"], color=figures.GREY, linestyle=":", label="published, CNN")
 axes.set(ylabel="R²", title="Mg in field soils: one experiment, done again and again")
 axes.set_ylim(max(-0.5, experiments.r2.min() - 0.1), 1.05)
 legend = axes.legend(loc="lower right")
@@ -350,7 +344,7 @@ answer = None  # a share, 0 to 1
 
 # %% tags=["hide-input"]
 by_seed = experiments.pivot(index="seed", columns="model", values="r2")
-check(answer, (by_seed.CNN > by_seed.BPNN).mean(), 0.005, "pivot by seed, then compare two columns")
+teaching.check(answer, (by_seed.CNN > by_seed.BPNN).mean(), 0.005, "pivot by seed, then compare two columns")
 
 # %% [markdown]
 # ```{exercise-end}
@@ -378,14 +372,14 @@ print(f"{(by_seed.CNN > by_seed.BPNN).mean():.2f}")
 
 # %%
 native = libs.settings()["reference_soil_ppm"]
-background = {target: native[target.capitalize()] for target in TARGETS}
+background = {target: native[target.capitalize()] for target in study.TARGETS}
 print("native content:", ", ".join(f"{target.capitalize()} {ppm:,} ppm" for target, ppm in background.items()))
-frame = libs_experiments.repeat_experiment("low", TARGETS, chosen, [0], background)
+frame = study.repeat_experiment("low", study.TARGETS, chosen, [0], background)
 second = frame.set_index(["target", "model"]).r2
 first = metrics[(metrics.range == "low") & (metrics.repeat == 0)].set_index(["target", "model"]).r2
 rows = {"label is all there is": first.loc[second.index], "label on top of the native content": second}
 table = pd.DataFrame(rows).rename(index=str.capitalize, level="target").reset_index()
-show_table(table, "R² in the field soils under two readings of the labels", dict.fromkeys(rows, "{:.2f}"))
+figures.show_table(table, "R² in the field soils under two readings of the labels", dict.fromkeys(rows, "{:.2f}"))
 
 # %% [markdown]
 # Under the second reading no model finds anything: a few ppm of sodium on top of thousands, from soils that each couple
@@ -416,19 +410,21 @@ show_table(table, "R² in the field soils under two readings of the labels", dic
 # field soils.
 
 # %%
-folder = measured_folder()
-sets = {} if folder is None else libs_measured.read_folder(folder)
+folder = resources.measured_folder()
+sets = {} if folder is None else study.read_folder(folder)
 sets = {name: data for name, data in sets.items() if "mg_ppm" in data.properties}
 if not sets:
     print("no measured LIBS table with mg_ppm in SPECTRAKIT_DATA: simulated field soils instead")
     sets = {"simulated field soils": many["low"].subset(range(48))}
 for name, data in sets.items():
-    own = libs_measured.measured_task(data, "mg")
-    own_splits = grouped_folds(own.sample_id, 5, 1)
+    own = study.measured_task(data, "mg")
+    own_splits = evaluation.grouped_folds(own.sample_id, 5, 1)
     print(f"{name}: {len(set(own.sample_id))} soils; {data.provenance_line()}")
-    for model_name, model in {"CNN": None, **models}.items():
-        predicted = own_splits.out_of_fold(libs_experiments.fit_model(model, own, own_splits))[0]
-        print(f"  {model_name}: R² {r2(own.content, predicted):.2f}, RMSE {rmse(own.content, predicted):.1f} ppm")
+    for model_name, model in {"CNN": None, **baselines}.items():
+        predicted = own_splits.out_of_fold(study.fit_model(model, own, own_splits))[0]
+        print(
+            f"  {model_name}: R² {evaluation.r2(own.content, predicted):.2f}, RMSE {evaluation.rmse(own.content, predicted):.1f} ppm"
+        )
 
 # %% [markdown]
 # ## Summary

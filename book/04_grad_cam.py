@@ -16,25 +16,17 @@
 # **Time**: about 45 minutes to read; the code runs in under a minute.
 # **You need**: chapters 1 and 2, and a little PyTorch.
 
-# %%
+# %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
 from sklearn.metrics import r2_score
 
-from spectrakit import explain as audit
-from spectrakit import explain as gradcam
-from spectrakit.ledger import LINE_AGREES, LINE_LEANS, load_published, load_results
-from spectrakit.resources import measured_folder
+from spectrakit import explain, ledger, preprocess, resources, teaching
 from spectrakit.simulate import libs
-from spectrakit.studies import libs as libs_audit
-from spectrakit.studies import libs as libs_measured
-from spectrakit.studies.libs import TASKS, OpenChoices, cut_task, reference_lines
-from spectrakit.teaching import figures as plots
-from spectrakit.teaching import widgets as map_browser
-from spectrakit.teaching.exercises import check
-from spectrakit.teaching.figures import show_table
+from spectrakit.studies import libs as study
+from spectrakit.teaching import figures, widgets
 
 # %% [markdown]
 # ## Networks to look at
@@ -44,15 +36,14 @@ from spectrakit.teaching.figures import show_table
 # ten networks of one 10-fold cross-validation, with the settings of chapter 2.
 
 # %%
-torch.set_num_threads(1)
-plots.book_style()
+figures.book_style()
 data = {"high": libs.measure(libs.spiked_soils()), "low": libs.measure(libs.field_soils())}
 print(data["high"].provenance_line())
-tasks = {(target, range_): cut_task(data[range_], target, range_) for target, range_ in TASKS}
-explained = {key: libs_audit.explain_task(task) for key, task in tasks.items()}
+tasks = {(target, range_): study.cut_task(data[range_], target, range_) for target, range_ in study.TASKS}
+explained = {key: study.explain_task(task) for key, task in tasks.items()}
 for part in explained.values():
     score = r2_score(part.task.content, part.predicted)
-    print(f"{plots.task_title(part.task)}: {part.X.shape[2]} channels, out-of-fold R² {score:.2f}")
+    print(f"{figures.task_title(part.task)}: {part.X.shape[2]} channels, out-of-fold R² {score:.2f}")
 
 # %% [markdown]
 # The networks work, more or less: their out-of-fold R² says so. Now for the question of *how*. Before asking a
@@ -60,12 +51,12 @@ for part in explained.values():
 # network, the mean of its training spectra was subtracted and the rest divided by one standard deviation.
 
 # %% mystnb={"image": {"alt": "Six panels of scaled spectra, coloured by content, for calcium, magnesium and sodium in spiked and in field soils. At the lines the spectra fan out; on the background between them they fan out less, and the other way round."}}
-figure, grid = plt.subplots(2, 3, figsize=(plots.WIDTH, 4.6), sharex="col")
+figure, grid = figures.panels(2, 3, height=4.6, sharex="col")
 for axes, part in zip(grid.ravel(), explained.values(), strict=True):
     rank = part.task.content.argsort().argsort() / 11
     for spectrum, share in zip(part.out_of_fold(part.X), rank, strict=True):
-        axes.plot(part.task.wavelength, spectrum, color=plt.cm.viridis(0.92 * share), linewidth=0.9)
-    axes.set_title(plots.task_title(part.task))
+        axes.plot(part.task.wavelength, spectrum, color=figures.RISING(share), linewidth=0.9)
+    axes.set_title(figures.task_title(part.task))
     axes.locator_params(axis="x", nbins=3)
 figure.supxlabel("Wavelength (nm)", fontsize=11)
 figure.supylabel("Scaled signal (dark: low content)", fontsize=11)
@@ -119,13 +110,13 @@ print("places with an open ReLU:", (features > 0).sum(dim=2).ravel().tolist())
 #
 # $$\mathrm{CAM}_i = \mathrm{ReLU}\Big(\sum_m \alpha^m F^m_i\Big),$$
 #
-# and at the end the $L$ values are stretched to the channels of the spectrum. `gradcam.grad_cam` does the same for
+# and at the end the $L$ values are stretched to the channels of the spectrum. `explain.grad_cam` does the same for
 # any network and layer.
 
 # %%
 cam = torch.relu((alpha * features).sum(dim=1, keepdim=True))  # equation 10: (1, 1, 123)
 cam = torch.nn.functional.interpolate(cam, size=spectrum.shape[1], mode="linear")[0, 0].detach().numpy()
-same = gradcam.grad_cam(network, network.target_layer, spectrum)[0]
+same = explain.grad_cam(network, network.target_layer, spectrum)[0]
 print(f"{len(cam)} channels; largest difference from the package {np.abs(cam - same).max():.1g} of {cam.max():.3g}")
 
 # %% [markdown]
@@ -145,7 +136,7 @@ def figure_7(target, range_="high"):
     part = explained[target, range_]
     maps = part.out_of_fold(part.all_maps())
     outcome = pd.Series({"task": part.task, "maps": maps})
-    return plots.grad_cam_map(outcome, plots.line_labels(reference_lines(target)))
+    return figures.grad_cam_map(outcome, figures.line_labels(study.reference_lines(target)))
 
 
 figure_7("ca")
@@ -186,7 +177,7 @@ plt.show()
 # mean training spectrum and see by how much the prediction changes, in either direction.
 
 # %% mystnb={"image": {"alt": "Three panels, one a window, each with three curves scaled to their maximum: Grad-CAM of what raises the prediction, Grad-CAM of what lowers it, and the size of the occlusion effect. The three have their peaks in different places around the lines."}}
-figure, grid = plt.subplots(3, 1, figsize=(plots.WIDTH, 7.2))
+figure, grid = figures.panels(3, 1, height=7.2)
 for axes, target in zip(grid, ("ca", "mg", "na"), strict=True):
     part = explained[target, "high"]
     answers = {"raises": part.all_maps(), "lowers": part.counter_maps(), "occluded": np.abs(part.all_effects())}
@@ -194,7 +185,7 @@ for axes, target in zip(grid, ("ca", "mg", "na"), strict=True):
         mean = part.out_of_fold(values).mean(axis=0)
         axes.plot(part.task.wavelength, mean / mean.max(), style, label=name, linewidth=1.8)
     axes.set(ylabel="Share of maximum", xlim=part.task.wavelength[[0, -1]])
-    plots.draw_lines(axes, plots.line_labels(reference_lines(target)))
+    figures.draw_lines(axes, figures.line_labels(study.reference_lines(target)))
 grid[0].legend(loc="upper left", bbox_to_anchor=(0, 1.28), ncols=3)
 grid[-1].set_xlabel("Wavelength (nm)")
 plt.show()
@@ -214,7 +205,7 @@ plt.show()
 # anew so different that you would have noticed?
 
 # %%
-map_browser.grad_cam_browser(explained)
+widgets.grad_cam_browser(explained)
 
 # %% [markdown]
 # ## The audit
@@ -228,16 +219,16 @@ map_browser.grad_cam_browser(explained)
 # share of shifts is the **p-value**. It keeps the number of lines, their distances and the smoothness of the map.
 
 # %% mystnb={"image": {"alt": "Six panels with the mean map of each task as a curve over wavelength, and grey bands where a channel lies within one resolution element of a reference line. The curves rise at or near many of the bands, often at a band's edge, and are not zero between them."}}
-figure, grid = plt.subplots(3, 2, figsize=(plots.WIDTH, 6.6), sharex="row")
-for axes, (target, range_) in zip(grid.T.ravel(), TASKS, strict=True):
-    part, lines = explained[target, range_], reference_lines(target).wavelength_air_nm
+figure, grid = figures.panels(3, 2, height=6.6, sharex="row")
+for axes, (target, range_) in zip(grid.T.ravel(), study.TASKS, strict=True):
+    part, lines = explained[target, range_], study.reference_lines(target).wavelength_air_nm
     maps = part.out_of_fold(part.all_maps())
     maps = maps[maps.sum(axis=1) > 0]
     mean = (maps / maps.sum(axis=1, keepdims=True)).mean(axis=0)
     axes.plot(part.task.wavelength, 100 * mean)
-    near = audit.near_lines(part.task.wavelength, lines)
+    near = explain.near_lines(part.task.wavelength, lines)
     axes.fill_between(part.task.wavelength, 0, 1, where=near, transform=axes.get_xaxis_transform(), color="#5B647033")
-    axes.set(title=plots.task_title(part.task), ylim=(0, None))
+    axes.set(title=figures.task_title(part.task), ylim=(0, None))
 figure.supxlabel("Wavelength (nm)", fontsize=11)
 figure.supylabel("Mass a channel (%); grey: near a reference line", fontsize=11)
 plt.show()
@@ -262,12 +253,12 @@ plt.show()
 # of its effect.
 
 # %%
-results = pd.DataFrame({plots.task_title(part.task): libs_audit.audit_task(part) for part in explained.values()}).T
+results = pd.DataFrame({figures.task_title(part.task): study.audit_task(part) for part in explained.values()}).T
 names = {"share": "Near lines", "by_chance": "By chance", "p_value": "p", "n_maps": "Maps", "with_random": "Erased"}
 names |= {"between_folds": "Folds", "with_raising": "Raising", "with_any": "Either way"}
 shown = results.rename(columns=names).rename_axis("Task").reset_index()
 formats = {name: "{:.2f}" for name in names.values()} | {"p": "{:.3f}", "Maps": "{:.0f}"}
-show_table(shown, "The audit of the maps, one repeat of the cross-validation", formats)
+figures.show_table(shown, "The audit of the maps, one repeat of the cross-validation", formats)
 
 # %% [markdown]
 # How to read the p-values? Their smallest possible value is one over the number of channels, and there are six tasks:
@@ -282,7 +273,7 @@ print(f"p at most 0.05 in {small.sum()} of 6 tasks, at most 0.05/6 in {(results[
 for task in results.index[small]:
     print(f"  {task}: {results.share[task]:.0%} of the mass near lines, {results.by_chance[task]:.0%} by chance")
 print(f"Below chance: {', '.join(results.index[excess < 0]) or 'none'}.")
-recorded = {key: load_results("libs")["results"][f"gradcam_p.{'.'.join(key)}"]["value"] for key in TASKS}
+recorded = {key: ledger.load_results("libs")["results"][f"gradcam_p.{'.'.join(key)}"]["value"] for key in study.TASKS}
 print("Recorded run:", ", ".join(f"{t.capitalize()} {r} {p:.3f}" for (t, r), p in recorded.items()))
 
 # %% [markdown]
@@ -302,21 +293,20 @@ print("Recorded run:", ", ".join(f"{t.capitalize()} {r} {p:.3f}" for (t, r), p i
 # else is as before: soils, splits, network, initial weights.
 
 # %%
-from spectrakit.preprocess import normalise_maximum
 
-by_maximum = OpenChoices(normalise=normalise_maximum)
+by_maximum = study.OpenChoices(normalise=preprocess.normalise_maximum)
 rows = []
 for part in explained.values():
-    other = libs_audit.explain_task(part.task, by_maximum)
-    first, second = results.loc[plots.task_title(part.task)], libs_audit.audit_task(other, n_randomisations=1)
+    other = study.explain_task(part.task, by_maximum)
+    first, second = results.loc[figures.task_title(part.task)], study.audit_task(other, n_randomisations=1)
     scores = [r2_score(each.task.content, each.predicted) for each in (part, other)]
     shares = (first["share"], second["share"], first["by_chance"])
-    rows.append((plots.task_title(part.task), *shares, first["p_value"], second["p_value"], *scores))
+    rows.append((figures.task_title(part.task), *shares, first["p_value"], second["p_value"], *scores))
 moved = sum(row[2] < row[1] and row[7] >= row[6] for row in rows)
 print(f"Divided by the maximum, {moved} of 6 tasks have less mass near the lines, and an R² that is no lower.")
 heads = ["Task", "Near lines: mean", "Maximum", "By chance", "p: mean", "p: maximum", "R²: mean", "R²: maximum"]
 formats = {head: "{:.3f}" if head[0] == "p" else "{:.2f}" for head in heads[1:]}
-show_table(pd.DataFrame(rows, columns=heads), "Divided by the mean or by the maximum", formats)
+figures.show_table(pd.DataFrame(rows, columns=heads), "Divided by the mean or by the maximum", formats)
 
 # %% [markdown]
 # The maps move away from the lines, and the R² does not always go down with them: a network that reads the background
@@ -332,14 +322,16 @@ show_table(pd.DataFrame(rows, columns=heads), "Divided by the mean or by the max
 # line in the window? And how deep, optically, is it at its centre?
 
 # %%
-published = load_published("libs")
-found = libs_audit.named_lines_frame(published)
+published = ledger.load_published("libs")
+found = study.named_lines_frame(published)
 findings = ["no such line", "too faint", "faint", "strong enough"]
-found["finding"] = pd.cut(found["relative_strength"], [-1, 0, LINE_LEANS, LINE_AGREES, np.inf], labels=findings)
+found["finding"] = pd.cut(
+    found["relative_strength"], [-1, 0, ledger.LINE_LEANS, ledger.LINE_AGREES, np.inf], labels=findings
+)
 labels = {"line": "Named", "finding": "Finding", "window": "Window", "strongest_nm": "In the table (nm)"}
 labels |= {"relative_strength": "Strength", "depth": "Optical depth"}
 strength_format = {"In the table (nm)": "{:.2f}", "Strength": "{:.1g}", "Optical depth": "{:.1g}"}
-show_table(found[list(labels)].rename(columns=labels), "The 26 named lines, looked up", strength_format)
+figures.show_table(found[list(labels)].rename(columns=labels), "The 26 named lines, looked up", strength_format)
 
 # %% [markdown]
 # The strength is the **thin emissivity**: the light of a plasma that does not absorb its own light, which goes with
@@ -368,11 +360,11 @@ print(f"Of {len(own)} named lines of the window's own element, {(own['relative_s
 # lines is dense. Count the lines in each window, and the share of its channels within one resolution element of one.
 
 # %%
-widths = libs_audit.net_widths(published)
+widths = study.net_widths(published)
 heads = {"window": "Window", "channels": "Channels", "named": "Lines named", "named_cover": "Near a named line (%)"}
 heads |= {"known": "Lines known", "known_cover": "Near a known line (%)"}
 percent = {"Near a named line (%)": "{:.0f}", "Near a known line (%)": "{:.0f}"}
-show_table(widths.rename(columns=heads), "How much of each window lies near a line", percent)
+figures.show_table(widths.rename(columns=heads), "How much of each window lies near a line", percent)
 
 # %% [markdown]
 # Wherever a map has its maximum, a line of *some* element of a soil stands beside it. "The bright places coincide with
@@ -406,7 +398,9 @@ show_table(widths.rename(columns=heads), "How much of each window lies near a li
 answer = None
 
 # %% tags=["hide-input"]
-check(answer, 1 / 33, 5e-4, "the true place counts as one of the placements, and a window has as many as channels")
+teaching.check(
+    answer, 1 / 33, 5e-4, "the true place counts as one of the placements, and a window has as many as channels"
+)
 
 # %% [markdown]
 # ```{exercise-end}
@@ -419,8 +413,8 @@ check(answer, 1 / 33, 5e-4, "the true place counts as one of the placements, and
 
 # %%
 sodium = tasks["na", "high"].wavelength
-perfect = audit.near_lines(sodium, reference_lines("na").wavelength_air_nm).astype(float)
-smallest = audit.line_mass(perfect, sodium, reference_lines("na").wavelength_air_nm).p_value
+perfect = explain.near_lines(sodium, study.reference_lines("na").wavelength_air_nm).astype(float)
+smallest = explain.line_mass(perfect, sodium, study.reference_lines("na").wavelength_air_nm).p_value
 print(f"{smallest:.3f}, above 0.05/6 = {0.05 / 6:.4f}: with so few channels no map of one window can pass.")
 
 # %% [markdown]
@@ -436,12 +430,14 @@ print(f"{smallest:.3f}, above 0.05/6 = {0.05 / 6:.4f}: with so few channels no m
 
 # %%
 part = explained["na", "low"]
-maps = part.out_of_fold(part.all_maps(libs_audit.RELU))
-lines = reference_lines("na").wavelength_air_nm
+maps = part.out_of_fold(part.all_maps(study.RELU))
+lines = study.reference_lines("na").wavelength_air_nm
 answer = None
 
 # %% tags=["hide-input"]
-check(answer, audit.line_mass(maps, part.task.wavelength, lines).share, 0.005, "audit.line_mass gives share and p")
+teaching.check(
+    answer, explain.line_mass(maps, part.task.wavelength, lines).share, 0.005, "audit.line_mass gives share and p"
+)
 
 # %% [markdown]
 # ```{exercise-end}
@@ -454,10 +450,10 @@ check(answer, audit.line_mass(maps, part.task.wavelength, lines).share, 0.005, "
 
 # %%
 for key, part in explained.items():
-    lines, axis = reference_lines(key[0]).wavelength_air_nm, part.task.wavelength
-    places = (libs_audit.CONVOLUTION, libs_audit.RELU)
-    before, after = (audit.line_mass(part.out_of_fold(part.all_maps(place)), axis, lines) for place in places)
-    print(f"{plots.task_title(part.task)}: {before.share:.2f} before the ReLU, {after.share:.2f} after it")
+    lines, axis = study.reference_lines(key[0]).wavelength_air_nm, part.task.wavelength
+    places = (study.CONVOLUTION, study.RELU)
+    before, after = (explain.line_mass(part.out_of_fold(part.all_maps(place)), axis, lines) for place in places)
+    print(f"{figures.task_title(part.task)}: {before.share:.2f} before the ReLU, {after.share:.2f} after it")
 
 # %% [markdown]
 # ```{solution-end}
@@ -476,7 +472,7 @@ mean_lowering = part.out_of_fold(part.counter_maps()).mean(axis=0)
 answer = None
 
 # %% tags=["hide-input"]
-check(answer, part.task.wavelength[mean_lowering.argmax()], 0.02, "argmax over the 66 channels", "nm")
+teaching.check(answer, part.task.wavelength[mean_lowering.argmax()], 0.02, "argmax over the 66 channels", "nm")
 
 # %% [markdown]
 # ```{exercise-end}
@@ -515,11 +511,11 @@ print(
 # contents cannot train a network, so there is nothing to explain.
 
 # %%
-folder = measured_folder()
-sets = {} if folder is None else libs_measured.read_folder(folder)
-own_tasks = libs_audit.measured_tasks(sets)
+folder = resources.measured_folder()
+sets = {} if folder is None else study.read_folder(folder)
+own_tasks = study.measured_tasks(sets)
 for (name, target), task in own_tasks.items():
-    found = libs_audit.audit_task(libs_audit.explain_task(task, resolving_power=5000))
+    found = study.audit_task(study.explain_task(task, resolving_power=5000))
     print(
         f"{name}, {target}: {found['share']:.2f} near lines, {found['by_chance']:.2f} by chance, p {found['p_value']:.3f}"
     )

@@ -17,43 +17,20 @@
 # **Time**: about 45 minutes to read; the code runs in about a minute.
 # **You need**: Python with NumPy, and the idea of a convolution from [chapter 2](02_cnn_regression.ipynb).
 
-# %%
+# %% tags=["hide-input"]
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import sklearn
 import torch
-from sklearn.cross_decomposition import PLSRegression
-from sklearn.ensemble import RandomForestRegressor
-from sklearn.model_selection import GridSearchCV
 
-from spectrakit.evaluation import r2, rmse, rpd
-from spectrakit.ledger import load_published
-from spectrakit.models import ResNetConfig, initial_network, load_network
-from spectrakit.preprocess import network_input
-from spectrakit.resources import data_path, measured_folder, profile_name
-from spectrakit.simulate import ASD_FIELDSPEC_3, FOSS_XDS
-from spectrakit.simulate.soils import (
-    CONSTITUENTS,
-    N_SAMPLES,
-    band_table,
-    draw_soils,
-    kubelka_munk,
-    published_ph,
-    simulate_gejiu,
-    simulate_lucas,
-    soil_reflectance,
-)
-from spectrakit.studies.gejiu import PROFILES, domain, source_domain
-from spectrakit.teaching import figures as plots
-from spectrakit.teaching.exercises import check
-from spectrakit.teaching.figures import show_table
-from spectrakit.teaching.widgets import soil_mixer
-from spectrakit.training import ONE_CYCLE, PAPER, fit_network, predict
+from spectrakit import evaluation, ledger, models, preprocess, resources, simulate, teaching, training
+from spectrakit.studies import gejiu as study
+from spectrakit.teaching import figures
 
-torch.set_num_threads(1)  # the networks are small: a second thread costs more than it brings
-plots.book_style()
-published = load_published("gejiu")["entries"]
+figures.book_style()
+published = ledger.load_published("gejiu")["entries"]
 
 # %% [markdown]
 # ## No band of acidity
@@ -74,15 +51,15 @@ published = load_published("gejiu")["entries"]
 # that topsoils have the ranges that surveys report. Here is how pH goes along with what else is drawn.
 
 # %%
-soils = draw_soils(6000, random_state=0)
-ph = published_ph(soils.properties["ph"].to_numpy())
+soils = simulate.soils.draw_soils(6000, random_state=0)
+ph = simulate.soils.published_ph(soils.properties["ph"].to_numpy())
 going_along = soils.properties.drop(columns="ph").corrwith(pd.Series(ph), method="spearman")
 names = {"soc_pct": "organic carbon", "clay_pct": "clay", "sand_pct": "sand", "caco3_pct": "carbonate"}
 names |= {"cec_cmol_kg": "cation exchange capacity", "fe_oxides_pct": "iron oxides"}
 names |= {"kaolinite_pct": "kaolinite in the clay", "hematite_pct": "hematite in the iron oxides"}
 table = pd.DataFrame({"Property": going_along.index.map(names), "Rank correlation": going_along.to_numpy()})
 table = table.sort_values("Rank correlation", key=abs, ascending=False)
-show_table(
+figures.show_table(
     table, f"Rank correlation with pH, {len(soils):,} simulated topsoils of Europe", {"Rank correlation": "{:+.2f}"}
 )
 
@@ -108,14 +85,14 @@ show_table(
 # %%
 ratio = np.array([0.01, 0.1, 1.0, 10.0])  # K / S
 by_hand = 1 + ratio - np.sqrt(ratio * (ratio + 2))
-assert np.array_equal(by_hand, kubelka_munk(ratio))
+assert np.array_equal(by_hand, simulate.soils.kubelka_munk(ratio))
 print("K/S        ", ratio)
 print("reflectance", by_hand.round(3))
-bands = band_table()
+bands = simulate.soils.band_table()
 columns = {"centre_nm": "Centre (nm)", "width_nm": "Width (nm)", "absorption": "K/S", "assignment": "Assignment"}
 calcite = bands.query("constituent == 'calcite'")[[*columns, "source"]].rename(columns=columns | {"source": "Source"})
 formats = {"Centre (nm)": "{:.0f}", "Width (nm)": "{:.0f}", "K/S": "{:.3g}"}
-show_table(calcite, "Bands of calcite, as pure powder of 50 µm grains", formats, wide=["Assignment"])
+figures.show_table(calcite, "Bands of calcite, as pure powder of 50 µm grains", formats, wide=["Assignment"])
 
 # %% [markdown]
 # Note the size of those numbers. The strongest band of calcite within our range has a $K/S$ below a tenth for the
@@ -128,14 +105,14 @@ known = {"kaolinite": [1414, 2165, 2207], "smectite": [1413, 1909, 2207], "illit
 known |= {"hematite": [530, 880], "goethite": [485, 935], "calcite": [1995, 2341], "organic_matter": [1726, 2309]}
 known |= {"water": [970, 1455, 1935]}
 axis = np.arange(400.0, 2500.0)
-pure = np.eye(len(CONSTITUENTS))[[CONSTITUENTS.index(name) for name in known]]
-pure = soil_reflectance(pure, np.full(len(known), 50.0), axis)
+pure = np.eye(len(simulate.soils.CONSTITUENTS))[[simulate.soils.CONSTITUENTS.index(name) for name in known]]
+pure = simulate.soils.soil_reflectance(pure, np.full(len(known), 50.0), axis)
 labels = {1414: "O-H", 1413: "O-H, water", 1411: "O-H", 1909: "water", 2165: "Al-OH", 2207: "Al-OH", 2200: "Al-OH"}
 labels |= {2347: "Al-OH", 530: "Fe-O-Fe", 880: "Fe", 485: "Fe-O-Fe", 935: "Fe", 1995: "CO₃", 2341: "CO₃", 1726: "C-H"}
 labels |= {2309: "C-H", 970: "O-H", 1455: "O-H", 1935: "O-H"}
 named = {name: [(nm, f"{labels[nm]} {nm}") for nm in places] for name, places in known.items()}
 shown = {name.replace("_", " "): values for name, values in zip(known, pure, strict=True)}
-figure = plots.constituent_spectra(axis, shown, dict(zip(shown, named.values(), strict=True)))
+figure = figures.constituent_spectra(axis, shown, dict(zip(shown, named.values(), strict=True)))
 # %% [markdown]
 # ### Mix your own soil
 #
@@ -145,7 +122,7 @@ figure = plots.constituent_spectra(axis, shown, dict(zip(shown, named.values(), 
 # change of the same size?
 
 # %%
-soil_mixer()
+teaching.widgets.soil_mixer()
 
 # %% [markdown]
 # In the soil of the start, doubling the hematite from 0.1 to 0.2 % takes 8 % of the light away at 530 nm. One per cent
@@ -164,7 +141,7 @@ answer = None  # a share, 0 to 1
 
 # %% tags=["hide-input"]
 hint = "K/S = (1 − R)² / (2 R); a scattering half as large doubles it"
-check(answer, float(kubelka_munk(2 * (1 - 0.3) ** 2 / (2 * 0.3))), 0.002, hint)
+teaching.check(answer, float(simulate.soils.kubelka_munk(2 * (1 - 0.3) ** 2 / (2 * 0.3))), 0.002, hint)
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -192,12 +169,12 @@ check(answer, float(kubelka_munk(2 * (1 - 0.3) ** 2 / (2 * 0.3))), 0.002, hint)
 
 # %% mystnb={"image": {"alt": "Ratio of the ASD to the FOSS reading of four soils over wavelength. Each is a flat line within about two per cent of one, with steps of up to about one per cent at 1000 and 1830 nm, different in every soil; the noise grows below 600 and above 2400 nm."}}
 generator = np.random.default_rng(3)
-four = soil_reflectance(soils.composition[:4], soils.grain_um[:4], axis)
-foss, asd = FOSS_XDS.measure(four, generator), ASD_FIELDSPEC_3.measure(four, generator)
-figure, axes = plots.plt.subplots(figsize=(plots.WIDTH, 3.2))
+four = simulate.soils.soil_reflectance(soils.composition[:4], soils.grain_um[:4], axis)
+foss, asd = simulate.FOSS_XDS.measure(four, generator), simulate.ASD_FIELDSPEC_3.measure(four, generator)
+figure, axes = figures.panels(height=3.2)
 axes.plot(axis, (asd / foss).T, linewidth=0.8)
 axes.set(xlabel="Wavelength (nm)", ylabel="ASD over FOSS", xlim=(400, 2499), ylim=(0.94, 1.06))
-plots.draw_lines(axes, [(1000, "splice 1000"), (1830, "splice 1830")])
+figures.draw_lines(axes, [(1000, "splice 1000"), (1830, "splice 1830")])
 # %% [markdown]
 # The level of each line is the white reference, which is never quite the same twice. The steps differ in height and
 # sign from soil to soil. A per cent is not much beside the differences between soils, but it is more than trace
@@ -205,12 +182,12 @@ plots.draw_lines(axes, [(1000, "splice 1000"), (1830, "splice 1830")])
 # one of soils: Gejiu's are red, weathered and partly acid from mine waste. Source and target in one picture:
 
 # %% mystnb={"image": {"alt": "Median reflectance and the range of nine soils of ten for simulated LUCAS and simulated Gejiu. The Gejiu soils are darker throughout, most of all below 600 nm, with a steep rise near 560 nm and a clear iron band between 850 and 900 nm; both overlap widely."}}
-profile = PROFILES[profile_name()]
-lucas = simulate_lucas(1500, random_state=0)
-gejiu = simulate_gejiu()
+profile = study.PROFILES[resources.profile_name()]
+lucas = simulate.soils.simulate_lucas(1500, random_state=0)
+gejiu = simulate.soils.simulate_gejiu()
 print(lucas.provenance_line())
 print(gejiu.provenance_line())
-figure = plots.domain_spectra(axis, {"LUCAS (source)": lucas.spectra, "Gejiu (target)": gejiu.spectra})
+figure = figures.domain_spectra(axis, {"LUCAS (source)": lucas.spectra, "Gejiu (target)": gejiu.spectra})
 # %% [markdown]
 # ## The published statistics
 #
@@ -221,8 +198,8 @@ figure = plots.domain_spectra(axis, {"LUCAS (source)": lucas.spectra, "Gejiu (ta
 # no spectrum enters. The last column has the soils of this chapter.
 
 # %%
-survey = draw_soils(N_SAMPLES, random_state=1).properties
-many = pd.Series(published_ph(survey["ph"].to_numpy()))
+survey = simulate.soils.draw_soils(simulate.soils.N_SAMPLES, random_state=1).properties
+many = pd.Series(simulate.soils.published_ph(survey["ph"].to_numpy()))
 few = lucas.properties["ph"]
 statistics = {"min": "min", "max": "max", "mean": "mean", "median": "median", "sd": "std", "skewness": "skew"}
 statistics |= {"kurtosis": "kurt"}
@@ -231,7 +208,9 @@ rows = [
     for name, method in statistics.items()
 ]
 columns = ["Statistic of pH", "Published", f"{len(many):,} simulated", f"{len(few):,} of this chapter"]
-show_table(pd.DataFrame(rows, columns=columns), "Table 3 of the paper, pH", dict.fromkeys(columns[1:], "{:.2f}"))
+figures.show_table(
+    pd.DataFrame(rows, columns=columns), "Table 3 of the paper, pH", dict.fromkeys(columns[1:], "{:.2f}")
+)
 
 # %% [markdown]
 # The kurtosis of −1.24 deserves a look. The paper takes it, with the skewness near zero, for a sign of a nearly normal
@@ -245,7 +224,7 @@ show_table(pd.DataFrame(rows, columns=columns), "Table 3 of the paper, pH", dict
 # %%
 moved = many - survey["ph"]
 calcareous = survey["caco3_pct"] > 5
-low, high = published_ph(np.array([6.5, 7.5]))
+low, high = simulate.soils.published_ph(np.array([6.5, 7.5]))
 counts, edges = np.histogram(many, np.arange(3, 10.55, 0.1))
 print(f"soils move by {np.sqrt((moved**2).mean()):.2f} pH units (root mean square), at most {moved.abs().max():.2f}")
 print(f"the model's pH 6.5 to 7.5 becomes {low:.1f} to {high:.1f}")
@@ -261,7 +240,7 @@ print(f"fullest tenth of a unit: {counts.max()} of {len(many):,} soils, from pH 
 # The text gives the network's sizes, and the counterpart of its figure 2 is this.
 
 # %% mystnb={"image": {"alt": "Diagram of the network. Upper row: log reflectance of 2100 channels, average pooling to 210, convolution with 48 filters of size 3 and leaky ReLU, batch normalisation, max pooling to 105. Lower row: two residual blocks with skip connections, convolution with 32 filters, flattening to 3360, dense layers of 16, 10 and 1, pH."}}
-figure = plots.resnet_diagram()
+figure = figures.resnet_diagram()
 # %% [markdown]
 # Two steps need no learning. The input is the **logarithm** of reflectance: what scales a whole spectrum, such as the
 # brightness of the lamp, becomes a constant that is added. And **average pooling** takes the mean of each ten
@@ -272,8 +251,8 @@ figure = plots.resnet_diagram()
 # straight way through. In `ResidualBlock.forward` it is the line `out = out + identity`. The counterpart of table 1:
 
 # %%
-network = initial_network(ResNetConfig(), 0, few.to_numpy())
-X = network_input(lucas.spectra, "log")
+network = models.initial_network(models.ResNetConfig(), 0, few.to_numpy())
+X = preprocess.network_input(lucas.spectra, "log")
 value = torch.as_tensor(X[:1])
 rows = [("input", tuple(value.shape), 0), ("average pooling", tuple((value := network.pool(value)).shape), 0)]
 for layer in [*network.features, *network.head]:
@@ -281,7 +260,7 @@ for layer in [*network.features, *network.head]:
     rows.append((type(layer).__name__, tuple(value.shape), sum(weights.numel() for weights in layer.parameters())))
 table = pd.DataFrame(rows, columns=["Layer", "Shape", "Parameters"]).astype({"Shape": str})
 print(f"parameters in all: {table['Parameters'].sum():,}")
-show_table(table, "One spectrum through the network (spectra, filters, 1, places along the wavelength)")
+figures.show_table(table, "One spectrum through the network (spectra, filters, 1, places along the wavelength)")
 
 # %% [markdown]
 # More than six in ten of all parameters sit in one layer: the first dense layer, behind the flattening. Other than the
@@ -298,8 +277,10 @@ show_table(table, "One spectrum through the network (spectra, filters, 1, places
 answer = None
 
 # %% tags=["hide-input"]
-wide = initial_network(ResNetConfig(pool=1), 0, few.to_numpy())
-check(answer, sum(weights.numel() for weights in wide.parameters()), 0, "only the first dense layer sees the length")
+wide = models.initial_network(models.ResNetConfig(pool=1), 0, few.to_numpy())
+teaching.check(
+    answer, sum(weights.numel() for weights in wide.parameters()), 0, "only the first dense layer sees the length"
+)
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -323,8 +304,8 @@ print(
 # ## Two recipes
 #
 # The paper trains with Adam at a rate of 0.001, for at most 2,000 'iterations', and stops when 120 epochs have brought
-# nothing better. The batch size is not given; 32 is the default of its software. We keep this recipe as `PAPER`. On
-# 14,277 soils it can take hours on one core, and there are ten rounds. So there is a second one, `ONE_CYCLE`: the rate
+# nothing better. The batch size is not given; 32 is the default of its software. We keep this recipe as `training.PAPER`. On
+# 14,277 soils it can take hours on one core, and there are ten rounds. So there is a second one, `training.ONE_CYCLE`: the rate
 # rises over the first third of the steps and then falls to nothing, batches are larger, and 34 epochs do. The mean
 # spectrum is subtracted first, which changes nothing that the network can express but spares it the way there. All
 # convolutions but the first compute in bfloat16, with 8 bits in place of 24: the first looks for differences between
@@ -333,22 +314,22 @@ print(
 # make few steps, and without bfloat16, which not every processor has.
 
 # %%
-source = domain(lucas, "ph", n_rounds=1, random_state=0)
-training, test = source.rounds[0]
+source = study.domain(lucas, "ph", n_rounds=1, random_state=0)
+train, test = source.rounds[0]
 X, y = source.log_reflectance, source.target
 recipes = {
-    "paper's recipe": replace(PAPER, max_epochs=15),
-    "one cycle": replace(ONE_CYCLE, max_epochs=15, batch_size=16, bfloat16=False),
+    "paper's recipe": replace(training.PAPER, max_epochs=15),
+    "one cycle": replace(training.ONE_CYCLE, max_epochs=15, batch_size=16, bfloat16=False),
 }
 networks, histories = {}, {}
 for name, recipe in recipes.items():
-    networks[name] = initial_network(ResNetConfig(), 0, y[training])
-    histories[name] = fit_network(networks[name], X[training], y[training], recipe, 0)
-    score = r2(y[test], predict(networks[name], X[test])[:, 0])
+    networks[name] = models.initial_network(models.ResNetConfig(), 0, y[train])
+    histories[name] = training.fit_network(networks[name], X[train], y[train], recipe, 0)
+    score = evaluation.r2(y[test], training.predict(networks[name], X[test])[:, 0])
     print(f"{name}: {len(histories[name])} epochs, R² of the test soils {score:.2f}")
 
 # %% mystnb={"image": {"alt": "Learning curves of the two recipes over fifteen epochs, RMSE of trained and of watched soils. Both stand at about 1.2 pH units for several epochs and then fall; one cycle falls much further, the paper's recipe has only begun to."}}
-figure = plots.learning_curves(histories)
+figure = figures.learning_curves(histories)
 _ = figure.axes[0].set_ylabel("RMSE (pH units)")
 # %% [markdown]
 # Look at the first epochs: the curves stand still, just below the deviation of pH, before they fall. First the network
@@ -362,17 +343,17 @@ _ = figure.axes[0].set_ylabel("RMSE (pH units)")
 # one-cycle recipe. Both are asked about the same 1,500 *other* soils, which neither has seen in any form.
 
 # %%
-fresh = simulate_lucas(1500, random_state=1)
-fresh_X, fresh_y = network_input(fresh.spectra, "log"), fresh.properties["ph"].to_numpy()
-full, metadata = load_network(data_path("models", "resnet_lucas_ph.safetensors"))
+fresh = simulate.soils.simulate_lucas(1500, random_state=1)
+fresh_X, fresh_y = preprocess.network_input(fresh.spectra, "log"), fresh.properties["ph"].to_numpy()
+full, metadata = models.load_network(resources.data_path("models", "resnet_lucas_ph.safetensors"))
 print(f"recorded run: {metadata['origin']} soils, recipe '{metadata['recipe']['name']}', scores {metadata['scores']}")
 answers = {
-    "this run, 1,125 soils": predict(networks["one cycle"], fresh_X)[:, 0],
-    "recorded run, 14,277 soils": predict(full, fresh_X)[:, 0],
+    "this run, 1,125 soils": training.predict(networks["one cycle"], fresh_X)[:, 0],
+    "recorded run, 14,277 soils": training.predict(full, fresh_X)[:, 0],
 }
 
 # %% mystnb={"image": {"alt": "Predicted over measured pH for 1,500 simulated soils and two networks. In both the points follow the diagonal loosely; the network that learned from 14,277 soils scatters less and has a dense cloud of calcareous soils at pH 7.5. Several soils of pH 6.5 to 8 are predicted two units too low."}}
-figure = plots.predicted_vs_measured({name: (fresh_y, predicted) for name, predicted in answers.items()}, "pH")
+figure = figures.predicted_vs_measured({name: (fresh_y, predicted) for name, predicted in answers.items()}, "pH")
 
 
 # %%
@@ -380,18 +361,28 @@ def pooled(log_reflectance):
     return log_reflectance.reshape(len(log_reflectance), -1, 10).mean(2)  # what the network's average pooling does
 
 
-more = simulate_lucas(4500, random_state=0)
-more_X, more_y = pooled(network_input(more.spectra, "log")), more.properties["ph"].to_numpy()
+more = simulate.soils.simulate_lucas(4500, random_state=0)
+more_X, more_y = pooled(preprocess.network_input(more.spectra, "log")), more.properties["ph"].to_numpy()
 by_pls = {}
-for name, rows in {"PLS, 1,125 soils": training, "PLS, 4,500 soils": slice(None)}.items():
-    by_pls[name] = PLSRegression(30, scale=False).fit(more_X[rows], more_y[rows]).predict(pooled(fresh_X)).ravel()
+for name, rows in {"PLS, 1,125 soils": train, "PLS, 4,500 soils": slice(None)}.items():
+    by_pls[name] = (
+        sklearn.cross_decomposition.PLSRegression(30, scale=False)
+        .fit(more_X[rows], more_y[rows])
+        .predict(pooled(fresh_X))
+        .ravel()
+    )
 
 # %%
 rows = [("ResNet-pH, published", *(published[f"{score}.resnet_ph"]["value"] for score in ("r2", "rmse", "rpd")))]
 scored = {f"ResNet-pH, {name}": own for name, own in answers.items()} | by_pls
-rows += [(name, *(score(fresh_y, own) for score in (r2, rmse, rpd))) for name, own in scored.items()]
+rows += [
+    (name, *(score(fresh_y, own) for score in (evaluation.r2, evaluation.rmse, evaluation.rpd)))
+    for name, own in scored.items()
+]
 formats = dict.fromkeys(["R²", "RMSE", "RPD"], "{:.2f}")
-show_table(pd.DataFrame(rows, columns=["Model", *formats]), "pH of test soils: published, and simulated", formats)
+figures.show_table(
+    pd.DataFrame(rows, columns=["Model", *formats]), "pH of test soils: published, and simulated", formats
+)
 
 # %% [markdown]
 # **Our network stays well below the published one**, also with the full number of soils. We let that stand.
@@ -416,7 +407,9 @@ answer = None  # pH units
 
 # %% tags=["hide-input"]
 deviation, score = published["stat.ph.sd"]["value"], published["r2.resnet_ph"]["value"]
-check(answer, deviation * np.sqrt(1 - score), 0.006, "1 − R² is the squared RMSE over the variance", "pH units")
+teaching.check(
+    answer, deviation * np.sqrt(1 - score), 0.006, "1 − R² is the squared RMSE over the variance", "pH units"
+)
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -441,15 +434,15 @@ check(answer, deviation * np.sqrt(1 - score), 0.006, "1 − R² is the squared R
 
 # %%
 parts = soils.composition.to_numpy(float)
-column = CONSTITUENTS.index("calcite")
+column = simulate.soils.CONSTITUENTS.index("calcite")
 traces_hidden, all_hidden = parts.copy(), parts.copy()
 traces_hidden[parts[:, column] < 0.02, column] = 0
 all_hidden[:, column] = 0
 told = {"all fifteen fractions": parts, "calcite below 2 % hidden": traces_hidden, "all calcite hidden": all_hidden}
-forest = RandomForestRegressor(60, min_samples_leaf=3, max_features=0.5, random_state=0)
+forest = sklearn.ensemble.RandomForestRegressor(60, min_samples_leaf=3, max_features=0.5, random_state=0)
 limits = {name: forest.fit(seen[:4500], ph[:4500]).predict(seen[4500:]) for name, seen in told.items()}
 for name, predicted in limits.items():
-    print(f"{name}: R² {r2(ph[4500:], predicted):.2f}, RMSE {rmse(ph[4500:], predicted):.2f}")
+    print(f"{name}: R² {evaluation.r2(ph[4500:], predicted):.2f}, RMSE {evaluation.rmse(ph[4500:], predicted):.2f}")
 
 # %% [markdown]
 # Even the composition to the last digit leaves a ninth of the variance of pH open: in the model, as in the field, base
@@ -476,7 +469,7 @@ measured = fresh.properties["caco3_pct"].to_numpy()
 cases |= {f"network, {name}": by_carbonate(measured, fresh_y, own) for name, own in answers.items()}
 errors = pd.concat(cases, names=["Who predicts", "Carbonate (%)"]).reset_index()
 formats = {"Mean pH": "{:.2f}", "Bias": "{:+.2f}", "RMSE": "{:.2f}"}
-show_table(errors, "Errors of pH by carbonate content", formats)
+figures.show_table(errors, "Errors of pH by carbonate content", formats)
 
 # %% [markdown]
 # Soils with 0.1 to 2 % of carbonate look like soils without any, and so they are taken for more acid ones: the bias is
@@ -500,23 +493,27 @@ show_table(errors, "Errors of pH by carbonate content", formats)
 targets = lucas.properties.copy()
 contents = [name for name in targets if name != "ph"]
 targets[contents] = np.log1p(targets[contents])
-scaled = (targets - targets.iloc[training].mean()) / targets.iloc[training].std()
+scaled = (targets - targets.iloc[train].mean()) / targets.iloc[train].std()
 Y = scaled.to_numpy(np.float32)
-together = initial_network(ResNetConfig(n_outputs=Y.shape[1], relu_output=False), 0, Y[training])
-history = fit_network(together, X[training], Y[training], recipes["one cycle"], 0)
-by_network = predict(together, X[test])
-search = GridSearchCV(PLSRegression(scale=False), {"n_components": [10, 20, 30]}, cv=5)
-by_pls = [search.fit(pooled(X[training]), own[training]).predict(pooled(X[test])) for own in Y.T]
+together = models.initial_network(models.ResNetConfig(n_outputs=Y.shape[1], relu_output=False), 0, Y[train])
+history = training.fit_network(together, X[train], Y[train], recipes["one cycle"], 0)
+by_network = training.predict(together, X[test])
+search = sklearn.model_selection.GridSearchCV(
+    sklearn.cross_decomposition.PLSRegression(scale=False), {"n_components": [10, 20, 30]}, cv=5
+)
+by_pls = [search.fit(pooled(X[train]), own[train]).predict(pooled(X[test])) for own in Y.T]
 
 # %%
 rows = [
-    (names.get(name, "pH"), r2(Y[test, i], by_network[:, i]), r2(Y[test, i], np.ravel(by_pls[i])))
+    (names.get(name, "pH"), evaluation.r2(Y[test, i], by_network[:, i]), evaluation.r2(Y[test, i], np.ravel(by_pls[i])))
     for i, name in enumerate(targets)
 ]
 table = pd.DataFrame(rows, columns=["Property", "Network", "PLS"]).sort_values("Network", ascending=False)
-alone = r2(y[test], predict(networks["one cycle"], X[test])[:, 0])
+alone = evaluation.r2(y[test], training.predict(networks["one cycle"], X[test])[:, 0])
 print(f"pH by the network that learned nothing else: R² {alone:.2f}")
-show_table(table, f"R² of {len(test)} test soils, 1,125 to learn from", dict.fromkeys(["Network", "PLS"], "{:.2f}"))
+figures.show_table(
+    table, f"R² of {len(test)} test soils, 1,125 to learn from", dict.fromkeys(["Network", "PLS"], "{:.2f}")
+)
 
 # %% [markdown]
 # Read the PLS column first. Organic carbon, clay, iron oxides and carbonate *are* constituents, and each is read
@@ -539,11 +536,11 @@ def stopped_by(watched, seed):
     own = np.random.default_rng(seed).permutation(len(X))[:130]
     held, fitted, tested = own[:20], own[20:98], own[98:]
     seen = {"training side": held, "test side": tested}[watched]
-    network = initial_network(ResNetConfig(), seed, y[own[:98]])
-    recipe = replace(PAPER, max_epochs=25, patience=25)
-    fit_network(network, X[fitted], y[fitted], recipe, seed, validation=(X[seen], y[seen]))
-    on_test = r2(y[tested], predict(network, X[tested])[:, 0])
-    on_other = r2(fresh_y[:500], predict(network, fresh_X[:500])[:, 0])
+    network = models.initial_network(models.ResNetConfig(), seed, y[own[:98]])
+    recipe = replace(training.PAPER, max_epochs=25, patience=25)
+    training.fit_network(network, X[fitted], y[fitted], recipe, seed, validation=(X[seen], y[seen]))
+    on_test = evaluation.r2(y[tested], training.predict(network, X[tested])[:, 0])
+    on_other = evaluation.r2(fresh_y[:500], training.predict(network, fresh_X[:500])[:, 0])
     return {"watched": watched, "seed": seed, "test": on_test, "other": on_other}
 
 
@@ -557,7 +554,7 @@ table = runs.groupby("watched", sort=False)[["test", "other"]].mean().reset_inde
 table.columns = ["Early stopping watches", "R² of the 32 test soils", "R² of 500 other soils"]
 for name, own in (("test", gain["test"]), ("other", gain["other"])):
     print(f"gain on the {name} soils: {own.mean():+.3f}, above zero in {(own > 0).sum()} of {len(own)} draws")
-show_table(table, "Means over six draws of 130 soils", dict.fromkeys(table.columns[1:], "{:.3f}"))
+figures.show_table(table, "Means over six draws of 130 soils", dict.fromkeys(table.columns[1:], "{:.3f}"))
 
 # %% [markdown]
 # The gain on the test soils can never be negative: of the same epochs the best is taken. The other soils do not
@@ -573,7 +570,7 @@ show_table(table, "Means over six draws of 130 soils", dict.fromkeys(table.colum
 # - **The recipe** of most runs is one cycle of 34 epochs; the paper's own recipe is kept, and used in a long run
 #   for comparison.
 # - **The residual blocks** are given by the text as 'two, with ReLU and skip connections'. We put two convolutions of
-#   the same size into each, without batch normalisation. `ResNetConfig` names all such choices in one place.
+#   the same size into each, without batch normalisation. `models.ResNetConfig` names all such choices in one place.
 # - **The logarithm** is the natural one. The paper says 'logR'; the base only rescales the input.
 # - **The output's bias** starts at the mean pH. A single ReLU unit that starts below zero for every soil would never
 #   learn.
@@ -585,18 +582,20 @@ show_table(table, "Means over six draws of 130 soils", dict.fromkeys(table.colum
 # Either way the recorded network is asked too: it has seen nothing but simulated soils.
 
 # %%
-folder = measured_folder()
+folder = resources.measured_folder()
 has_lucas = folder is not None and (folder / "lucas").is_dir()
 if not has_lucas:
     print("no folder 'lucas' in SPECTRAKIT_DATA: simulated soils instead")
-own = source_domain(replace(profile, n_source=600, n_rounds=1), random_state=2, data=folder if has_lucas else None)
+own = study.source_domain(
+    replace(profile, n_source=600, n_rounds=1), random_state=2, data=folder if has_lucas else None
+)
 fit_rows, test_rows = own.rounds[0]
 fit_rows = fit_rows[:1500]  # enough for a first look; take all of them for a result
-mine = initial_network(ResNetConfig(), 0, own.target[fit_rows])
-history = fit_network(mine, own.log_reflectance[fit_rows], own.target[fit_rows], recipes["one cycle"], 0)
+mine = models.initial_network(models.ResNetConfig(), 0, own.target[fit_rows])
+history = training.fit_network(mine, own.log_reflectance[fit_rows], own.target[fit_rows], recipes["one cycle"], 0)
 for name, each in {"your network": mine, "recorded network": full}.items():
-    predicted = predict(each, own.log_reflectance[test_rows])[:, 0]
-    score, bias = r2(own.target[test_rows], predicted), np.mean(predicted - own.target[test_rows])
+    predicted = training.predict(each, own.log_reflectance[test_rows])[:, 0]
+    score, bias = evaluation.r2(own.target[test_rows], predicted), np.mean(predicted - own.target[test_rows])
     print(f"{name}: {len(test_rows)} test soils, R² {score:.2f}, mean error {bias:+.2f}")
 
 # %% [markdown]

@@ -19,37 +19,20 @@
 # **Time**: about an hour to read; the code runs in about a minute.
 # **You need**: [chapter 5](05_lucas_pretraining.ipynb). You need not have met SHAP or transfer learning.
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
-import torch
-from scipy.stats import spearmanr
 from sklearn.cross_decomposition import PLSRegression
 
-from spectrakit import explain as band_audit
-from spectrakit.evaluation import r2
-from spectrakit.explain import additivity_gap, band_shares, compare_peaks, mean_absolute, peaks, shap_values
-from spectrakit.ledger import load_published, load_results
-from spectrakit.models import load_network, transfer_baselines
-from spectrakit.resources import data_path, measured_folder, profile_name
+from spectrakit import evaluation, explain, ledger, models, resources, tables, teaching, training, workflows
 from spectrakit.simulate import soils as district
-from spectrakit.spectra import LUCAS_AXIS_NM
 from spectrakit.studies import gejiu as study
-from spectrakit.studies.gejiu import CHECKS, statistics
-from spectrakit.tables import check_table, read_table
-from spectrakit.teaching import figures as lead_plots
-from spectrakit.teaching import figures as plots
-from spectrakit.teaching.exercises import check
-from spectrakit.teaching.figures import LEAD_MODEL_NAMES, show_table
-from spectrakit.teaching.widgets import DEPTH_TEXTS, freeze_or_tune
-from spectrakit.training import fit_network, predict
-from spectrakit.workflows import prepare, run_rounds, score_frame, transfer_models
+from spectrakit.teaching import figures
 
-torch.set_num_threads(1)  # the networks are small: a second thread costs more than it brings
-plots.book_style()
-published = load_published("gejiu")["entries"]
-recorded = load_results("gejiu")
-tables = {name: pd.DataFrame(columns) for name, columns in recorded["extras"].items()}
+figures.book_style()
+published = ledger.load_published("gejiu")["entries"]
+recorded = ledger.load_results("gejiu")
+extras = {name: pd.DataFrame(columns) for name, columns in recorded["extras"].items()}
 
 # %% [markdown]
 # Two runs stand behind the numbers of this page. The **recorded run** has the counts of the paper and was made
@@ -61,7 +44,7 @@ provenance = recorded["provenance"]
 run = provenance["config"]["profile"]
 print(f"recorded run: {provenance['profile']} profile, seed {provenance['seed']}, commit {provenance['commit'][:12]}")
 print(f"  {run['n_source']:,} European soils, {run['n_rounds']} rounds, experiments in {run['n_experiment_rounds']}")
-profile = study.PROFILES[profile_name()]
+profile = study.PROFILES[resources.profile_name()]
 print(f"live run: {profile.name} profile, {profile.n_rounds} rounds")
 
 # %% [markdown]
@@ -82,12 +65,14 @@ print(f"live run: {profile.name} profile, {profile.n_rounds} rounds")
 # kept back for testing. RPD is the standard deviation of the test soils over the RMSE.
 
 # %%
-rows = {"resnet_ph": "ResNet-pH", **LEAD_MODEL_NAMES, "resnet_ph_pb.boxcox": "ResNet-pH-Pb, Box-Cox"}
+rows = {"resnet_ph": "ResNet-pH", **figures.LEAD_MODEL_NAMES, "resnet_ph_pb.boxcox": "ResNet-pH-Pb, Box-Cox"}
 rows.pop("mean")
 scores = {"R²": "r2", "RMSE": "rmse", "RPD": "rpd"}
 table = pd.DataFrame({head: [published[f"{key}.{row}"]["value"] for row in rows] for head, key in scores.items()})
 table.insert(0, "Model", list(rows.values()))
-show_table(table, "Scores in the paper: pH in the first row, lead in the others", dict.fromkeys(scores, "{:.2f}"))
+figures.show_table(
+    table, "Scores in the paper: pH in the first row, lead in the others", dict.fromkeys(scores, "{:.2f}")
+)
 
 # %% [markdown]
 # Three models see nothing but the soils of Gejiu: partial least squares (PLS), a support vector machine (SVM) and the
@@ -104,7 +89,9 @@ show_table(table, "Scores in the paper: pH in the first row, lead in the others"
 answer = None  # a factor above 1
 
 # %% tags=["hide-input"]
-check(answer, np.exp(published["rmse.resnet_ph_pb"]["value"]), 0.02, "an RMSE of ln Pb is the logarithm of a factor")
+teaching.check(
+    answer, np.exp(published["rmse.resnet_ph_pb"]["value"]), 0.02, "an RMSE of ln Pb is the logarithm of a factor"
+)
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -116,7 +103,7 @@ check(answer, np.exp(published["rmse.resnet_ph_pb"]["value"]), 0.02, "an RMSE of
 
 # %%
 for row, name in rows.items():
-    if row in LEAD_MODEL_NAMES:
+    if row in figures.LEAD_MODEL_NAMES:
         error = published[f"rmse.{row}"]["value"]
         print(f"{name}: RMSE {error:.2f} of ln Pb is a factor of {np.exp(error):.2f}")
 
@@ -142,8 +129,9 @@ for row, name in rows.items():
 # %% mystnb={"image": {"alt": "Map of the simulated district, about ten by thirty kilometres. In the north a square grid of points with denser points around three smelters; to the south, points along branching roads past five mines. Points are coloured by lead on a logarithmic scale; the darkest, near 10,000 mg/kg, stand close to mines and in places of the grid."}}
 soils = study.target_domain(profile)
 lead, points = soils.target, district.sampling_map().points
+axis_nm = np.arange(400.0, 2500.0)  # wavelengths of the 2,100 channels
 print(f"{len(soils)} soils, {soils.provenance['origin']}, {soils.provenance['instrument']}")
-figure = lead_plots.sampling_map(district.sampling_map(), lead)
+figure = figures.sampling_map(district.sampling_map(), lead)
 
 # %% [markdown]
 # ### What was tuned, and by looking at what
@@ -164,7 +152,9 @@ choices = [
     ("lead contents", f"{lead.min():g} to {lead.max():g} mg/kg", "table 3; what it leaves open, PLS and SVM"),
     ("sampling points", f"{len(points)}", "section 2.1"),
 ]
-show_table(pd.DataFrame(choices, columns=["Setting", "Value", "Set by"]), "What was tuned", wide=["Setting", "Set by"])
+figures.show_table(
+    pd.DataFrame(choices, columns=["Setting", "Value", "Set by"]), "What was tuned", wide=["Setting", "Set by"]
+)
 
 # %% [markdown]
 # `data/README.md` has the story of each, with the scores that were looked at: means over eight districts, drawn with
@@ -178,10 +168,10 @@ show_table(pd.DataFrame(choices, columns=["Setting", "Value", "Set by"]), "What 
 # %%
 labels = {"min": "lowest", "max": "highest", "mean": "mean", "median": "median", "sd": "standard deviation"}
 labels |= {"cv": "coefficient of variation", "skewness": "skewness", "kurtosis": "kurtosis, less the normal one's 3"}
-ours = statistics(lead)
+ours = study.statistics(lead)
 rows = [(label, published[f"stat.pb.{name}"]["value"], ours[name]) for name, label in labels.items()]
 formats = dict.fromkeys(["Published", "Simulated"], "{:,.2f}")
-show_table(pd.DataFrame(rows, columns=["Lead (mg/kg)", *formats]), "Table 3 of the paper, lead", formats)
+figures.show_table(pd.DataFrame(rows, columns=["Lead (mg/kg)", *formats]), "Table 3 of the paper, lead", formats)
 
 # %%
 names = {"ph": "pH", "soc_pct": "organic carbon", "clay_pct": "clay", "sand_pct": "sand", "caco3_pct": "carbonate"}
@@ -189,10 +179,12 @@ names |= {"cec_cmol_kg": "cation exchange capacity", "fe_oxides_pct": "iron oxid
 names |= {"kaolinite_pct": "kaolinite in the clay", "hematite_pct": "hematite in the iron oxides"}
 along = soils.properties.corrwith(pd.Series(np.log(lead)), method="spearman").sort_values(key=abs, ascending=False)
 table = pd.DataFrame({"Property": along.index.map(names), "Rank correlation with lead": along.to_numpy()})
-show_table(table, "What lead goes along with in the simulated district", {"Rank correlation with lead": "{:+.2f}"})
+figures.show_table(
+    table, "What lead goes along with in the simulated district", {"Rank correlation with lead": "{:+.2f}"}
+)
 
 # %% mystnb={"image": {"alt": "Two panels over wavelength. Above: reflectance of the quarter of soils with least lead and of the quarter with most; those with much lead are darker in the visible and around 950 nm, where iron oxides absorb. Below: rank correlation of reflectance with lead, most negative below 550 nm, with a second hollow around 950 nm."}}
-figure = lead_plots.lead_spectra(LUCAS_AXIS_NM, soils.reflectance, lead)
+figure = figures.lead_spectra(axis_nm, soils.reflectance, lead)
 
 # %% [markdown]
 # Lead itself shows nowhere: what you see is iron. In these soils lead sits where iron oxides are, because ore brought
@@ -212,25 +204,27 @@ figure = lead_plots.lead_spectra(LUCAS_AXIS_NM, soils.reflectance, lead)
 # not need, they do not tell.
 
 # %% mystnb={"image": {"alt": "Diagram of the transfer in two rows. Above, ResNet-pH: spectrum of 2100 channels, average pooling, convolutions and residual blocks, dense layers of 16 and 10, output pH; everything is learned from European soils. Dashed arrows lead down to ResNet-pH-Pb: the convolutions are copied and frozen, dense layers and output copied and tuned to ln Pb."}}
-figure = lead_plots.transfer_diagram()
+figure = figures.transfer_diagram()
 
 # %% [markdown]
 # The counterpart of table 2 counts what each network learns from which soils. The source network below is the one of
 # chapter 5 that learned from 14,277 simulated European soils; it comes with the kit.
 
 # %%
-source, _ = load_network(data_path("models", "resnet_lucas_ph.safetensors"))
+source, _ = models.load_network(resources.data_path("models", "resnet_lucas_ph.safetensors"))
 X, y = soils.log_reflectance, np.log(lead)
-training, test = soils.rounds[0]
-networks = study.lead_networks(source, X[training], y[training], 0)
+train, test = soils.rounds[0]
+networks = study.lead_networks(source, X[train], y[train], 0)
 rows = []
 for part, label in (("features", "convolutions, residual blocks, batch norm."), ("head", "dense layers, output")):
     count = sum(weights.numel() for weights in getattr(source, part).parameters())
     held = [not any(w.requires_grad for w in getattr(net, part).parameters()) for net in networks.values()]
     rows.append((label, count, "learned", *("frozen" if each else "learned" for each in held)))
-shown = pd.DataFrame(rows, columns=["Part", "Weights", "ResNet-pH", *(LEAD_MODEL_NAMES[name] for name in networks)])
-print(f"ResNet-pH learns from 14,277 soils, the others from {len(training)}; {len(test)} are for testing")
-show_table(shown, "What each network learns", {"Weights": "{:,}"})
+shown = pd.DataFrame(
+    rows, columns=["Part", "Weights", "ResNet-pH", *(figures.LEAD_MODEL_NAMES[name] for name in networks)]
+)
+print(f"ResNet-pH learns from 14,277 soils, the others from {len(train)}; {len(test)} are for testing")
+figures.show_table(shown, "What each network learns", {"Weights": "{:,}"})
 
 # %% [markdown]
 # The larger part of the network is what is tuned: hundreds of weights for each soil. So transfer does not prevent
@@ -239,20 +233,20 @@ show_table(shown, "What each network learns", {"Weights": "{:,}"})
 #
 # ### One round, by hand
 #
-# 98 soils to learn from, 32 to test, four models and the mean. `transfer_baselines` holds the PLS and the SVM, which
+# 98 soils to learn from, 32 to test, four models and the mean. `models.transfer_baselines` holds the PLS and the SVM, which
 # choose their settings by cross-validation among the 98. The networks set a fifth of the 98 aside to know when to stop.
 
 # %%
 found = {}
-for name, make in transfer_baselines().items():
-    model = make(0).fit(soils.reflectance[training], y[training])
+for name, make in models.transfer_baselines().items():
+    model = make(0).fit(soils.reflectance[train], y[train])
     found[name] = model.predict(soils.reflectance[test])
 for name, network in networks.items():
-    history = fit_network(network, X[training], y[training], profile.target_recipe, 0)
-    found[name] = predict(network, X[test])[:, 0]
+    history = training.fit_network(network, X[train], y[train], profile.target_recipe, 0)
+    found[name] = training.predict(network, X[test])[:, 0]
     best = history["validation_mse"].argmin() + 1
-    print(f"{LEAD_MODEL_NAMES[name]}: stopped after {len(history)} epochs, best at {best}")
-print("R²:", ", ".join(f"{name} {r2(y[test], own):.2f}" for name, own in found.items()))
+    print(f"{figures.LEAD_MODEL_NAMES[name]}: stopped after {len(history)} epochs, best at {best}")
+print("R²:", ", ".join(f"{name} {evaluation.r2(y[test], own):.2f}" for name, own in found.items()))
 
 # %% [markdown]
 # ## All rounds
@@ -262,8 +256,8 @@ print("R²:", ", ".join(f"{name} {r2(y[test], own):.2f}" for name, own in found.
 # counterpart of figure 3 is in chapter 5; the scores of these networks on the other quarter were:
 
 # %%
-sources = tables["source_scores"].groupby("recipe", sort=False)
-fits = tables["source_history"].groupby(["recipe", "round"])["processor_seconds"].agg(["size", "sum"])
+sources = extras["source_scores"].groupby("recipe", sort=False)
+fits = extras["source_history"].groupby(["recipe", "round"])["processor_seconds"].agg(["size", "sum"])
 for recipe, scored in sources[["r2", "rmse", "rpd", "r2_train"]]:
     spread = f" ± {scored['r2'].std():.2f}" if len(scored) > 1 else ""
     mean, (n_epochs, seconds) = scored.mean(), fits.loc[recipe].mean()
@@ -282,26 +276,26 @@ for round_ in range(profile.n_rounds):
         records, predicted[round_, scale], _ = done
         live += records
 live = pd.DataFrame(live)
-by_scale = dict(list(tables["scores"].groupby("scale")))
+by_scale = dict(list(extras["scores"].groupby("scale")))
 log, means = by_scale["log"], by_scale["log"].groupby("model")[["r2", "rmse", "rpd"]]
 
 # %%
-table = pd.DataFrame({"Model": LEAD_MODEL_NAMES})
+table = pd.DataFrame({"Model": figures.LEAD_MODEL_NAMES})
 table["Published R²"] = [published.get(f"r2.{name}", {}).get("value", np.nan) for name in table.index]
 for key, head in (("r2", "R²"), ("rmse", "RMSE"), ("rpd", "RPD")):
     mean, deviation = means.mean()[key], means.std()[key]
     table[head] = [f"{mean[name]:.2f} ± {deviation[name]:.2f}" for name in table.index]
 table["R², live"] = live[live["scale"] == "log"].groupby("model")["r2"].mean()
 formats = {"Published R²": "{:.2f}", "R², live": "{:.2f}"}
-show_table(table, "ln Pb of test soils: recorded run, mean ± deviation over the rounds; live run", formats)
+figures.show_table(table, "ln Pb of test soils: recorded run, mean ± deviation over the rounds; live run", formats)
 
 # %% mystnb={"image": {"alt": "Four panels of predicted over observed ln Pb, all rounds of the recorded run together: ResNet-Pb, PLS-Pb, SVM-Pb and ResNet-pH-Pb, each with its mean R² and deviation in the title."}}
-predictions = tables["predictions"]
-figure = lead_plots.observed_and_predicted(predictions[predictions["scale"] == "log"], log)
+predictions = extras["predictions"]
+figure = figures.observed_and_predicted(predictions[predictions["scale"] == "log"], log)
 
 # %% mystnb={"image": {"alt": "Boxes of R² over the rounds of the recorded run for the mean, ResNet-Pb, PLS-Pb, SVM-Pb and ResNet-pH-Pb, every round a dot, with black bars at the published means. The published bars rise from 0.30 for ResNet-Pb to 0.77 for ResNet-pH-Pb."}}
-of_paper = {name: published[f"r2.{name}"]["value"] for name in LEAD_MODEL_NAMES if name != "mean"}
-figure = lead_plots.r2_boxes(log, of_paper)
+of_paper = {name: published[f"r2.{name}"]["value"] for name in figures.LEAD_MODEL_NAMES if name != "mean"}
+figure = figures.r2_boxes(log, of_paper)
 
 # %% [markdown]
 # How does one compare models whose scores scatter so? **Round by round.** All models of a round see the same soils, and
@@ -318,13 +312,13 @@ def compare(table, model, other, key="model"):
 
 wide = log.pivot(index="round", columns="model", values="r2")
 for other in ("resnet_pb", "pls_pb", "svm_pb"):
-    print(f"ResNet-pH-Pb less {LEAD_MODEL_NAMES[other]}: {compare(log, 'resnet_ph_pb', other)}")
+    print(f"ResNet-pH-Pb less {figures.LEAD_MODEL_NAMES[other]}: {compare(log, 'resnet_ph_pb', other)}")
     print(f"   published: {published[f'difference.resnet_ph_pb.{other}']['value']:+.2f}")
 best = (wide.drop(columns="mean").idxmax(axis=1) == "resnet_ph_pb").sum()
 print(f"ResNet-pH-Pb has the highest R² of the four in {best} of {len(wide)} rounds")
 gap = (log["r2_train"] - log["r2"]).groupby(log["model"]).mean()
 print("R² of training less R² of test:")
-print("  " + ", ".join(f"{LEAD_MODEL_NAMES[name]} {gap[name]:.2f}" for name in LEAD_MODEL_NAMES))
+print("  " + ", ".join(f"{figures.LEAD_MODEL_NAMES[name]} {gap[name]:.2f}" for name in figures.LEAD_MODEL_NAMES))
 
 # %% [markdown]
 # The first difference is the one that *transfer* makes: same network, same soils, another start. The other two say
@@ -339,18 +333,22 @@ print("  " + ", ".join(f"{LEAD_MODEL_NAMES[name]} {gap[name]:.2f}" for name in L
 # many soils do you need before it pays to tune more?**
 
 # %%
-depths = tables["depths"]
+depths = extras["depths"]
 some = log[log["round"].isin(depths["round"])].groupby("model")["r2"].mean()
-freeze_or_tune(depths, {f"{LEAD_MODEL_NAMES[name]}, all soils": some[name] for name in ("resnet_pb", "svm_pb")})
+teaching.widgets.freeze_or_tune(
+    depths, {f"{figures.LEAD_MODEL_NAMES[name]}, all soils": some[name] for name in ("resnet_pb", "svm_pb")}
+)
 
 # %%
-mean = depths.groupby(["n_train", "depth"])["r2"].mean().unstack()[[*DEPTH_TEXTS]]
+mean = depths.groupby(["n_train", "depth"])["r2"].mean().unstack()[[*teaching.widgets.DEPTH_TEXTS]]
 for size, row in mean.iterrows():
     print(f"{size} soils: best is '{row.idxmax()}', R² {row.max():.2f}; least is '{row.idxmin()}', {row.min():.2f}")
 largest = depths[depths["n_train"] == depths["n_train"].max()]
 print(f"dense less everything, all soils:\n  {compare(largest, 'dense', 'all', 'depth')}")
 shown = mean.rename_axis("Soils to tune on").reset_index()
-show_table(shown, "Mean R² of lead by what is tuned, recorded run", dict.fromkeys(DEPTH_TEXTS, "{:.2f}"))
+figures.show_table(
+    shown, "Mean R² of lead by what is tuned, recorded run", dict.fromkeys(teaching.widgets.DEPTH_TEXTS, "{:.2f}")
+)
 
 # %% [markdown]
 # The line 'none' is worth a thought. It uses all that the network knows of *pH*, and nothing else that it has learned.
@@ -365,9 +363,9 @@ show_table(shown, "Mean R² of lead by what is tuned, recorded run", dict.fromke
 # network that has learned **nothing**: its convolutions are frozen as they were drawn. All get a new output layer.
 
 # %% mystnb={"image": {"alt": "R² of lead in the test soils after pretraining on each of the source properties of the recorded run, one row a property with a dot for each round and a bar at the mean, sorted by the mean, with a dashed line at the SVM."}}
-properties = tables["properties"]
+properties = extras["properties"]
 labels = names | {"nothing": "nothing (weights as drawn)", "all of them": "all of them at once"}
-figure = lead_plots.source_scores(properties, labels, ("SVM-Pb, same rounds", some["svm_pb"]))
+figure = figures.source_scores(properties, labels, ("SVM-Pb, same rounds", some["svm_pb"]))
 
 # %%
 groups = properties.groupby("source")
@@ -381,7 +379,7 @@ if first != "ph":
 single = table.dropna()
 fits = {"the R² of the property itself": single["itself"], "the size of its correlation with lead": single["rho"].abs()}
 for what, values in fits.items():
-    rho = spearmanr(single["lead"], values).statistic
+    rho = explain.rank_correlation(single["lead"], values)
     print(f"rank correlation of R² of lead with {what}: {rho:+.2f}")
 
 # %%
@@ -390,7 +388,7 @@ shown = table[list(heads)].rename(columns=heads).reset_index()
 shown["source"] = [labels.get(name, name) for name in shown["source"]]
 shown = shown.rename(columns={"source": "Learned first"})
 formats = dict(zip(heads.values(), ("{:.2f}", "{:.2f}", "{:+.2f}"), strict=True))
-show_table(shown, "What pretraining on each property does for lead, recorded run", formats)
+figures.show_table(shown, "What pretraining on each property does for lead, recorded run", formats)
 
 # %% [markdown]
 # Two explanations come to mind. A property might help because a network can *learn* it well, so that its features are
@@ -405,15 +403,17 @@ show_table(shown, "What pretraining on each property does for lead, recorded run
 # third set is left over. Here is what it does to lead when early stopping watches the 32 test soils.
 
 # %%
-stopping = tables["stopping"]
-table = stopping.groupby(["watched", "model"], sort=False)["r2"].mean().unstack().rename(columns=LEAD_MODEL_NAMES)
+stopping = extras["stopping"]
+table = (
+    stopping.groupby(["watched", "model"], sort=False)["r2"].mean().unstack().rename(columns=figures.LEAD_MODEL_NAMES)
+)
 honest = "a fifth of the training side"
 for model in ("resnet_pb", "resnet_ph_pb"):
     for watched in table.index.drop(honest):
         gain = compare(stopping[stopping["model"] == model], watched, honest, "watched")
-        print(f"{LEAD_MODEL_NAMES[model]}, {watched}:\n  {gain}")
+        print(f"{figures.LEAD_MODEL_NAMES[model]}, {watched}:\n  {gain}")
 shown = table.rename_axis("Early stopping watches").reset_index()
-show_table(shown, "Mean R² of the test soils, recorded run", dict.fromkeys(table.columns, "{:.2f}"))
+figures.show_table(shown, "Mean R² of the test soils, recorded run", dict.fromkeys(table.columns, "{:.2f}"))
 
 # %% [markdown]
 # In the second row the same soils are fitted as in the first. Nothing is better there but the choice of the epoch, and
@@ -438,26 +438,28 @@ show_table(shown, "Mean R² of the test soils, recorded run", dict.fromkeys(tabl
 # %%
 back = {}
 for scale in study.SCALES:
-    fitted = study.FittedScale(scale, lead[training])
+    fitted = study.FittedScale(scale, lead[train])
     back[f"learned on {scale}"] = (y[test], fitted.logarithm(np.array(predicted[0, scale]["resnet_ph_pb"])))
 print(f"λ that suits the training soils of this round: {fitted.transformer.lambdas_[0]:.2f}")
 
 # %% mystnb={"image": {"alt": "Two panels of predicted over observed ln Pb for the 32 test soils of the first live round, ResNet-pH-Pb: left learned on the logarithm, right learned on the Box-Cox scale and brought back to logarithms."}}
-figure = plots.predicted_vs_measured(back, "ln Pb")
+figure = figures.predicted_vs_measured(back, "ln Pb")
 
 # %%
 columns = {"r2": "R²", "rmse": "RMSE", "rmse_log": "RMSE of ln Pb"}
 titled = {"log": "logarithm", "box-cox": "Box-Cox"}
-grouped = tables["scores"].groupby(["model", "scale"])[list(columns)].mean().unstack().loc[list(LEAD_MODEL_NAMES)]
+grouped = (
+    extras["scores"].groupby(["model", "scale"])[list(columns)].mean().unstack().loc[list(figures.LEAD_MODEL_NAMES)]
+)
 better = grouped["rmse_log", "log"] < grouped["rmse_log", "box-cox"]
-who = [name for model, name in LEAD_MODEL_NAMES.items() if better[model]]
+who = [name for model, name in figures.LEAD_MODEL_NAMES.items() if better[model]]
 print(f"smaller RMSE of ln Pb when learned on the logarithm: {', '.join(who) or 'none'}")
-shown = pd.DataFrame({"Model": LEAD_MODEL_NAMES})
+shown = pd.DataFrame({"Model": figures.LEAD_MODEL_NAMES})
 for key, head in columns.items():
     for scale, title in titled.items():
         shown[f"{head}, {title}"] = grouped[key, scale]
 formats = dict.fromkeys(shown.columns[1:], "{:.2f}")
-show_table(shown, "Two scales, recorded run: R² and RMSE on each, then both brought back to ln Pb", formats)
+figures.show_table(shown, "Two scales, recorded run: R² and RMSE on each, then both brought back to ln Pb", formats)
 
 # %% [markdown]
 # The two RMSE in the middle show why an RMSE means nothing without its scale. The last two columns can be compared.
@@ -470,12 +472,12 @@ show_table(shown, "Two scales, recorded run: R² and RMSE on each, then both bro
 # is the RMSE in ln Pb at the median of 232 mg/kg? Compare with the 0.59 that the logarithm has.
 
 # %%
-implied = CHECKS["boxcox_exponent"](published)
+implied = study.CHECKS["boxcox_exponent"](published)
 print(f"λ = {implied['exponent']:.3f}")
 answer = None
 
 # %% tags=["hide-input"]
-check(answer, implied["rmse_log"], 0.01, "divide by the derivative: d ln c = dz / c^λ")
+teaching.check(answer, implied["rmse_log"], 0.01, "divide by the derivative: d ln c = dz / c^λ")
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -511,10 +513,10 @@ print(f"{error} / {step:.3f} = {error / step:.2f}; the logarithm has {published[
 
 # %%
 pooled = X.reshape(len(X), -1, study.POOL).mean(2)  # 210 windows of ten channels
-linear = PLSRegression(5, scale=False).fit(pooled[training], y[training])
-phi = linear.coef_[0] * (pooled[test] - pooled[training].mean(0))
+linear = PLSRegression(5, scale=False).fit(pooled[train], y[train])
+phi = linear.coef_[0] * (pooled[test] - pooled[train].mean(0))
 print("shares:", phi.shape, "soils and windows")
-difference = linear.predict(pooled[test]).ravel() - y[training].mean()
+difference = linear.predict(pooled[test]).ravel() - y[train].mean()
 print(f"sum of the shares less what they explain: at most {np.abs(phi.sum(1) - difference).max():.1e}")
 largest = study.WINDOW_NM[np.abs(phi).mean(0).argsort()[::-1][:4]]
 print("largest mean absolute shares, windows from", ", ".join(f"{nm:.0f} nm" for nm in largest))
@@ -536,19 +538,19 @@ network, generator = networks["resnet_ph_pb"], np.random.default_rng(0)
 soil = X[test[0]]
 start = X[generator.integers(len(X), size=2000)]  # background: all soils of the district
 halfway = start + generator.random((2000, 1)) * (soil - start)
-by_hand = ((soil - start) * band_audit.input_gradient(network, halfway)).mean(axis=0)
-answers = predict(network, X)[:, 0]
+by_hand = ((soil - start) * explain.input_gradient(network, halfway)).mean(axis=0)
+answers = training.predict(network, X)[:, 0]
 print(f"sum of the {len(by_hand):,} shares: {by_hand.sum():+.3f}")
 print(f"prediction less mean prediction: {answers[test[0]] - answers.mean():+.3f}")
 
 # %%
 explained = X[test]
 for n_points in (10, 40, 160):
-    values = shap_values(network, X, explained, n_samples=n_points)
-    print(f"{n_points} random points a soil: gap {additivity_gap(network, X, explained, values):.2f}")
-gaps = tables["shap_additivity"].groupby("target")["gap"].mean()
+    values = explain.shap_values(network, X, explained, n_samples=n_points)
+    print(f"{n_points} random points a soil: gap {explain.additivity_gap(network, X, explained, values):.2f}")
+gaps = extras["shap_additivity"].groupby("target")["gap"].mean()
 print(f"recorded run, gap: pH {gaps['ph']:.2f}, lead {gaps['pb']:.2f}")
-agreement = spearmanr(np.abs(by_hand), np.abs(values[0])).statistic
+agreement = explain.rank_correlation(np.abs(by_hand), np.abs(values[0]))
 print(f"by hand and by the library, first soil: rank correlation of the shares {agreement:.2f}")
 
 # %% [markdown]
@@ -566,32 +568,34 @@ print(f"by hand and by the library, first soil: rank correlation of the shares {
 # the mean over the rounds as well. Dots are the highest peaks, as many as the paper names, dotted lines the paper's.
 
 # %% mystnb={"image": {"alt": "Mean absolute SHAP value over wavelength from the recorded run, above ResNet-pH, below ResNet-pH-Pb. Both curves are made of steps of ten nanometres. Orange dots mark the highest peaks of each; dotted grey lines mark the wavelengths that the paper names, most of them between 600 and 800 nm and between 1550 and 1800 nm."}}
-channels = tables["shap_channels"]
+channels = extras["shap_channels"]
 titles = {"ph": "ResNet-pH", "pb": "ResNet-pH-Pb"}
-own_peaks = {name: peaks(channels[name], LUCAS_AXIS_NM, study.N_PEAKS[name])["wavelength_nm"] for name in titles}
+own_peaks = {name: explain.peaks(channels[name], axis_nm, study.N_PEAKS[name])["wavelength_nm"] for name in titles}
 named = {name: [e["value"] for key, e in published.items() if key.startswith(f"wavelength.{name}.")] for name in titles}
 profiles, found_nm, named_nm = ({titles[name]: part[name] for name in titles} for part in (channels, own_peaks, named))
-figure = lead_plots.shap_profiles(LUCAS_AXIS_NM, profiles, named_nm, found_nm)
+figure = figures.shap_profiles(axis_nm, profiles, named_nm, found_nm)
 
 # %%
-shift = compare_peaks(own_peaks["ph"], own_peaks["pb"], tolerance_nm=study.POOL)
-of_paper = compare_peaks(named["ph"], named["pb"], tolerance_nm=study.POOL)["shared"]
+shift = explain.compare_peaks(own_peaks["ph"], own_peaks["pb"], tolerance_nm=study.POOL)
+of_paper = explain.compare_peaks(named["ph"], named["pb"], tolerance_nm=study.POOL)["shared"]
 print(f"within one pooling window of a peak of pH: {shift['shared'].sum()} of our {len(shift)} peaks of lead,")
 print(f"  {of_paper.sum()} of the {len(of_paper)} that the paper names")
 shift["shared"] = np.where(shift["shared"], "shared", "shifted or new")
 heads = ["Peak of lead (nm)", "Nearest of pH (nm)", "Apart (nm)", "So it is"]
 formats = dict(zip(heads, ("{:.0f}", "{:.0f}", "{:+.0f}"), strict=False))
-show_table(shift.set_axis(heads, axis=1), "Shared and shifted peaks, recorded run", formats)
+figures.show_table(shift.set_axis(heads, axis=1), "Shared and shifted peaks, recorded run", formats)
 
 # %%
 rows = []
 for name, title in titles.items():
-    shares = band_shares(channels[name], LUCAS_AXIS_NM, [(550, 750), (1600, 1700)])
+    shares = explain.band_shares(channels[name], axis_nm, [(550, 750), (1600, 1700)])
     rows += [(title, f"{r.low_nm:.0f}-{r.high_nm:.0f}", r.share, r.flat_share) for r in shares.itertuples()]
 table = pd.DataFrame(rows, columns=["Network", "Band (nm)", "Share", "Share if flat"])
 for row in table.itertuples(index=False):
     print(f"{row[0]}, {row[1]} nm: {'more' if row[2] > row[3] else 'no more'} than its width would give")
-show_table(table, "The two bands that the paper calls shared", dict.fromkeys(["Share", "Share if flat"], "{:.1%}"))
+figures.show_table(
+    table, "The two bands that the paper calls shared", dict.fromkeys(["Share", "Share if flat"], "{:.1%}")
+)
 
 # %% [markdown]
 # The paper reads its figure 7 in three steps: peaks are named to the nanometre; some are shared and others are new;
@@ -606,12 +610,12 @@ show_table(table, "The two bands that the paper calls shared", dict.fromkeys(["S
 # soil, how far the soils lie from the background at each channel, and the mean absolute SHAP value.
 
 # %% mystnb={"image": {"alt": "Three panels from 600 to 680 nm with dotted lines at the borders of the pooling windows of ten nanometres. The gradient is a flat step within each window and jumps at the borders. The distance from the background changes smoothly. The mean absolute SHAP value is all but flat within each window and jumps at the borders."}}
-profile_nm, distance = mean_absolute(values), band_audit.input_spread(X, explained)
-gradient = band_audit.input_gradient(network, X[test[:1]])[0]
+profile_nm, distance = explain.mean_absolute(values), explain.input_spread(X, explained)
+gradient = explain.input_gradient(network, X[test[:1]])[0]
 within = gradient.reshape(-1, study.POOL)
 print(f"largest difference of gradients within one window: {np.ptp(within, axis=1).max():.1g}")
 print(f"largest gradient: {np.abs(gradient).max():.2g}")
-figure = lead_plots.inside_windows(LUCAS_AXIS_NM, gradient, distance, profile_nm, study.POOL, (600, 680))
+figure = figures.inside_windows(axis_nm, gradient, distance, profile_nm, study.POOL, (600, 680))
 
 # %% [markdown]
 # Within a window the SHAP values differ only as the distance from the background does. Which channel of a window is
@@ -620,15 +624,15 @@ figure = lead_plots.inside_windows(LUCAS_AXIS_NM, gradient, distance, profile_nm
 # their windows the peaks lie: ours, those of all rounds, and those that the paper names.
 
 # %% mystnb={"image": {"alt": "Two bar charts of how many peaks lie on each of the ten places of a pooling window. Left, peaks of all rounds of the recorded run; right, the wavelengths that the paper names. A dashed line marks an even spread. Of the named wavelengths all but one stand on the first and last place, zero and nine."}}
-every_nm = tables["shap_peaks"]["wavelength_nm"]
+every_nm = extras["shap_peaks"]["wavelength_nm"]
 paper_nm = sorted({*named["ph"], *named["pb"]})
 places = {"our peaks, all rounds": every_nm, "named in the paper": paper_nm}
-places = {name: band_audit.place_in_window(nm, LUCAS_AXIS_NM, study.POOL) for name, nm in places.items()}
+places = {name: explain.place_in_window(nm, axis_nm, study.POOL) for name, nm in places.items()}
 for name, own in places.items():
-    edges = band_audit.edge_count(own, study.POOL)
+    edges = explain.edge_count(own, study.POOL)
     chance = f"by chance {edges.by_chance:.0%}, p = {edges.p_value:.0e}"
     print(f"{name}: {edges.n_edge} of {edges.n_peaks} at an edge; {chance}")
-figure = lead_plots.place_bars(places, study.POOL)
+figure = figures.place_bars(places, study.POOL)
 
 # %% [markdown]
 # So a wavelength such as '959 nm' means 'the window from 950 to 959 nm', and its last digit comes from the averaging. A
@@ -647,7 +651,7 @@ answer = None  # in units of ln Pb
 # %% tags=["hide-input"]
 place = np.flatnonzero(study.WINDOW_NM <= 759)[-1]
 expected = values[0].reshape(-1, study.POOL).sum(1)[place]
-check(answer, expected, 1e-3 * abs(expected) + 1e-9, "the axis begins at 400 nm, and so does the first window")
+teaching.check(answer, expected, 1e-3 * abs(expected) + 1e-9, "the axis begins at 400 nm, and so does the first window")
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -679,14 +683,14 @@ print(f"windows from 1600 to 1700 nm: {named_band.min():+.2f} to {named_band.max
 # to the task, ask how much two pH networks differ that were trained in the same way on other soils of the same survey.
 
 # %%
-ranked = tables["shap_peaks"].groupby(["target", "round"])["wavelength_nm"].apply(np.array)
+ranked = extras["shap_peaks"].groupby(["target", "round"])["wavelength_nm"].apply(np.array)
 n_rounds = len(ranked["ph"])
 others = [(a, b) for a in range(n_rounds) for b in range(n_rounds) if a != b]
 
 
 def shared_peaks(first, second, pairs):
     """Mean share of the peaks of the second network that the first has within a pooling window."""
-    shares = [compare_peaks(ranked[first][a], ranked[second][b], study.POOL)["shared"].mean() for a, b in pairs]
+    shares = [explain.compare_peaks(ranked[first][a], ranked[second][b], study.POOL)["shared"].mean() for a, b in pairs]
     return np.mean(shares)
 
 
@@ -694,14 +698,14 @@ shared = [shared_peaks(name, name, others) for name in ("ph", "pb")]
 shared.append(shared_peaks("ph", "pb", [(a, a) for a in range(n_rounds)]))
 
 # %%
-wide = tables["shap_windows"].pivot(index=["target", "round"], columns="window_nm", values="share")
+wide = extras["shap_windows"].pivot(index=["target", "round"], columns="window_nm", values="share")
 windows = {name: wide.loc[name].to_numpy() for name in ("ph", "pb")}
-agree = [band_audit.pairwise_agreement(own)["spearman"].mean() for own in windows.values()]
-agree.append(np.mean([spearmanr(*pair).statistic for pair in zip(*windows.values(), strict=True)]))
+agree = [explain.pairwise_agreement(own)["spearman"].mean() for own in windows.values()]
+agree.append(np.mean([explain.rank_correlation(*pair) for pair in zip(*windows.values(), strict=True)]))
 pairs = ["pH and pH, other rounds", "lead and lead, other rounds", "pH and lead, the same round"]
 table = pd.DataFrame({"Two networks": pairs, "Rank correlation of profiles": agree, "Peaks shared": shared})
 formats = {"Rank correlation of profiles": "{:.2f}", "Peaks shared": "{:.0%}"}
-show_table(table, "How alike the profiles of two networks are, by pooling window; recorded run", formats)
+figures.show_table(table, "How alike the profiles of two networks are, by pooling window; recorded run", formats)
 
 # %% [markdown]
 # The last row is the paper's comparison, the first two are what it has to be held against. Peaks of lead that pH does
@@ -715,12 +719,12 @@ show_table(table, "How alike the profiles of two networks are, by pooling window
 # with the spread alone, which needs no network: near +1 it would be the whole of the profile.
 
 # %%
-table = tables["randomised"].groupby(["part", "target"], sort=False)["by_window"].mean().unstack()
-spread = spearmanr(profile_nm, distance).statistic
+table = extras["randomised"].groupby(["part", "target"], sort=False)["by_window"].mean().unstack()
+spread = explain.rank_correlation(profile_nm, distance)
 print(f"live run: rank correlation with the spread of the spectra alone {spread:+.2f}")
 shown = table.rename(columns=titles).rename_axis("Drawn anew").reset_index()
 formats = dict.fromkeys(titles.values(), "{:+.2f}")
-show_table(shown, "Rank correlation with the trained network's profile, recorded run", formats)
+figures.show_table(shown, "Rank correlation with the trained network's profile, recorded run", formats)
 
 # %% [markdown]
 # Values near zero are the good ones here. Where drawing only the dense layers anew leaves a clear correlation, that
@@ -737,11 +741,11 @@ show_table(shown, "Rank correlation with the trained network's profile, recorded
 clays = ["kaolinite", "smectite", "illite"]
 sorts = {"iron oxides": ["hematite", "goethite"], "clay minerals": clays, "carbonate": ["calcite"]}
 sorts |= {"organic matter": ["organic_matter"], "water": ["water"], "all of the table": None}
-marked = {f"{titles[name]}, named": np.isin(LUCAS_AXIS_NM, named[name]).astype(float) for name in titles}
+marked = {f"{titles[name]}, named": np.isin(axis_nm, named[name]).astype(float) for name in titles}
 rows = []
 for name, own in (profiles | marked).items():
     for sort, constituents in sorts.items():
-        mass = band_audit.band_mass(own, LUCAS_AXIS_NM, band_audit.known_bands(constituents), half_width_nm=10)
+        mass = explain.band_mass(own, axis_nm, explain.known_bands(constituents), half_width_nm=10)
         rows.append((name, sort, mass.share, mass.expected, mass.p_value))
 table = pd.DataFrame(rows, columns=["Profile", "Bands of", "Near them", "By chance", "p"])
 small = table[table["p"] <= 0.05 / len(table)]
@@ -750,7 +754,9 @@ print("; ".join(f"{row[0]} and {row[1]}" for row in small.itertuples(index=False
 
 # %%
 formats = {"Near them": "{:.0%}", "By chance": "{:.0%}", "p": "{:.3f}"}
-show_table(table, "Share within 10 nm of known bands: recorded profiles, and the paper's named wavelengths", formats)
+figures.show_table(
+    table, "Share within 10 nm of known bands: recorded profiles, and the paper's named wavelengths", formats
+)
 
 # %% [markdown]
 # In our simulation every band of the table *is* in the soils, at the place that the table gives, and lead goes along
@@ -794,11 +800,11 @@ show_table(table, "Share within 10 nm of known bands: recorded profiles, and the
 # alone, so without anything that was pretrained.
 
 # %% mystnb={"image": {"alt": "Mean R² of the test samples for each measured task, one row a task, with a mark each for PLS, SVM, the network from scratch and the pretrained network, from the recorded rounds."}}
-measured = pd.read_csv(data_path("recorded", "transfer-visnir.csv"), comment="#")
+measured = pd.read_csv(resources.data_path("recorded", "transfer-visnir.csv"), comment="#")
 means = measured.groupby(["table", "target", "model"], sort=False)["r2"].mean().unstack()
 tasks = names | {"som_pct": "organic matter"}
 means.index = [f"{table}, {tasks.get(target, target)}" for table, target in means.index]
-figure = lead_plots.measured_tasks(means)
+figure = figures.measured_tasks(means)
 
 # %%
 better = means[["pls", "svm"]].max(axis=1)
@@ -814,7 +820,7 @@ print(f"  pretrained less no pretraining: {(means['pretrained'] - means['input']
 # %%
 heads = {"pls": "PLS", "svm": "SVM", "scratch": "Scratch", "input": "No pretraining", "pretrained": "Pretrained"}
 shown = means[list(heads)].rename(columns=heads).rename_axis("Task").reset_index()
-show_table(shown, "Mean R² of the test samples, recorded", dict.fromkeys(heads.values(), "{:.2f}"))
+figures.show_table(shown, "Mean R² of the test samples, recorded", dict.fromkeys(heads.values(), "{:.2f}"))
 
 # %% [markdown]
 # If `SPECTRAKIT_DATA` names a folder with plain spectral tables (or with a folder `visnir` of them), the next cells
@@ -829,24 +835,24 @@ def reflectance_tables(folder):
     inside = folder / "visnir" if (folder / "visnir").is_dir() else folder
     ready = {}
     for path in sorted(each for each in inside.iterdir() if ".csv" in each.suffixes):
-        in_percent = check_table(path, "nm", "percent-reflectance").usable
+        in_percent = tables.check_table(path, "nm", "percent-reflectance").usable
         try:
-            data = read_table(path, "nm", "percent-reflectance" if in_percent else "reflectance")
-            ready[path.name], _ = prepare(data)
+            data = tables.read_table(path, "nm", "percent-reflectance" if in_percent else "reflectance")
+            ready[path.name], _ = workflows.prepare(data)
         except ValueError as reason:
             print(f"left out {path.name}: {reason}")
     return {name: data for name, data in ready.items() if len(data.properties.columns)}
 
 
 # %%
-folder = measured_folder()
+folder = resources.measured_folder()
 own = {} if folder is None else reflectance_tables(folder)
 if own:
     name = max(own, key=lambda each: own[each].n_samples)
     target = "ph" if "ph" in own[name].properties else own[name].properties.columns[0]
-    rounds = run_rounds(own[name], target, transfer_models(), n_rounds=2)
+    rounds = workflows.run_rounds(own[name], target, workflows.transfer_models(), n_rounds=2)
     print(f"{name}, {target}: {own[name].provenance_line()}; {rounds['n_train'].max()} samples to train on")
-    print(score_frame(rounds))
+    print(workflows.score_frame(rounds))
 else:
     print("no measured table in SPECTRAKIT_DATA: the recorded one above stands for it")
 

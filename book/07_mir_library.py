@@ -19,48 +19,21 @@
 # **You need**: [chapter 5](05_lucas_pretraining.ipynb), for reflectance and the network. You need not have seen a
 # mid-infrared spectrum.
 
-# %%
+# %% tags=["hide-input"]
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import torch
 from chemotools.scatter import StandardNormalVariate
 
-from spectrakit.evaluation import LEVELS, ConformalIntervals, mae, pooled_promise, r2, rmse, rpiq, sample_threshold
-from spectrakit.ledger import load_published, load_results
-from spectrakit.preprocess import HARMONISATIONS, SpectralDomain, left_out_standards
-from spectrakit.resources import data_path, measured_folder, profile_name
-from spectrakit.simulate.library import laboratories
-from spectrakit.simulate.soils import (
-    INFRARED_CONSTITUENTS,
-    ORGANIC_GROUPS,
-    fresnel,
-    infrared_bands,
-    refractive_index,
-    soil_absorbance,
-)
-from spectrakit.spectra import library_axis
+from spectrakit import evaluation, ledger, preprocess, resources, simulate, teaching, training
 from spectrakit.studies import mir as study
-from spectrakit.teaching import figures as mir_plots
-from spectrakit.teaching import figures as plots
-from spectrakit.teaching.exercises import check
-from spectrakit.teaching.figures import CONTENT_MODEL_NAMES, METHOD_NAMES, TARGET_NAMES, show_table
-from spectrakit.teaching.widgets import accept_or_refuse, laboratory_switches
-from spectrakit.training import limit_counts
-from spectrakit.workflows.harmonise import (
-    MATTERS,
-    leave_laboratories_out,
-    possible_harmonisations,
-    read_laboratories,
-    ring_of,
-    soils_to_predict,
-)
+from spectrakit.teaching import figures, widgets
+from spectrakit.workflows import harmonise
 
-torch.set_num_threads(1)  # the networks are small: a second thread costs more than it brings
-plots.book_style()
-published = load_published("mir")["entries"]
-recorded = load_results("mir")
+figures.book_style()
+published = ledger.load_published("mir")["entries"]
+recorded = ledger.load_results("mir")
 tables = {name: pd.DataFrame(columns) for name, columns in recorded["extras"].items()}
 
 # %% [markdown]
@@ -75,7 +48,7 @@ run, about = provenance["config"]["profile"], provenance["config"]["library"]
 print(f"recorded run: {provenance['profile']} profile, seed {provenance['seed']}, commit {provenance['commit'][:12]}")
 print(f"  {about['n']:,} soils of {about['n_sites']:,} sites, {about['n_laboratories']} laboratories")
 print(f"  splits by site: {run['n_rounds']}")
-live = replace(study.PROFILES[profile_name()], n_samples=2_000)
+live = replace(study.PROFILES[resources.profile_name()], n_samples=2_000)
 library = study.simulated_library(live.n_samples)
 print(f"live run: {len(library.dataset):,} soils\n  {library.dataset.provenance_line()}")
 
@@ -97,10 +70,10 @@ print(f"live run: {len(library.dataset):,} soils\n  {library.dataset.provenance_
 heads = {"R²": "r2.{}", "RMSE (g/kg)": "rmse.{}", "MAE (g/kg)": "mae.{}", "RPIQ": "rpiq.{}"}
 heads |= {"Prediction SD (g/kg)": "prediction_sd.{}.imputed", "Measured": "samples.{}.measured"}
 heads |= {"Imputed": "samples.{}.imputed"}
-of_paper = {head: [published[key.format(t)]["value"] for t in TARGET_NAMES] for head, key in heads.items()}
-table = pd.DataFrame({"Content": TARGET_NAMES.values()} | of_paper)
+of_paper = {head: [published[key.format(t)]["value"] for t in figures.TARGET_NAMES] for head, key in heads.items()}
+table = pd.DataFrame({"Content": figures.TARGET_NAMES.values()} | of_paper)
 formats = dict.fromkeys(heads, "{:.2f}") | dict.fromkeys(["Measured", "Imputed"], "{:,}")
-show_table(table, "What the abstract reports", formats)
+figures.show_table(table, "What the abstract reports", formats)
 
 # %% [markdown]
 # ```{exercise-start}
@@ -114,7 +87,7 @@ show_table(table, "What the abstract reports", formats)
 answer = None
 
 # %% tags=["hide-input"]
-check(answer, 1.349 / np.sqrt(1 - 0.96), 0.02, "standard deviation over RMSE is 1 / √(1 − R²)")
+teaching.check(answer, 1.349 / np.sqrt(1 - 0.96), 0.02, "standard deviation over RMSE is 1 / √(1 − R²)")
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -147,14 +120,14 @@ known = {"quartz": {1870: "lattice", 1163: "Si-O", 797: "Si-O-Si"}, "kaolinite":
 known |= {"smectite": {3620: "OH", 1016: "Si-O"}, "gibbsite": {3527: "OH", 3455: "OH", 1020: "OH"}}
 known |= {"goethite": {3140: "OH", 890: "OH"}, "calcite": {2513: "CO₃", 1795: "CO₃", 872: "CO₃"}}
 known |= {"organic matter": {2930: "CH₂", 2850: "CH₂", 1720: "C=O", 1612: "COO⁻"}, "water": {3420: "OH", 1643: "H₂O"}}
-bands, axis = infrared_bands(), library_axis()
-parts = {name: [name] for name in known} | {"organic matter": list(ORGANIC_GROUPS)}
+bands, axis = simulate.soils.infrared_bands(), library.dataset.axis
+parts = {name: [name] for name in known} | {"organic matter": list(simulate.soils.ORGANIC_GROUPS)}
 for name, own in known.items():  # every label stands at a band of the table
     assert set(own) <= set(bands.loc[bands["constituent"].isin(parts[name]), "centre_cm"])
-pure = np.array([np.isin(INFRARED_CONSTITUENTS, own) for own in parts.values()], float)
-pure = dict(zip(known, soil_absorbance(pure, np.full(len(known), 40.0), axis), strict=True))
+pure = np.array([np.isin(simulate.soils.INFRARED_CONSTITUENTS, own) for own in parts.values()], float)
+pure = dict(zip(known, simulate.soils.soil_absorbance(pure, np.full(len(known), 40.0), axis), strict=True))
 labels = {name: [(centre, f"{text} {centre}") for centre, text in own.items()] for name, own in known.items()}
-figure = mir_plots.constituent_absorbance(axis, pure, labels)
+figure = figures.constituent_absorbance(axis, pure, labels)
 
 # %% [markdown]
 # Read them one by one. **Clay minerals** show their O-H between 3600 and 3700, and Si-O near 1000. **Carbonate** has a
@@ -177,12 +150,12 @@ figure = mir_plots.constituent_absorbance(axis, pure, labels)
 
 # %%
 places = np.array([1000.0, 1080, 1160, 1250, 1870, 3000])
-index = refractive_index("quartz", places)
+index = simulate.soils.refractive_index("quartz", places)
 by_hand = np.abs((index - 1) / (index + 1)) ** 2
-assert np.allclose(by_hand, fresnel(index))
+assert np.allclose(by_hand, simulate.soils.fresnel(index))
 columns = {"Wavenumber (1/cm)": places, "n": index.real, "k": index.imag, "Mirrored at the surface": by_hand}
 formats = {"Wavenumber (1/cm)": "{:.0f}", "n": "{:.2f}", "k": "{:.3g}", "Mirrored at the surface": "{:.1%}"}
-show_table(pd.DataFrame(columns), "Quartz: refractive index and what its surface mirrors", formats)
+figures.show_table(pd.DataFrame(columns), "Quartz: refractive index and what its surface mirrors", formats)
 
 # %% [markdown]
 # Soils are mixtures of all of these, and of grains of all sizes. Four from the live library, all scanned by the largest
@@ -195,7 +168,7 @@ chosen = {"sandy": mineral["sand_pct"].idxmax(), "clayey": mineral["clay_pct"].i
 chosen |= {"calcareous": mineral["caco3_pct"].idxmax(), "peat": library.truth["om_g_kg"].where(own).idxmax()}
 named = [(797, "quartz 797"), (1160, "reststrahlen"), (1612, "COO⁻ 1612"), (1720, "C=O 1720"), (1870, "quartz 1870")]
 named += [(2513, "carbonate 2513"), (2930, "CH₂ 2930"), (3420, "water 3420"), (3620, "clay OH 3620")]
-figure = mir_plots.soil_spectra(axis, {name: library.dataset.spectra[row] for name, row in chosen.items()}, named)
+figure = figures.soil_spectra(axis, {name: library.dataset.spectra[row] for name, row in chosen.items()}, named)
 
 # %% [markdown]
 # ```{exercise-start}
@@ -208,7 +181,7 @@ figure = mir_plots.soil_spectra(axis, {name: library.dataset.spectra[row] for na
 answer = None  # nm
 
 # %% tags=["hide-input"]
-check(answer, 1e7 / (2 * 3620), 1.0, "a centimetre has 10,000,000 nm", "nm")
+teaching.check(answer, 1e7 / (2 * 3620), 1.0, "a centimetre has 10,000,000 nm", "nm")
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -240,15 +213,15 @@ check(answer, 1e7 / (2 * 3620), 1.0, "a centimetre has 10,000,000 nm", "nm")
 # nothing more; `data/README.md` has all of it.
 
 # %%
-implied = {target: about["targets"][target] for target in TARGET_NAMES}
+implied = {target: about["targets"][target] for target in figures.TARGET_NAMES}
 rows = []
-for target, name in TARGET_NAMES.items():
+for target, name in figures.TARGET_NAMES.items():
     error, score, ratio = (published[f"{metric}.{target}"]["value"] for metric in ("rmse", "r2", "rpiq"))
     of_run = implied[target]
     rows.append((name, error / np.sqrt(1 - score), of_run["sd"], ratio * error, of_run["iqr"], of_run["median"]))
 columns = ["Content (g/kg)", "SD, implied", "SD, recorded", "IQR, implied", "IQR, recorded", "Median, recorded"]
 caption = "Standard deviation and interquartile range of the measured contents: implied by the paper, and recorded run"
-show_table(pd.DataFrame(rows, columns=columns), caption, dict.fromkeys(columns[1:], "{:.1f}"))
+figures.show_table(pd.DataFrame(rows, columns=columns), caption, dict.fromkeys(columns[1:], "{:.1f}"))
 
 # %% [markdown]
 # ## A library of many laboratories
@@ -263,7 +236,7 @@ columns = {"laboratory": "Laboratory", "samples": "Samples", "site": "Sites", "c
 shown = tables["laboratories"].sort_values("samples", ascending=False).rename(columns=columns)
 print(f"both measured: {about['both']} of {about['n']:,} samples")
 shown, formats = shown[list(columns.values())], dict.fromkeys(list(columns.values())[1:], "{:,.0f}")
-show_table(shown, "Who measured what, recorded run", formats)
+figures.show_table(shown, "Who measured what, recorded run", formats)
 
 # %% [markdown]
 # What does an instrument add? In a **ring trial** the same soils go round. Here 60 standards were scanned by all. One
@@ -273,7 +246,7 @@ show_table(shown, "Who measured what, recorded run", formats)
 spectra, standard, scanned_by = library.ring
 one = standard == "R30"
 scans = pd.DataFrame(spectra[one], index=scanned_by[one])
-figure = mir_plots.one_standard(axis, scans, "national")
+figure = figures.one_standard(axis, scans, "national")
 
 # %% [markdown]
 # ### Switch the faults on and off
@@ -284,8 +257,8 @@ figure = mir_plots.one_standard(axis, scans, "national")
 # %%
 soil = {"quartz": 0.40, "feldspar": 0.10, "kaolinite": 0.12, "smectite": 0.10, "illite": 0.12, "calcite": 0.05}
 soil |= {"goethite": 0.02, "aliphatic": 0.01, "carboxylate_aromatic": 0.02, "polysaccharide": 0.02, "water": 0.02}
-composition = np.array([[soil.get(name, 0.0) for name in INFRARED_CONSTITUENTS]])
-laboratory_switches(composition, np.array([60.0]), "iberian")
+composition = np.array([[soil.get(name, 0.0) for name in simulate.soils.INFRARED_CONSTITUENTS]])
+widgets.laboratory_switches(composition, np.array([60.0]), "iberian")
 
 # %% [markdown]
 # Only the gain goes altogether. Baselines bend and air absorbs here and not there; coarser grains change the shape of
@@ -302,8 +275,8 @@ laboratory_switches(composition, np.array([60.0]), "iberian")
 answer = None  # 1/cm, for the band at 3695
 
 # %% tags=["hide-input"]
-reported = laboratories()["iberian"].spectrometer.reported(3695)
-check(answer, float(reported - 3695), 0.01, "put 3695 in place of v, then subtract it")
+reported = simulate.library.laboratories()["iberian"].spectrometer.reported(3695)
+teaching.check(answer, float(reported - 3695), 0.01, "put 3695 in place of v, then subtract it")
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -347,12 +320,15 @@ print(f"largest difference after:  {np.abs(by_hand[0] - by_hand[1]).max():.0e}")
 
 # %% mystnb={"image": {"alt": "One row a harmonisation, a dot for each laboratory, and a bar at the median: how much of the squared difference to the reference laboratory is taken away on standards that were left out. At the top stand snv+epo, epo and snv+sst, near nine tenths; at the bottom msc and snv, a little above one half."}}
 tried = ["snv", "msc", "snv+derivative", "sst", "epo", "snv+sst", "snv+epo"]
-removed = {name: left_out_standards(HARMONISATIONS[name](), library.ring, "national")["removed"] for name in tried}
+removed = {
+    name: preprocess.left_out_standards(preprocess.HARMONISATIONS[name](), library.ring, "national")["removed"]
+    for name in tried
+}
 removed = pd.DataFrame(removed).T
 middle = removed.median(axis=1).sort_values(ascending=False)
 print("median over the laboratories:")
 print("  " + ", ".join(f"{name} {share:.0%}" for name, share in middle.items()))
-figure = mir_plots.removed_by(removed)
+figure = figures.removed_by(removed)
 
 # %% [markdown]
 # On this ground alone the study's harmonisation was chosen, `snv+epo`. But to be alike is not the aim. The aim is a
@@ -363,24 +339,28 @@ figure = mir_plots.removed_by(removed)
 
 # %% mystnb={"image": {"alt": "Two grids of coloured cells from the recorded run, carbon and organic matter. Rows are harmonisations, columns laboratories left out; each cell has the change of RMSE in per cent against no harmonisation. Both signs occur in most rows and in most columns."}}
 compared = tables["compared"].query("model == 'pls'")
-figure = mir_plots.change_of_error(compared)
+figure = figures.change_of_error(compared)
 
 # %%
 rows = []
 for (target, name), part in compared.groupby(["target", "harmonisation"], sort=False):
     plain = compared.query("target == @target and harmonisation == 'none'").set_index("laboratory")["rmse"]
     change = part.set_index("laboratory")["rmse"] / plain - 1
-    helped, hurt = (", ".join(change.index[side]) or "none" for side in (change < -MATTERS, change > MATTERS))
+    helped, hurt = (
+        ", ".join(change.index[side]) or "none" for side in (change < -harmonise.MATTERS, change > harmonise.MATTERS)
+    )
     if name != "none":
-        rows.append((TARGET_NAMES[target], name, change.median(), helped, hurt))
-heads = f"Down by over {MATTERS:.0%}", f"Up by over {MATTERS:.0%}"
+        rows.append((figures.TARGET_NAMES[target], name, change.median(), helped, hurt))
+heads = f"Down by over {harmonise.MATTERS:.0%}", f"Up by over {harmonise.MATTERS:.0%}"
 columns = ["Content", "Harmonisation", "Median change", *heads]
 table = pd.DataFrame(rows, columns=columns).sort_values(["Content", "Median change"])
 everywhere = table[table[heads[1]] == "none"]
 print("up nowhere:", "; ".join(f"{row[1]} ({row[0]})" for row in everywhere.itertuples(index=False)) or "none of them")
 both = (table[list(heads)] != "none").all(axis=1).sum()
 print(f"down in one laboratory and up in another: {both} of {len(table)}")
-show_table(table, "RMSE of log10 on laboratories left out, recorded run", {columns[2]: "{:+.0%}"}, wide=columns[3:])
+figures.show_table(
+    table, "RMSE of log10 on laboratories left out, recorded run", {columns[2]: "{:+.0%}"}, wide=columns[3:]
+)
 
 # %% [markdown]
 # Two things to look for. Is the harmonisation that makes standards most alike also the one that predicts best? It need
@@ -399,11 +379,11 @@ seen = library.laboratory == "national"
 some = np.flatnonzero(seen)[: live.n_linear]
 found = {}
 for words, X in (("as scanned", library.dataset.spectra), ("harmonised", library.harmonised())):
-    domain = SpectralDomain(n_components=study.DOMAIN_COMPONENTS).fit(X[some], groups=library.site[some])
+    domain = preprocess.SpectralDomain(n_components=study.DOMAIN_COMPONENTS).fit(X[some], groups=library.site[some])
     found[f"other laboratories, {words}"] = domain.examine(X[~seen])
     if words == "as scanned":
         found["the same, reflectance taken for absorbance"] = domain.examine(10.0 ** -X[~seen])
-figure = mir_plots.domain_distances(found)
+figure = figures.domain_distances(found)
 
 # %% [markdown]
 # The soils of one library are very unlike each other, from dune sand to peat, and so its domain is wide. The mistake in
@@ -432,11 +412,11 @@ predicted = {"network": fitted.network.predict(X[test])}
 predicted |= study.linear_predictions(library, X, "c", fitted.training, test, live)
 print(f"{len(fitted.training):,} soils fitted, {fitted.n_outliers} outside their own domain left out, {len(test)} test")
 scored = {name: study.content_scores(carbon[test], np.clip(own, 0, 580)) for name, own in predicted.items()}
-counts = {name: limit_counts(own, fitted.network.limit) for name, own in predicted.items()}
+counts = {name: training.limit_counts(own, fitted.network.limit) for name, own in predicted.items()}
 for name, own in scored.items():
     outside = counts[name][["below_zero", "above_limit"]].sum()
     print(
-        f"{CONTENT_MODEL_NAMES[name]}: R² {own['r2']:.2f}, RMSE {own['rmse']:.1f} g/kg, R² of log10 {own['r2_log']:.2f}"
+        f"{figures.CONTENT_MODEL_NAMES[name]}: R² {own['r2']:.2f}, RMSE {own['rmse']:.1f} g/kg, R² of log10 {own['r2_log']:.2f}"
     )
     print(f"  {outside} of {len(test)} beyond what there can be")
 
@@ -448,25 +428,26 @@ for name, own in scored.items():
 overall = tables["scores"].query("by == 'all'").groupby(["target", "model"], sort=False).mean(numeric_only=True)
 heads = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "rpiq": "RPIQ", "bias": "Bias", "r2_log": "R² of log10"}
 rows = [
-    (TARGET_NAMES[target], CONTENT_MODEL_NAMES[model], *row[list(heads)]) for (target, model), row in overall.iterrows()
+    (figures.TARGET_NAMES[target], figures.CONTENT_MODEL_NAMES[model], *row[list(heads)])
+    for (target, model), row in overall.iterrows()
 ]
-for target, name in TARGET_NAMES.items():
+for target, name in figures.TARGET_NAMES.items():
     paper = [published[f"{metric}.{target}"]["value"] for metric in ("r2", "rmse", "mae", "rpiq")]
     rows.append((name, "network of the paper", *paper, *[np.nan] * 2))
 table = pd.DataFrame(rows, columns=["Content", "Model", *heads.values()]).sort_values("Content", kind="stable")
 formats = dict.fromkeys(heads.values(), "{:.2f}")
-show_table(table, "Sites never seen, recorded run, means over the splits; g/kg", formats)
+figures.show_table(table, "Sites never seen, recorded run, means over the splits; g/kg", formats)
 
 # %%
 best = {}
-for target, name in TARGET_NAMES.items():
+for target, name in figures.TARGET_NAMES.items():
     models = overall.loc[target].drop(index="mean")
     for key, words in (("r2", "natural scale"), ("r2_log", "logarithm")):
         order = models[key].sort_values(ascending=False)
         best[target, key] = order.index[0]
         print(f"R² of {name}, {words}:")
-        print("  " + ", ".join(f"{CONTENT_MODEL_NAMES[model]} {value:.3f}" for model, value in order.items()))
-same = [name for target, name in TARGET_NAMES.items() if best[target, "r2"] == best[target, "r2_log"]]
+        print("  " + ", ".join(f"{figures.CONTENT_MODEL_NAMES[model]} {value:.3f}" for model, value in order.items()))
+same = [name for target, name in figures.TARGET_NAMES.items() if best[target, "r2"] == best[target, "r2_log"]]
 print(f"the two scales name the same best model of: {', '.join(same) or 'neither content'}")
 
 # %% [markdown]
@@ -488,10 +469,22 @@ squares = (of_carbon["observed"] - of_carbon["observed"].mean()) ** 2
 rows = []
 for name, part in parts.items():
     pair, share = (part["observed"], part["predicted"]), squares[part.index].sum() / squares.sum()
-    rows.append((name, len(part), share, rmse(*pair), mae(*pair), r2(*pair), rpiq(*pair)))
+    rows.append(
+        (
+            name,
+            len(part),
+            share,
+            evaluation.rmse(*pair),
+            evaluation.mae(*pair),
+            evaluation.r2(*pair),
+            evaluation.rpiq(*pair),
+        )
+    )
 columns = ["Carbon (g/kg)", "Soils", "Share of the variance", "RMSE", "MAE", "R²", "RPIQ"]
 formats = dict.fromkeys(columns[3:], "{:.2f}") | {"Share of the variance": "{:.0%}"}
-show_table(pd.DataFrame(rows, columns=columns), "The same predictions by class of carbon, recorded run", formats)
+figures.show_table(
+    pd.DataFrame(rows, columns=columns), "The same predictions by class of carbon, recorded run", formats
+)
 
 # %% [markdown]
 # The third column says who makes the variance. Where it is the last class, $R^2$ of all soils is mostly a matter of
@@ -502,17 +495,17 @@ show_table(pd.DataFrame(rows, columns=columns), "The same predictions by class o
 
 # %% mystnb={"image": {"alt": "RMSE on a logarithmic axis of network, PLS, PLS of the logarithm and the mean, one row a laboratory with its number of test soils, left carbon, right organic matter, recorded run."}}
 scores = tables["scores"]
-figure = mir_plots.scores_by_group(scores.query("by == 'laboratory'"), "rmse", "RMSE (g/kg)")
+figure = figures.scores_by_group(scores.query("by == 'laboratory'"), "rmse", "RMSE (g/kg)")
 
 # %%
 by_depth = scores.query("by == 'depth' and model in ('network', 'pls log')")
 by_depth = by_depth.groupby(["target", "group", "model"])[["n", "rmse", "r2_log"]].mean().unstack()
 by_depth = by_depth.drop(columns=[("n", "pls log")]).reset_index()
 columns = ["Content", "Depth", "Soils", "RMSE, network", "RMSE, PLS of log", "R² of log10, network", "R², PLS of log"]
-by_depth = by_depth.set_axis(columns, axis=1).replace({"Content": TARGET_NAMES})
+by_depth = by_depth.set_axis(columns, axis=1).replace({"Content": figures.TARGET_NAMES})
 by_depth = by_depth.sort_values(["Content", "Depth"], key=lambda names: names.str.split("-").str[0].str.zfill(3))
 formats = dict.fromkeys(columns[3:], "{:.2f}") | {"Soils": "{:,.0f}"}
-show_table(by_depth, "By depth, recorded run", formats)
+figures.show_table(by_depth, "By depth, recorded run", formats)
 
 # %% [markdown]
 # An RMSE falls with depth because there is less carbon to be wrong about; the $R^2$ of the logarithm tells whether the
@@ -527,9 +520,14 @@ show_table(by_depth, "By depth, recorded run", formats)
 acted = tables["limits"].groupby(["target", "model"], sort=False).sum(numeric_only=True).drop(columns="round")
 acted = acted.drop(index="mean", level="model")
 acted = acted.div(acted["n_samples"], axis=0).drop(columns="n_samples").reset_index()
-acted["target"], acted["model"] = acted["target"].map(TARGET_NAMES), acted["model"].map(CONTENT_MODEL_NAMES)
+acted["target"], acted["model"] = (
+    acted["target"].map(figures.TARGET_NAMES),
+    acted["model"].map(figures.CONTENT_MODEL_NAMES),
+)
 heads = ["Content", "Model", "Below 0", "Above the limit", "Within 1 % of 0", "Within 1 % of the limit"]
-show_table(acted.set_axis(heads, axis=1), "Share of test soils, recorded run", dict.fromkeys(heads[2:], "{:.2%}"))
+figures.show_table(
+    acted.set_axis(heads, axis=1), "Share of test soils, recorded run", dict.fromkeys(heads[2:], "{:.2%}")
+)
 
 # %% [markdown]
 # A second limit lies *between* contents: organic carbon cannot be above total carbon, which is organic and carbonate
@@ -541,7 +539,7 @@ organic = tables["organic"].assign(share=lambda found: found["above"] / found["n
 organic = organic[["model", "n", "above", "share", "r2", "rmse"]]
 organic.columns = ["Model", "Soils", "Organic above total", "Share", "R² of organic carbon", "RMSE (g/kg)"]
 formats = {"Share": "{:.1%}", "R² of organic carbon": "{:.3f}", "RMSE (g/kg)": "{:.1f}"}
-show_table(organic, "Total and organic carbon of sites never seen, recorded run", formats)
+figures.show_table(organic, "Total and organic carbon of sites never seen, recorded run", formats)
 
 # %% [markdown]
 # ## How sure?
@@ -561,9 +559,11 @@ aside, offset = division.calibration, fitted.offset
 said = fitted.network.predict(X[aside])
 errors = np.sort(np.abs(np.log(carbon[aside] + offset) - np.log(said + offset)))
 by_hand = errors[int(np.ceil((len(aside) + 1) * 0.9)) - 1]
-intervals = ConformalIntervals(sample_threshold, LEVELS, offset, (0, fitted.network.limit)).fit(carbon[aside], said)
-assert np.isclose(by_hand, intervals.thresholds_[LEVELS.index(0.9)])
-lower, upper = intervals.predict(predicted["network"])[:, :, LEVELS.index(0.9)].T
+intervals = evaluation.ConformalIntervals(
+    evaluation.sample_threshold, evaluation.LEVELS, offset, (0, fitted.network.limit)
+).fit(carbon[aside], said)
+assert np.isclose(by_hand, intervals.thresholds_[evaluation.LEVELS.index(0.9)])
+lower, upper = intervals.predict(predicted["network"])[:, :, evaluation.LEVELS.index(0.9)].T
 inside = (lower <= carbon[test]) & (carbon[test] <= upper)
 print(
     f"{len(aside)} soils set aside; for nine of ten, c + {offset:.1f} g/kg is met to a factor of {np.exp(by_hand):.2f}"
@@ -571,26 +571,34 @@ print(
 print(f"live run: the 90 % interval holds the measured carbon of {inside.mean():.0%} of {len(test)} test soils")
 
 # %% mystnb={"image": {"alt": "Two panels, carbon and organic matter: predicted over measured content of test soils of the recorded run on logarithmic axes, with 90 per cent intervals as vertical lines, blue where they hold the measured value and orange where they do not."}}
-figure = mir_plots.predicted_with_intervals(tables["shown"])
+figure = figures.predicted_with_intervals(tables["shown"])
 
 # %% mystnb={"image": {"alt": "Two panels, carbon and organic matter. Rows are MC-dropout, ensemble, both together, conformal and conformal by spread; marks show how many true values lie inside intervals at 68, 90 and 95 per cent, dashed lines what was asked for. Recorded run, sites never seen of known laboratories."}}
 overall = tables["coverage"].query("by == 'all'")
-figure = mir_plots.coverage_by_method(overall)
+figure = figures.coverage_by_method(overall)
 
 # %%
 at_90 = tables["coverage"].query("level == 0.9").groupby(["target", "by", "method", "group"])
 at_90 = at_90[["n_samples", "coverage", "median_width"]].mean().reset_index()
 rows = []
-for target, method in [(target, method) for target in TARGET_NAMES for method in METHOD_NAMES]:
+for target, method in [(target, method) for target in figures.TARGET_NAMES for method in figures.METHOD_NAMES]:
     part = at_90.query("target == @target and method == @method")
     apart = {by: part[(part["by"] == by) & (part["n_samples"] >= 20)]["coverage"] for by in ("laboratory", "depth")}
     spans = [f"{100 * own.min():.0f} to {100 * own.max():.0f}" if len(own) else "–" for own in apart.values()]
     whole = part[part["by"] == "all"].iloc[0]
-    rows.append((TARGET_NAMES[target], METHOD_NAMES[method], 100 * whole["coverage"], *spans, whole["median_width"]))
+    rows.append(
+        (
+            figures.TARGET_NAMES[target],
+            figures.METHOD_NAMES[method],
+            100 * whole["coverage"],
+            *spans,
+            whole["median_width"],
+        )
+    )
 heads = ["Content", "90 % interval by", "All (%)", "By laboratory (%)", "By depth (%)", "Median width (g/kg)"]
 formats = {"All (%)": "{:.0f}", "Median width (g/kg)": "{:.1f}"}
 caption = "Coverage on sites never seen of known laboratories, recorded run"
-show_table(pd.DataFrame(rows, columns=heads), caption, formats)
+figures.show_table(pd.DataFrame(rows, columns=heads), caption, formats)
 
 # %% [markdown]
 # Groups of fewer than 20 test soils are left out of the two columns of ranges. Mind what conformal intervals promise:
@@ -608,12 +616,12 @@ show_table(pd.DataFrame(rows, columns=heads), caption, formats)
 
 # %% mystnb={"image": {"alt": "Two panels, carbon and organic matter, one row a laboratory left out: coverage of 90 per cent intervals calibrated on the known laboratories as orange crosses and of those made for new laboratories as blue dots, with dotted lines at their means and a dashed one at 90. Recorded run."}}
 apart = tables["apart"]
-figure = mir_plots.coverage_apart(apart)
+figure = figures.coverage_apart(apart)
 
 # %%
-for target, name in TARGET_NAMES.items():
+for target, name in figures.TARGET_NAMES.items():
     own = apart[apart["target"] == target]
-    promise = pooled_promise(0.9, len(own) - 1)
+    promise = evaluation.pooled_promise(0.9, len(own) - 1)
     print(f"{name}, {len(own)} laboratories left out in turn; R² {own['r2'].min():.2f} to {own['r2'].max():.2f}")
     for kind, words in (("naive", "known laboratories' intervals"), ("promised", "intervals for new laboratories")):
         values, width = 100 * own[f"{kind}_90"], own[f"{kind}_width"].median()
@@ -636,7 +644,7 @@ for target, name in TARGET_NAMES.items():
 answer = None
 
 # %% tags=["hide-input"]
-check(answer, 44, 0.0, "0.9 k / (k + 1) = 0.88; solve for k", "laboratories")
+teaching.check(answer, 44, 0.0, "0.9 k / (k + 1) = 0.88; solve for k", "laboratories")
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -648,7 +656,7 @@ check(answer, 44, 0.0, "0.9 k / (k + 1) = 0.88; solve for k", "laboratories")
 
 # %%
 for k in (4, 8, 12, 44):
-    print(f"{k} laboratories: {100 * pooled_promise(0.9, k):.1f} %")
+    print(f"{k} laboratories: {100 * evaluation.pooled_promise(0.9, k):.1f} %")
 
 # %% [markdown]
 # $0.9\,k = 0.88\,(k + 1)$ gives $k = 44$. For what is to come, laboratories are the sample, and not the 57,000 soils.
@@ -663,11 +671,11 @@ for k in (4, 8, 12, 44):
 # Are predictions outside the domain worse? The network fitted to soils inside; test soils on either side:
 
 # %%
-flagged = tables["domain"].assign(target=tables["domain"]["target"].map(TARGET_NAMES))
+flagged = tables["domain"].assign(target=tables["domain"]["target"].map(figures.TARGET_NAMES))
 flagged = flagged[["target", "where", "n", "rmse", "r2_log", "rmse_log"]]
 heads = ["Content", "Domain", "Soils", "RMSE (g/kg)", "R² of log10", "RMSE of log10"]
 formats = {"RMSE (g/kg)": "{:.1f}", "R² of log10": "{:.2f}", "RMSE of log10": "{:.3f}"}
-show_table(flagged.set_axis(heads, axis=1), "Test soils inside and outside the domain, recorded run", formats)
+figures.show_table(flagged.set_axis(heads, axis=1), "Test soils inside and outside the domain, recorded run", formats)
 
 # %% [markdown]
 # ## The gaps filled
@@ -677,13 +685,13 @@ show_table(flagged.set_axis(heads, axis=1), "Test soils inside and outside the d
 # **hybrid data set** (`spectrakit replicate mir` writes it). Where are values now that were none before?
 
 # %% mystnb={"image": {"alt": "Two maps of the world without coastlines, dots for cells of one degree coloured by the number of samples. Above, organic matter measured, in a few patches; below, measured or imputed, with North America and further patches on all continents filled."}}
-figure = mir_plots.coverage_map(tables["space_om"], "om")
+figure = figures.coverage_map(tables["space_om"], "om")
 
 # %% mystnb={"image": {"alt": "Bars by depth, carbon left and organic matter right: samples that reach each layer of 10 cm down to two metres, light for all and dark for those with the content measured. Carbon is measured nearly everywhere; organic matter is measured in few samples, most of them in the uppermost layers."}}
-figure = mir_plots.coverage_profile({target: tables[f"depth_{target}"] for target in TARGET_NAMES})
+figure = figures.coverage_profile({target: tables[f"depth_{target}"] for target in figures.TARGET_NAMES})
 
 # %%
-for target, name in TARGET_NAMES.items():
+for target, name in figures.TARGET_NAMES.items():
     gains, counts = about["gains"][target], about["targets"][target]
     print(f"{name}: {counts['imputed']:,} imputed beside {counts['measured']:,} measured")
     print(f"  cells of one degree with a value: {gains['space']:+.0f} %, with layers of 10 cm: {gains['depth']:+.0f} %")
@@ -700,12 +708,12 @@ truth, covered = tables["truth"], tables["truth_coverage"].query("level == 0.9")
 keys = ["target", "by", "group"]
 beside = truth.merge(covered[[*keys, "coverage", "median_width"]], on=keys).query("by != 'depth'")
 beside = beside.sort_values(["target", "by", "n"], ascending=[True, True, False])
-beside["target"] = beside["target"].map(TARGET_NAMES)
+beside["target"] = beside["target"].map(figures.TARGET_NAMES)
 heads = {"target": "Content", "group": "Laboratory", "n": "Imputed", "r2": "R²", "rmse": "RMSE", "bias": "Bias"}
 heads |= {"r2_log": "R² of log10", "coverage": "Inside 90 %", "median_width": "Width"}
 formats = dict.fromkeys(["R²", "R² of log10"], "{:.2f}") | dict.fromkeys(["RMSE", "Bias", "Width"], "{:.1f}")
 formats |= {"Imputed": "{:,}", "Inside 90 %": "{:.0%}"}
-show_table(
+figures.show_table(
     beside[list(heads)].rename(columns=heads),
     "Imputed values against the truth, recorded run; g/kg, median width of the 90 % intervals",
     formats,
@@ -714,7 +722,7 @@ show_table(
 # %%
 network = tables["scores"].query("model == 'network' and by == 'all'").groupby("target").mean(numeric_only=True)
 imputed = truth.query("by == 'all'").set_index("target")
-for target, name in TARGET_NAMES.items():
+for target, name in figures.TARGET_NAMES.items():
     ratio, logs = imputed["rmse"][target] / network["rmse"][target], (imputed["rmse_log"] / network["rmse_log"])[target]
     print(f"{name}: RMSE of imputed values over that of the test soils {ratio:.2f}, of log10 {logs:.2f}")
     more = "larger" if logs > 1 else "no larger"
@@ -729,11 +737,13 @@ for target, name in TARGET_NAMES.items():
 
 # %%
 rows = []
-for target, name in TARGET_NAMES.items():
+for target, name in figures.TARGET_NAMES.items():
     readings = [recorded["results"][f"prediction_sd.{target}.{kind}"]["value"] for kind in ("imputed", "per_sample")]
     rows.append((name, published[f"prediction_sd.{target}.imputed"]["value"], *readings, imputed["rmse"][target]))
 heads = ["Content (g/kg)", "Published", "Spread of imputed values", "Mean deviation of networks", "RMSE of imputed"]
-show_table(pd.DataFrame(rows, columns=heads), "Prediction SD in two readings", dict.fromkeys(heads[1:], "{:.1f}"))
+figures.show_table(
+    pd.DataFrame(rows, columns=heads), "Prediction SD in two readings", dict.fromkeys(heads[1:], "{:.1f}")
+)
 
 # %% [markdown]
 # The [ledger](10_ledger_mir.ipynb) shows that neither reading fits both of the published figures. Compare the last two
@@ -745,7 +755,7 @@ show_table(pd.DataFrame(rows, columns=heads), "Prediction SD in two readings", d
 # stricter rule buy, and what does it cost?** Choose the content and move the threshold.
 
 # %%
-accept_or_refuse(tables["acceptance"], TARGET_NAMES)
+widgets.accept_or_refuse(tables["acceptance"], figures.TARGET_NAMES)
 
 # %% [markdown]
 # ```{exercise-start}
@@ -758,7 +768,7 @@ accept_or_refuse(tables["acceptance"], TARGET_NAMES)
 answer = None  # g/kg, for 20 g/kg
 
 # %% tags=["hide-input"]
-check(answer, (20 + 1.5) * (np.exp(0.5) - np.exp(-0.5)), 0.1, "upper less lower bound; a drops out", "g/kg")
+teaching.check(answer, (20 + 1.5) * (np.exp(0.5) - np.exp(-0.5)), 0.1, "upper less lower bound; a drops out", "g/kg")
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -820,9 +830,9 @@ check(answer, (20 + 1.5) * (np.exp(0.5) - np.exp(-0.5)), 0.1, "upper less lower 
 # laboratories differ in their soils as well as in their instruments, and have no ring trial of their own.
 
 # %% mystnb={"image": {"alt": "RMSE of log10 organic carbon on each of the measured laboratories left out, one row a model and harmonisation, a mark a laboratory, recorded."}}
-path = data_path("recorded", "harmonise-mir.csv")
+path = resources.data_path("recorded", "harmonise-mir.csv")
 measured = pd.read_csv(path, comment="#")
-figure = mir_plots.error_by_laboratory(measured[measured["model"] != "mean"])
+figure = figures.error_by_laboratory(measured[measured["model"] != "mean"])
 print(path.read_text().splitlines()[0].strip("# ").replace(" --", "\n  --"))
 
 # %%
@@ -835,7 +845,9 @@ formats |= dict.fromkeys(["In the 90 % interval", "Outside the domain"], "{:.0%}
 def mean_scores(records, caption):
     """Table of mean scores over the laboratories left out, the smallest error first."""
     means = records.groupby(["model", "harmonisation"])[list(heads)[2:]].mean().sort_values("rmse").reset_index()
-    return show_table(means.rename(columns=heads), f"{caption}: means over laboratories left out in turn", formats)
+    return figures.show_table(
+        means.rename(columns=heads), f"{caption}: means over laboratories left out in turn", formats
+    )
 
 
 # The mean of the known soils is the same whatever is done to spectra.
@@ -858,7 +870,7 @@ won = (table[columns[0]] < table[columns[2]]).sum()
 print(f"pretrained, without harmonisation, below PLS with its best: {won} of {len(table)} laboratories")
 print("90 % intervals cover on average: " + ", ".join(f"{name[9:]} {table[name].mean():.0%}" for name in columns[3:]))
 formats = dict.fromkeys(columns[:3], "{:.3f}") | dict.fromkeys(columns[3:], "{:.0%}")
-show_table(table, "Without harmonisation unless said; log10 of organic carbon", formats)
+figures.show_table(table, "Without harmonisation unless said; log10 of organic carbon", formats)
 
 # %% [markdown]
 # 'Its best' is chosen by looking at the answer, which nobody could do beforehand; the pretrained network is spared the
@@ -873,25 +885,27 @@ def own_laboratories(folder):
     """The tables of a folder's folder `mir`, in 1/cm and per cent of reflectance, as one dataset; None for none."""
     paths = sorted(folder.glob("mir/*.csv*"))
     try:
-        dataset, notes = read_laboratories(paths, "cm-1", "percent-reflectance") if paths else (None, ["no table"])
+        dataset, notes = (
+            harmonise.read_laboratories(paths, "cm-1", "percent-reflectance") if paths else (None, ["no table"])
+        )
     except ValueError as reason:
         dataset, notes = None, [f"not used: {reason}"]
     print(*notes, sep="\n")
     return dataset
 
 
-folder = measured_folder()
+folder = resources.measured_folder()
 own = None if folder is None else own_laboratories(folder)
 
 # %%
 if own is None:
     print("no mid-infrared tables in SPECTRAKIT_DATA: the recorded ones above stand for them")
 else:
-    standards, ring, _ = ring_of(own)
+    standards, ring, _ = harmonise.ring_of(own)
     target = "soc_pct" if "soc_pct" in own.properties else own.properties.columns[0]
-    soils, _ = soils_to_predict(own.subset(~standards), target)
-    choices = {name: possible_harmonisations(soils, ring)[0][name] for name in ("none", "snv")}
-    found = leave_laboratories_out(soils, target, choices)
+    soils, _ = harmonise.soils_to_predict(own.subset(~standards), target)
+    choices = {name: harmonise.possible_harmonisations(soils, ring)[0][name] for name in ("none", "snv")}
+    found = harmonise.leave_laboratories_out(soils, target, choices)
     print(f"{own.provenance_line()}; log10 of {target}")
 None if own is None else mean_scores(found, "Your laboratories")
 

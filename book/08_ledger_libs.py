@@ -13,15 +13,15 @@
 #
 # **Time**: about 15 minutes. **You need**: chapters 1 to 4, or the patience to look back.
 
-# %%
+# %% tags=["hide-input"]
 import pandas as pd
 
-from spectrakit.ledger import inconsistencies_frame, ledger_frame, load_published, load_results
-from spectrakit.studies.libs import CHECKS
-from spectrakit.teaching.figures import VERDICT_COLOURS, show_table
+from spectrakit import ledger
+from spectrakit.studies import libs as study
+from spectrakit.teaching import figures
 
-record, published = load_results("libs"), load_published("libs")
-ledger = ledger_frame("libs", record["results"])
+record, published = ledger.load_results("libs"), ledger.load_published("libs")
+judged = ledger.ledger_frame("libs", record["results"])
 kinds = pd.Series({name: entry["kind"] for name, entry in published["entries"].items()})
 print(f"{published['title']}: {len(kinds)} entries")
 print(", ".join(f"{n} of kind '{kind}'" for kind, n in kinds.value_counts().items()))
@@ -65,11 +65,11 @@ print(f"normalised by {provenance['config']['normalise']}, scaled: {provenance['
 # Read a verdict beside the two numbers, never alone.
 
 # %%
-kind = ledger.index.map(kinds).map({"result": "Results", "ordering": "Orderings", "line": "Lines"})
-counts = pd.crosstab(kind, ledger["verdict"]).reindex(columns=list(VERDICT_COLOURS), fill_value=0)
+kind = judged.index.map(kinds).map({"result": "Results", "ordering": "Orderings", "line": "Lines"})
+counts = pd.crosstab(kind, judged["verdict"]).reindex(columns=list(figures.VERDICT_COLOURS), fill_value=0)
 counts = counts.loc[["Results", "Orderings", "Lines"]].rename_axis("Claims").assign(all=counts.sum(axis=1))
 counts.columns = [str(name).capitalize() for name in counts.columns]
-show_table(counts.reset_index(), "How many claims got which verdict")
+figures.show_table(counts.reset_index(), "How many claims got which verdict")
 
 # %% [markdown]
 # ## Results
@@ -80,13 +80,13 @@ show_table(counts.reset_index(), "How many claims got which verdict")
 
 # %%
 def results_table(range_, caption):
-    rows = ledger[(kind == "Results") & (ledger["range"] == range_)].sort_values("element", kind="stable")
+    rows = judged[(kind == "Results") & (judged["range"] == range_)].sort_values("element", kind="stable")
     unit = rows["unit"].map(lambda text: f", {text}" if text else "")
     shown = pd.DataFrame(
         {"Claim": (rows["element"] + " " + rows["what"] + unit).str.strip(), "Verdict": rows["verdict"]}
     )
     shown = shown.assign(Published=rows["published"], Ours=rows["ours"], Why=rows["why"])
-    return show_table(shown, caption, wide=["Claim"])
+    return figures.show_table(shown, caption, wide=["Claim"])
 
 
 results_table("high", "Spiked soils, samples 1 to 12")
@@ -111,9 +111,9 @@ results_table("low", "Field soils, samples 13 to 24")
 # RMSE, as the list at the end shows.
 
 # %%
-rest = ledger[(kind == "Results") & (ledger["range"] == "")]
+rest = judged[(kind == "Results") & (judged["range"] == "")]
 shown = pd.DataFrame({"Quantity": rest["what"], "Verdict": rest["verdict"], "Why": rest["why"]})
-show_table(shown, "Results that belong to no set of soils", wide=["Quantity", "Why"])
+figures.show_table(shown, "Results that belong to no set of soils", wide=["Quantity", "Why"])
 
 # %% [markdown]
 # ## Orderings
@@ -123,13 +123,13 @@ show_table(shown, "Results that belong to no set of soils", wide=["Quantity", "W
 # how stable the ordering is on these samples, not on others.
 
 # %%
-orderings = ledger[kind == "Orderings"]
+orderings = judged[kind == "Orderings"]
 place = (orderings["element"] + " " + orderings["range"].map({"high": "spiked", "low": "field"})).rename("task")
 cell = orderings["ours"] + ", " + orderings["verdict"]
 claims = pd.DataFrame({"Claim": orderings["what"], "task": place, "cell": cell})
 matrix = claims.pivot(index="Claim", columns="task", values="cell")[list(place.unique())]
 matrix = matrix.loc[claims["Claim"].unique()].reset_index().rename_axis(columns=None)
-show_table(matrix, "Share of our repeats in which each claimed ordering holds", wide=["Claim"])
+figures.show_table(matrix, "Share of our repeats in which each claimed ordering holds", wide=["Claim"])
 
 # %% [markdown]
 # ## Lines
@@ -139,12 +139,12 @@ show_table(matrix, "Share of our repeats in which each claimed ordering holds", 
 # on the atomic table and the plasma of our reference soil, not on any network.
 
 # %%
-lines = ledger[kind == "Lines"]
+lines = judged[kind == "Lines"]
 entries = [published["entries"][name] for name in lines.index]
 shown = pd.DataFrame({"Line (nm)": [f"{entry['element']} {entry['value']:.2f}" for entry in entries]})
 shown = shown.assign(Verdict=lines["verdict"].to_numpy(), Window=[entry["window"] for entry in entries])
 shown["Why"] = lines["why"].to_numpy()
-show_table(shown, "Lines named in the Grad-CAM section")
+figures.show_table(shown, "Lines named in the Grad-CAM section")
 
 # %% [markdown]
 # ## What does not agree inside the paper
@@ -157,12 +157,12 @@ show_table(shown, "Lines named in the Grad-CAM section")
 
 # %%
 def inconsistency_table(standing, caption):
-    rows = inconsistencies_frame("libs").query("standing == @standing")
+    rows = ledger.inconsistencies_frame("libs").query("standing == @standing")
     shown = pd.DataFrame({"What (where in the paper)": rows["title"] + " (" + rows["where"] + ")", "Why": rows["text"]})
-    return show_table(shown, caption, wide=list(shown.columns))
+    return figures.show_table(shown, caption, wide=list(shown.columns))
 
 
-print(f"{len(CHECKS)} of {len(inconsistencies_frame('libs'))} texts hold computed figures")
+print(f"{len(study.CHECKS)} of {len(ledger.inconsistencies_frame('libs'))} texts hold computed figures")
 inconsistency_table("contradiction", "Contradictions")
 
 # %%

@@ -14,19 +14,19 @@
 # **Time**: about 20 minutes. **You need**: chapters 5 and 6, or the patience to look back.
 # The rules of a verdict are explained in [the first ledger](08_ledger_libs.ipynb#how-a-verdict-is-reached).
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 
-from spectrakit.ledger import inconsistencies_frame, ledger_frame, load_published, load_results
-from spectrakit.studies.gejiu import CHECKS, ROWS
-from spectrakit.teaching.figures import VERDICT_COLOURS, show_table
+from spectrakit import ledger
+from spectrakit.studies import gejiu as study
+from spectrakit.teaching import figures
 
-record, published = load_results("gejiu"), load_published("gejiu")
+record, published = ledger.load_results("gejiu"), ledger.load_published("gejiu")
 entries = published["entries"]
 kinds = {"input": "Inputs", "setting": "Settings", "result": "Results", "ordering": "Orderings"}
 kinds |= {"wavelength": "Wavelengths", "quoted": "Quoted"}
-ledger = ledger_frame("gejiu", record["results"], tuple(kinds))
+judged = ledger.ledger_frame("gejiu", record["results"], tuple(kinds))
 kind = pd.Series({name: kinds[entry["kind"]] for name, entry in entries.items()})
 print(f"{published['title']}: {len(entries)} entries")
 print(", ".join(f"{n} {name.lower()}" for name, n in kind.value_counts().items()))
@@ -59,13 +59,13 @@ print(f"{provenance['config']['unknown_share']:.0%} of the lead score cannot be 
 
 # %%
 tuned = "pls_pb|svm_pb|svm_above_pls|svm_below_pls|r2_max.direct"
-of_baselines = ledger.index.str.contains(tuned) & ~ledger.index.str.contains("resnet")
-sort = kind.loc[ledger.index].where(~of_baselines, "Scores that were tuned to")
-counts = pd.crosstab(sort, ledger["verdict"]).reindex(columns=list(VERDICT_COLOURS), fill_value=0)
+of_baselines = judged.index.str.contains(tuned) & ~judged.index.str.contains("resnet")
+sort = kind.loc[judged.index].where(~of_baselines, "Scores that were tuned to")
+counts = pd.crosstab(sort, judged["verdict"]).reindex(columns=list(figures.VERDICT_COLOURS), fill_value=0)
 order = ["Inputs", "Settings", "Scores that were tuned to", "Results", "Orderings", "Wavelengths", "Quoted"]
 counts = counts.loc[order].rename_axis("Claims").assign(all=counts.sum(axis=1))
 counts.columns = [str(name).capitalize() for name in counts.columns]
-show_table(counts.reset_index(), "How many claims got which verdict")
+figures.show_table(counts.reset_index(), "How many claims got which verdict")
 
 # %% [markdown]
 # A setting for which we have nothing comparable, such as the version of a library, cannot be assessed; figures of other
@@ -84,10 +84,10 @@ def ledger_table(rows, caption):
     unit = rows["unit"].map(lambda text: f", {text}" if text else "")
     claim = (rows["element"] + " " + rows["what"] + unit).str.strip()
     shown = pd.DataFrame({"Claim": claim, "Verdict": rows["verdict"], "Published": rows["published"]})
-    return show_table(shown.assign(Ours=rows["ours"], Why=rows["why"]), caption, wide=["Claim", "Why"])
+    return figures.show_table(shown.assign(Ours=rows["ours"], Why=rows["why"]), caption, wide=["Claim", "Why"])
 
 
-results = ledger[kind.loc[ledger.index] == "Results"]
+results = judged[kind.loc[judged.index] == "Results"]
 is_band = results.index.str.startswith("band")
 is_score = ~is_band & ~results.index.str.startswith("difference")
 ledger_table(results[is_score], "Scores")
@@ -105,7 +105,7 @@ ledger_table(results[results.index.str.startswith("difference")], "Differences o
 # the rounds. Rounds share their soils, so the share says how stable an ordering is on these soils, not on others.
 
 # %%
-ledger_table(ledger[kind.loc[ledger.index] == "Orderings"], "Claimed orderings")
+ledger_table(judged[kind.loc[judged.index] == "Orderings"], "Claimed orderings")
 
 # %% [markdown]
 # ## Wavelengths
@@ -117,7 +117,7 @@ ledger_table(ledger[kind.loc[ledger.index] == "Orderings"], "Claimed orderings")
 # ours.
 
 # %%
-named = ledger[kind.loc[ledger.index] == "Wavelengths"]
+named = judged[kind.loc[judged.index] == "Wavelengths"]
 ledger_table(named.assign(published=named["published"] + " nm", unit=""), "Wavelengths named in the SHAP section")
 
 # %%
@@ -129,24 +129,24 @@ ledger_table(results[is_band], "What named wavelengths are laid to: distance to 
 # What we took over, for completeness. That these agree shows that the rebuild was built as announced, and no more.
 
 # %%
-ledger_table(ledger[kind.loc[ledger.index] == "Inputs"], "Samples and statistics")
+ledger_table(judged[kind.loc[judged.index] == "Inputs"], "Samples and statistics")
 
 # %%
-rows = ledger[kind.loc[ledger.index] == "Settings"]
+rows = judged[kind.loc[judged.index] == "Settings"]
 compared = rows["ours"] != ""
 print(f"{len(rows)} settings, {compared.sum()} of which can be read off a run")
 ledger_table(rows[compared], "Settings of spectra, network and models that a run can show")
 
 # %%
 unread = [(row.what, row.published, row.where) for row in rows[~compared].itertuples()]
-show_table(
+figures.show_table(
     pd.DataFrame(unread, columns=["Setting", "Published", "Where"]), "Other settings, as published", wide=["Setting"]
 )
 
 # %%
-quoted = ledger[kind.loc[ledger.index] == "Quoted"]
+quoted = judged[kind.loc[judged.index] == "Quoted"]
 shown = quoted[["what", "published", "where"]].set_axis(["Figure", "Value", "Where"], axis=1)
-show_table(shown, "Figures of other studies that the paper compares itself with", wide=["Figure", "Where"])
+figures.show_table(shown, "Figures of other studies that the paper compares itself with", wide=["Figure", "Where"])
 
 # %% [markdown]
 # ## The paper against itself
@@ -164,9 +164,9 @@ show_table(shown, "Figures of other studies that the paper compares itself with"
 # And deviation = RMSE × RPD: one target must give one deviation, whichever model predicts it.
 
 # %%
-implied, spread = CHECKS["rpd_identity"](entries), CHECKS["implied_spread"](entries)
+implied, spread = study.CHECKS["rpd_identity"](entries), study.CHECKS["implied_spread"](entries)
 rows = []
-for row in ROWS:
+for row in study.ROWS:
     values = [entries[f"{metric}.{row}"]["value"] for metric in ("r2", "rmse", "rpd")]
     key = row.replace(".", "_")
     rows.append(
@@ -175,7 +175,7 @@ for row in ROWS:
 heads = ["Model", "R²", "RMSE", "RPD", "RPD from R²", "Deviation: RMSE × RPD", "Deviation: RMSE / √(1 − R²)"]
 formats = dict.fromkeys(heads[1:], "{:.2f}")
 print(f"rounding to two places explains {implied['explained']} of {implied['rows']} rows")
-show_table(pd.DataFrame(rows, columns=heads), "RPD as printed and as R² implies it, row by row", formats)
+figures.show_table(pd.DataFrame(rows, columns=heads), "RPD as printed and as R² implies it, row by row", formats)
 
 # %% [markdown]
 # The rows of lead on the logarithm fit, with RPD a little above what the mean $R^2$ implies. That is as it should be:
@@ -189,7 +189,7 @@ show_table(pd.DataFrame(rows, columns=heads), "RPD as printed and as R² implies
 # Pb can be in any of them. Base 10 divides both limits by 2.30.
 
 # %%
-limits = CHECKS["natural_logarithms"](entries)
+limits = study.CHECKS["natural_logarithms"](entries)
 print(f"deviation of ln Pb in any distribution with these statistics: {limits['low']:.2f} to {limits['high']:.2f}")
 print(f"deviation of log10 Pb: {limits['low_10']:.2f} to {limits['high_10']:.2f}")
 print(f"deviation that the four models imply: {limits['spread_low']:.2f} to {limits['spread_high']:.2f}")
@@ -204,7 +204,7 @@ print(
 # ### Early stopping without a set to look at
 
 # %%
-found = CHECKS["early_stopping"](entries)
+found = study.CHECKS["early_stopping"](entries)
 print(f"training and test set leave {found['left']} % of the samples for a third one")
 print(f"a fifth of the training side would be {found['held']} soils, with {found['fitted']} left to fit")
 
@@ -222,12 +222,12 @@ print(f"a fifth of the training side would be {found['held']} soils, with {found
 
 # %%
 def inconsistency_table(standing, caption):
-    rows = inconsistencies_frame("gejiu").query("standing == @standing")
+    rows = ledger.inconsistencies_frame("gejiu").query("standing == @standing")
     shown = pd.DataFrame({"What (where in the paper)": rows["title"] + " (" + rows["where"] + ")", "Why": rows["text"]})
-    return show_table(shown, caption, wide=list(shown.columns))
+    return figures.show_table(shown, caption, wide=list(shown.columns))
 
 
-print(f"{len(CHECKS)} of {len(inconsistencies_frame('gejiu'))} texts hold computed figures")
+print(f"{len(study.CHECKS)} of {len(ledger.inconsistencies_frame('gejiu'))} texts hold computed figures")
 inconsistency_table("contradiction", "Contradictions")
 
 # %%

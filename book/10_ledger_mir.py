@@ -14,17 +14,17 @@
 # **Time**: about 15 minutes. **You need**: [chapter 7](07_mir_library.ipynb), or the patience to look back.
 # The rules of a verdict are explained in [the first ledger](08_ledger_libs.ipynb#how-a-verdict-is-reached).
 
-# %%
+# %% tags=["hide-input"]
 import pandas as pd
 
-from spectrakit.ledger import inconsistencies_frame, ledger_frame, load_published, load_results
-from spectrakit.studies.mir import CHECKS
-from spectrakit.teaching.figures import VERDICT_COLOURS, show_table
+from spectrakit import ledger
+from spectrakit.studies import mir as study
+from spectrakit.teaching import figures
 
-record, published = load_results("mir"), load_published("mir")
+record, published = ledger.load_results("mir"), ledger.load_published("mir")
 entries = published["entries"]
 kinds = {"input": "Inputs", "setting": "Settings", "result": "Results", "ordering": "Orderings"}
-ledger = ledger_frame("mir", record["results"], tuple(kinds))
+judged = ledger.ledger_frame("mir", record["results"], tuple(kinds))
 kind = pd.Series({name: kinds[entry["kind"]] for name, entry in entries.items()})
 print(f"{published['title']}: {len(entries)} entries")
 print(", ".join(f"{n} {name.lower()}" for name, n in kind.value_counts().items()))
@@ -52,13 +52,15 @@ print(f"splits by site: {profile['n_rounds']}; harmonised by {provenance['config
 # are. No model was looked at when the simulator was made, and nothing was tuned to a score.
 
 # %%
-counts = pd.crosstab(kind.loc[ledger.index], ledger["verdict"]).reindex(columns=list(VERDICT_COLOURS), fill_value=0)
+counts = pd.crosstab(kind.loc[judged.index], judged["verdict"]).reindex(
+    columns=list(figures.VERDICT_COLOURS), fill_value=0
+)
 counts = counts.reindex(list(kinds.values())).rename_axis("Claims").assign(all=lambda found: found.sum(axis=1))
 counts.columns = [str(name).capitalize() for name in counts.columns]
-show_table(counts.reset_index(), "How many claims got which verdict")
+figures.show_table(counts.reset_index(), "How many claims got which verdict")
 
 # %%
-implied = CHECKS["implied_spread"](entries)
+implied = study.CHECKS["implied_spread"](entries)
 rows = []
 for target, name in (("c", "carbon"), ("om", "organic matter")):
     ours = library["targets"][target]
@@ -66,7 +68,7 @@ for target, name in (("c", "carbon"), ("om", "organic matter")):
     rows += [(f"{name}, interquartile range", implied[f"{target}_iqr"], ours["iqr"])]
 heads = ["Spread of measured contents (g/kg)", "Implied by results", "Recorded library"]
 formats = dict.fromkeys(heads[1:], "{:.1f}")
-show_table(pd.DataFrame(rows, columns=heads), "Inputs of ours that came from results", formats)
+figures.show_table(pd.DataFrame(rows, columns=heads), "Inputs of ours that came from results", formats)
 
 # %% [markdown]
 # ## Results
@@ -85,10 +87,10 @@ def ledger_table(rows, caption, wide=("Claim", "Why")):
     shown = shown.assign(Ours=rows["ours"], Why=rows["why"])
     for side in ("Published", "Ours"):  # lists as text
         shown[side] = shown[side].str.replace(r"[\[\]']", "", regex=True)
-    return show_table(shown, caption, wide=wide)
+    return figures.show_table(shown, caption, wide=wide)
 
 
-results = ledger[kind.loc[ledger.index] == "Results"]
+results = judged[kind.loc[judged.index] == "Results"]
 open_ones = results["verdict"] == "cannot be assessed"
 ledger_table(results[~open_ones], "Results that can be judged")
 
@@ -102,7 +104,7 @@ ledger_table(results[open_ones], "Results that cannot be assessed, with ours whe
 # out in its turn, on which PLS errs less with the study's harmonisation than without.
 
 # %%
-ledger_table(ledger[kind.loc[ledger.index] == "Orderings"], "Claimed orderings")
+ledger_table(judged[kind.loc[judged.index] == "Orderings"], "Claimed orderings")
 
 # %% [markdown]
 # ## Inputs and settings
@@ -111,7 +113,7 @@ ledger_table(ledger[kind.loc[ledger.index] == "Orderings"], "Claimed orderings")
 # to ask the authors.
 
 # %%
-taken = ledger[kind.loc[ledger.index].isin(["Inputs", "Settings"])]
+taken = judged[kind.loc[judged.index].isin(["Inputs", "Settings"])]
 unstated = taken["verdict"] == "cannot be assessed"
 wide = ["Claim", "Published", "Ours"]
 ledger_table(taken[~unstated], "What the abstract says of samples, spectra and models", wide)
@@ -119,7 +121,7 @@ ledger_table(taken[~unstated], "What the abstract says of samples, spectra and m
 # %%
 shown = taken[unstated].assign(claim=lambda rows: (rows["element"] + " " + rows["what"]).str.strip())
 shown = shown[["claim", "why", "ours"]].set_axis(["What", "Why it cannot be assessed", "Ours"], axis=1)
-show_table(shown, "What it leaves open", wide=["What"])
+figures.show_table(shown, "What it leaves open", wide=["What"])
 
 # %% [markdown]
 # ## The paper against itself
@@ -130,17 +132,17 @@ show_table(shown, "What it leaves open", wide=["What"])
 
 
 # %%
-checks = inconsistencies_frame("mir")
+checks = ledger.inconsistencies_frame("mir")
 
 
 def check_table(standing, caption):
     rows = checks.query("standing == @standing")
     shown = pd.DataFrame({"What (where in the paper)": rows["title"] + " (" + rows["where"] + ")", "Why": rows["text"]})
-    return show_table(shown, caption, wide=list(shown.columns))
+    return figures.show_table(shown, caption, wide=list(shown.columns))
 
 
 standings = checks["standing"].value_counts()
-print(f"{len(checks)} texts, {len(CHECKS)} of which hold computed figures")
+print(f"{len(checks)} texts, {len(study.CHECKS)} of which hold computed figures")
 print(", ".join(f"{count} {name}" for name, count in standings.items()), end="")
 print("" if "contradiction" in standings else "; no contradiction")
 check_table("fits", "Checked, and found to fit")

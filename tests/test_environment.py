@@ -76,6 +76,6 @@ def test_conda_environment_agrees_with_the_lock():
     pinned |= dict(entry.split("==") for part in dependencies if isinstance(part, dict) for entry in part["pip"])
     python = pinned.pop("python")
     assert Version(python) in Requirement(f"python{PYPROJECT['project']['requires-python']}").specifier
-    conda = {CONDA_NAMES.get(name, name): Version(version) for name, version in pinned.items()}
+    conda = {canonicalize_name(CONDA_NAMES.get(name, name)): Version(version) for name, version in pinned.items()}
     locked = locked_versions()
     assert conda == {canonicalize_name(one.name): locked[canonicalize_name(one.name)] for one in direct_dependencies()}

@@ -59,6 +59,40 @@ def bias(y_true, y_pred):
     return float(np.mean(np.subtract(y_pred, y_true, dtype=float)))
 
 
+def sep(y_true, y_pred):
+    """Standard error of prediction: root mean square error of (n_samples,) contents after the bias is taken out."""
+    return float(np.std(np.subtract(y_pred, y_true, dtype=float)))
+
+
+METRICS = {"r2": r2, "rmse": rmse, "mae": mae, "rpd": rpd, "rpiq": rpiq, "bias": bias, "sep": sep}
+
+
+def scores(y_true, y_pred, names=("r2", "rmse", "rpd")):
+    """{name: value} of metrics of (n_samples,) contents; names : of `METRICS`, in the order wanted."""
+    return {name: METRICS[name](y_true, y_pred) for name in names}
+
+
+def score_table(records, by, columns):
+    """Scores as text, 'mean ± SD' over the rows of each group, without the SD where a group has one row.
+
+    records : DataFrame, a row a fit; by : column or columns that name the groups, kept in their order
+    columns : {column of the records: heading}
+    Returns a DataFrame indexed by `by`; a cell is empty where a group has no value.
+    """
+    groups = records.groupby(by, sort=False)[list(columns)]
+    mean, deviation = groups.mean(), groups.std(ddof=1)
+    cells = {
+        heading: [_mean_cell(*pair) for pair in zip(mean[name], deviation[name], strict=True)]
+        for name, heading in columns.items()
+    }
+    return pd.DataFrame(cells, index=mean.index)
+
+
+def _mean_cell(mean, deviation):
+    spread = f" ± {deviation:.2g}" if np.isfinite(deviation) else ""
+    return f"{mean:.3g}{spread}" if np.isfinite(mean) else ""
+
+
 def prediction_sd(y_pred):
     """Sample standard deviation of (n_samples,) predicted contents, in their unit: how much predictions vary.
 
@@ -123,8 +157,7 @@ def repeat_metrics(y_true, out_of_fold):
     out_of_fold : (n_repeats, n_samples) predictions, each made by a network that had not seen the sample
     Returns a DataFrame (n_repeats, 4) with columns r2, rmse, mae, rpd.
     """
-    metrics = {"r2": r2, "rmse": rmse, "mae": mae, "rpd": rpd}
-    rows = [{name: metric(y_true, y_pred) for name, metric in metrics.items()} for y_pred in out_of_fold]
+    rows = [scores(y_true, y_pred, ("r2", "rmse", "mae", "rpd")) for y_pred in out_of_fold]
     return pd.DataFrame(rows).rename_axis(index="repeat")
 
 

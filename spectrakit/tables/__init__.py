@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "library_checks": ["check_library"],
         "lucas": ["read_gejiu", "read_lucas"],
+        "opus": ["read_opus"],
         "partitions": ["BLOCK_ROWS", "library_index", "read_blocks", "read_library", "write_partitions"],
         "plain": ["ENDINGS", "check_table", "read_table", "write_table"],
     },

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from spectrakit.evaluation import r2, random_rounds, rmse, rpd
+from spectrakit.evaluation import random_rounds, score_table, scores
 from spectrakit.models import load_network, transfer_baselines
 from spectrakit.preprocess import positive_reflectance, raised_notes
 from spectrakit.resources import data_path
@@ -198,11 +198,6 @@ def _score(given, task, report):
     return record | {"n_train": len(training), "n_test": len(test)}
 
 
-def scores(y_true, y_pred):
-    """R2, RMSE and RPD. Source: gejiu paper, section 2.2.4."""
-    return {"r2": r2(y_true, y_pred), "rmse": rmse(y_true, y_pred), "rpd": rpd(y_true, y_pred)}
-
-
 def _weights():
     """The files of pretrained weights that come with the kit."""
     return data_path("models").glob("*.safetensors")
@@ -210,16 +205,7 @@ def _weights():
 
 def score_frame(records):
     """Mean and standard deviation over rounds by model, in the order of the records: R2, RMSE and RPD as text."""
-    groups = records.groupby("model", sort=False)[["r2", "rmse", "rpd"]]
-    mean, deviation = groups.mean(), groups.std(ddof=1)
-    cells = {
-        name: [
-            f"{m:.3g}" + (f" ± {s:.2g}" if np.isfinite(s) else "")
-            for m, s in zip(mean[key], deviation[key], strict=True)
-        ]
-        for key, name in (("r2", "R2"), ("rmse", "RMSE"), ("rpd", "RPD"))
-    }
-    return pd.DataFrame(cells, index=mean.index)
+    return score_table(records, "model", {"r2": "R2", "rmse": "RMSE", "rpd": "RPD"})
 
 
 def r2_plot(records, width=61):

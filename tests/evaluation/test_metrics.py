@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from spectrakit.evaluation import metrics
@@ -101,3 +102,19 @@ def test_a_heavy_tail_raises_r2_and_rpd_but_not_rpiq():
 
 def test_bias_of_whole_numbers_is_not_rounded():
     assert metrics.bias(np.array([1, 2], np.uint8), np.array([0, 2], np.uint8)) == -0.5
+
+
+def test_scores_by_name_and_in_the_order_asked_for():
+    found = metrics.scores(np.array([1.0, 2, 3, 4]), np.array([2.0, 3, 4, 7]), ("bias", "r2", "rmse", "sep", "rpiq"))
+    assert list(found) == ["bias", "r2", "rmse", "sep", "rpiq"]
+    assert list(found.values()) == pytest.approx([1.5, 1 - 12 / 5, np.sqrt(3), np.sqrt(0.75), 1.5 / np.sqrt(3)])
+    assert list(metrics.scores([1.0, 2], [1.0, 3])) == ["r2", "rmse", "rpd"]
+
+
+def test_a_table_of_scores_gives_mean_and_deviation_where_there_are_several():
+    records = pd.DataFrame({"model": ["pls", "mean", "pls"], "r2": [0.5, -1.1, 0.75], "bias": [np.nan, 1 / 3, np.nan]})
+    table = metrics.score_table(records, "model", {"r2": "R2", "bias": "bias"})
+    assert list(table.index) == ["pls", "mean"] and table["R2"].tolist() == ["0.625 ± 0.18", "-1.1"]
+    assert table["bias"].tolist() == ["", "0.333"]
+    two = metrics.score_table(records.assign(task="pH"), ["task", "model"], {"r2": "R2"})
+    assert list(two.index) == [("pH", "pls"), ("pH", "mean")]

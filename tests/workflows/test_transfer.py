@@ -291,9 +291,7 @@ def test_scores_and_plot_as_text():
         }
     )
     frame = score_frame(records)
-    assert list(frame.index) == ["mean", "pls"] and list(frame) == ["R2", "RMSE", "RPD"]
-    assert frame.loc["pls"].tolist() == ["0.625 ± 0.18", "0.6 ± 0.14", "1.7 ± 0.42"]
-    assert score_frame(records[:2]).loc["mean", "R2"] == "-1.1"
+    assert frame.loc["pls"].to_dict() == {"R2": "0.625 ± 0.18", "RMSE": "0.6 ± 0.14", "RPD": "1.7 ± 0.42"}
     assert r2_plot(records, width=31) == [
         "mean  <       ·                       -0.60",
         "pls                       · |  ·       0.62",

@@ -21,8 +21,8 @@ MODEL_COLOURS = {"CNN": BLUE, "RF": YELLOW, "BPNN": ORANGE, "PLS": GREEN, "mean"
 TARGET_COLOURS = {"ca": BLUE, "mg": GREEN, "na": ORANGE}
 RANGE_NAMES = {"high": "spiked soils", "low": "field soils"}
 WIDTH = 7.4  # inches, the column of the book
-# Viridis without its palest end, which a white ground swallows.
-_RISING = sns.blend_palette(plt.cm.viridis(np.linspace(0, 0.92, 5)), as_cmap=True)
+# From small to large values: viridis without its palest end, which can hardly be seen on white.
+RISING = sns.blend_palette(plt.cm.viridis(np.linspace(0, 0.92, 5)), as_cmap=True)
 _STAGES = {1: "I", 2: "II", 3: "III"}
 
 
@@ -34,6 +34,11 @@ def book_style():
     layout = {"figure.constrained_layout.use": True, "figure.dpi": 110, "figure.figsize": (WIDTH, 3.6)}
     axes = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left"}
     plt.rcParams.update(sizes | layout | axes | {"legend.frameon": False, "font.family": "DejaVu Sans"})
+
+
+def panels(n_rows=1, n_columns=1, height=3.4, **options):
+    """A figure as wide as the book's column, `height` inches high, and its axes; options as for `plt.subplots`."""
+    return plt.subplots(n_rows, n_columns, figsize=(WIDTH, height), **options)
 
 
 def line_labels(lines):
@@ -78,11 +83,11 @@ def window_spectra(tasks, lines):
     for axes, task, own in zip(grid[0], tasks, lines, strict=True):
         scale = plt.Normalize(task.content.min(), task.content.max())
         for content, counts in sorted(zip(task.content, task.counts, strict=True), key=lambda pair: pair[0]):
-            axes.plot(task.wavelength, counts / 1000, color=_RISING(scale(content)), linewidth=0.9)
+            axes.plot(task.wavelength, counts / 1000, color=RISING(scale(content)), linewidth=0.9)
         axes.set(xlabel="Wavelength (nm)", xlim=(task.wavelength[0], task.wavelength[-1]))
         axes.locator_params(axis="x", nbins=3)
         draw_lines(axes, own)
-        bar = plt.cm.ScalarMappable(scale, _RISING)
+        bar = plt.cm.ScalarMappable(scale, RISING)
         label = f"{task.target.capitalize()} (ppm)"
         figure.colorbar(bar, ax=axes, location="bottom", label=label, aspect=14, ticks=plt.MaxNLocator(3))
     grid[0, 0].set_ylabel("Signal (1000 counts)")

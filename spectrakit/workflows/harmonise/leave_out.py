@@ -20,13 +20,10 @@ from sklearn.model_selection import GroupKFold
 from spectrakit.contents import UNITS, split_unit
 from spectrakit.evaluation import (
     ConformalIntervals,
-    bias,
     coverage_table,
     pooled_threshold,
-    r2,
-    rmse,
-    rpiq,
     sample_threshold,
+    scores,
 )
 from spectrakit.models import StagedPLS
 from spectrakit.preprocess import HARMONISATIONS, WITHOUT_STANDARDS, SpectralDomain, StandardTransfer
@@ -48,6 +45,7 @@ N_PARTS = 5
 MOST_COMPONENTS = 20
 DOMAIN_COMPONENTS = 10
 LEVEL = 0.9
+SCORES = ("r2", "rmse", "bias", "sep", "rpiq")
 SIMULATED_RING = " (simulated ring)"
 BY_TRANSFER = ("ds", "pds", "sst", "snv+ds", "snv+pds", "snv+sst")
 BY_STANDARDS = ("epo", "snv+epo")
@@ -294,7 +292,7 @@ class LeaveOut:
             covered = coverage_table(self.y[test], intervals, (LEVEL,)).iloc[0]
             records.append(
                 {"model": name, "laboratory": str(left_out), "n_train": int(training.sum()), "n_test": int(test.sum())}
-                | scores(self.y[test], y_pred)
+                | scores(self.y[test], y_pred, SCORES)
                 | {"coverage_90": float(covered["coverage"]), "width_90": float(covered["mean_width"])}
                 | {"outside": outside}
             )
@@ -396,13 +394,6 @@ def interval_scores(y, held_out, groups):
     threshold = sample_threshold if groups is None else pooled_threshold
     everywhere = (-np.inf, np.inf)
     return ConformalIntervals(threshold, levels=(LEVEL,), limits=everywhere).fit(y, held_out, groups=groups)
-
-
-def scores(y_true, y_pred):
-    """R2, RMSE, bias, SEP (RMSE after the bias is taken out) and RPIQ of (n,) contents, in their unit."""
-    error = np.subtract(y_pred, y_true)
-    found = {"r2": r2(y_true, y_pred), "rmse": rmse(y_true, y_pred), "bias": bias(y_true, y_pred)}
-    return found | {"sep": float(np.std(error)), "rpiq": rpiq(y_true, y_pred)}
 
 
 def leave_laboratories_out(

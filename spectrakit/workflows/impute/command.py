@@ -23,15 +23,12 @@ from spectrakit import __version__
 from spectrakit.contents import log_offset
 from spectrakit.evaluation import (
     ConformalIntervals,
-    bias,
     coverage_table,
     held_out_intervals,
-    mae,
     pooled_promise,
     pooled_threshold,
-    r2,
-    rmse,
-    rpiq,
+    score_table,
+    scores,
 )
 from spectrakit.files import written_whole
 from spectrakit.models import LogPLS
@@ -197,10 +194,9 @@ def score_groups(intervals, y, held_out, groups):
         index="group", columns="level", values="coverage"
     )
     covered.columns = [_coverage_name(level) for level in covered.columns]
-    metrics = {"r2": r2, "rmse": rmse, "mae": mae, "rpiq": rpiq, "bias": bias}
     parts = {"all": np.full(len(y), True)} | {group: groups == group for group in np.unique(groups)}
     rows = {
-        name: {"n": int(part.sum())} | {key: metric(y[part], held_out[part]) for key, metric in metrics.items()}
+        name: {"n": int(part.sum())} | scores(y[part], held_out[part], ("r2", "rmse", "mae", "rpiq", "bias"))
         for name, part in parts.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index").join(covered).rename_axis(index="held out")
@@ -208,12 +204,13 @@ def score_groups(intervals, y, held_out, groups):
 
 def report_frame(outcome):
     """The scores as text: R2, RMSE, RPIQ and bias, and per cent of the measured contents inside their intervals."""
-    frame = outcome.scores.drop(columns="mae")
-    for name in frame.columns[1:]:
-        percent = name.startswith("coverage")
-        frame[name] = [f"{100 * value:.1f}" if percent else f"{value:.3g}" for value in frame[name]]
-    names = {"n": "n", "r2": "R2", "rmse": "RMSE", "rpiq": "RPIQ", "bias": "bias"}
-    return frame.rename(columns=lambda name: names.get(name) or f"% in {name.removeprefix('coverage_')}")
+    covered = [name for name in outcome.scores if name.startswith("coverage_")]
+    scores_ = outcome.scores.assign(**100 * outcome.scores[covered]).reset_index()
+    names = {"r2": "R2", "rmse": "RMSE", "rpiq": "RPIQ", "bias": "bias"}
+    names |= {name: f"% in {name.removeprefix('coverage_')}" for name in covered}
+    table = score_table(scores_, "held out", names)
+    table.insert(0, "n", outcome.scores["n"])
+    return table
 
 
 def report_lines(outcome):

@@ -141,14 +141,14 @@ def test_indices_follow_the_reader_and_exist():
 def test_script_and_style_travel_with_the_widget_and_load_nothing_from_outside():
     state = explorer(np.zeros((2, 3, 3))).get_state()
     folder = Path(widgets.__file__).parent
-    assert state["_esm"] == (folder / "widgets.js").read_text(encoding="utf-8")
-    assert state["_css"] == (folder / "widgets.css").read_text(encoding="utf-8")
+    assert state["_esm"] == (folder / "explorer.js").read_text(encoding="utf-8")
+    assert state["_css"] == (folder / "explorer.css").read_text(encoding="utf-8")
     addresses = re.findall(r"(?:https?:)?//[a-z][\w.]+\.[a-z]+|@import|url\((?!#)", state["_esm"] + state["_css"])
     assert addresses == ["http://www.w3.org"]  # the name of SVG, which no browser fetches
 
 
 def test_labels_are_large_enough_to_read():
-    css = Path(widgets.__file__).with_suffix(".css").read_text(encoding="utf-8")
+    css = Path(widgets.__file__).with_name("explorer.css").read_text(encoding="utf-8")
     sizes = [float(n) * (16 if unit == "rem" else 1) for n, unit in re.findall(r"font-size: ([\d.]+)(rem|px)", css)]
     assert sizes
     assert min(sizes) == 12

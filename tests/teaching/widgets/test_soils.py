@@ -46,7 +46,7 @@ def test_the_page_mixes_as_the_simulator_does(amounts):
 @pytest.mark.skipif(shutil.which("node") is None, reason="the page's own script needs a JavaScript engine")
 def test_the_script_of_the_page_gives_the_same(tmp_path):
     series = build().specification["panels"][0]["series"][0]
-    script = (Path(soil_mixer.__file__).with_name("widgets.js")).read_text(encoding="utf-8")
+    script = Path(soil_mixer.__file__).with_name("explorer.js").read_text(encoding="utf-8")
     cases = json.dumps([series, [indices(amounts) for amounts in SOILS]])
     ask = f"const [series, cases] = {cases}; series.values = unpack(series.data);"
     ask += "console.log(JSON.stringify(cases.map((chosen) => [...pick(series, chosen)])));"

@@ -21,7 +21,6 @@ from spectrakit.workflows.harmonise.leave_out import (
     possible_harmonisations,
     ring_of,
     scale_of,
-    scores,
     soils_to_predict,
 )
 from spectrakit.workflows.harmonise.report import bias_frame, effect_frame, reading_lines, score_frame
@@ -246,17 +245,6 @@ def test_the_stage_is_the_best_on_average_over_laboratories():
     held_out = np.array([[1.0, 1, 1, 1, 3], [1.5, 1.5, 1.5, 1.5, 0]])
     assert laboratories.best_stage(held_out, y, groups) == 1
     assert laboratories.best_stage(held_out[:, :4], y[:4], None) == 0
-
-
-def test_scores_by_hand():
-    found = scores(np.array([1.0, 2, 3, 4]), np.array([2.0, 3, 4, 7]))
-    assert found == {
-        "r2": pytest.approx(1 - 12 / 5),
-        "rmse": pytest.approx(np.sqrt(3)),
-        "bias": 1.5,
-        "sep": pytest.approx(np.sqrt(0.75)),
-        "rpiq": pytest.approx(1.5 / np.sqrt(3)),
-    }
 
 
 def test_the_scale_is_asked_for_or_follows_from_the_contents():
