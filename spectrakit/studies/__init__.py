@@ -1,4 +1,4 @@
-"""The three studies, each with its domains, protocol, experiments, run and results."""
+"""The three studies, each with its domains, protocol, experiments, run and results, and what runs any of them."""
 
 import lazy_loader
 
@@ -6,6 +6,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["gejiu", "libs", "mir"],
     submod_attrs={
-        "published": ["text_with_figures"],
+        "study": ["STUDIES", "load_study", "replicate"],
     },
 )

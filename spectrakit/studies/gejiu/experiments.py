@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from scipy.stats import spearmanr
 from torch import nn
 
 from spectrakit.evaluation import r2
 from spectrakit.models import ResNetConfig, freeze_features, initial_network
-from spectrakit.studies.gejiu.protocol import lead_networks, start_from_mean, transferred
+from spectrakit.studies.gejiu.protocol import lead_networks, network_of, start_from_mean, transferred
 from spectrakit.training import fit_network, predict, watched_rows
 
 # Places of the batch normalisation and of the last convolution among `SpectralResNet.features`.
@@ -38,50 +39,49 @@ DEPTHS = {"dense": freeze_features, "dense and last convolution": free_last_conv
 """How much is fine-tuned: name to a function that freezes the rest of a network."""
 
 
-def depth_round(source, soils, round_, train_sizes, recipe, random_state):
+def depth_round(inputs, round_, report):
     """How well lead is predicted by what is tuned and by the number of soils to tune on, in one round.
 
-    train_sizes : soils of the training side that are used, the smaller part of the larger; at most all
+    inputs : `run.Domains`, with the pH network of the round; the soils to tune on are those of the training side, the
+        smaller number part of the larger, at most all
     Beside the keys of DEPTHS, depth 'none' is the pH network as it is, its pH brought to ln Pb by a straight line.
-    Returns records (list of dict): depth, n_train, round, r2, all on the test side of the round and in ln Pb.
+    Returns a DataFrame of depth, n_train, round, r2, all on the test side of the round and in ln Pb.
     """
-    test, X, y = soils.rounds[round_][1], soils.log_reflectance, np.log(soils.target)
-    order = np.random.default_rng(random_state).permutation(soils.rounds[round_][0])
-    records = []
-    for n_train in sorted({min(size, len(order)) for size in train_sizes}):
+    source, soils, profile = inputs.source_network(round_), inputs.target, inputs.profile
+    (training, test), X, y = soils.rounds[round_], soils.log_reflectance, np.log(soils.target)
+    order, records = np.random.default_rng(inputs.seed(round_)).permutation(training), []
+    for n_train in sorted({min(size, len(order)) for size in profile.train_sizes}):
         rows = np.sort(order[:n_train])
         ph = predict(source, X)[:, 0]
         predicted = {"none": np.polyval(np.polyfit(ph[rows], y[rows], 1), ph)}
         for depth, freeze in DEPTHS.items():
             network = transferred(source, X[rows], y[rows], freeze)
-            fit_network(network, X[rows], y[rows], recipe, random_state)
+            fit_network(network, X[rows], y[rows], profile.target_recipe, inputs.seed(round_))
             predicted[depth] = predict(network, X)[:, 0]
-        for depth, values in predicted.items():
-            records.append({"depth": depth, "n_train": n_train, "round": round_, "r2": r2(y[test], values[test])})
-    return records
+        records += [(depth, n_train, round_, r2(y[test], values[test])) for depth, values in predicted.items()]
+    return pd.DataFrame(records, columns=["depth", "n_train", "round", "r2"])
 
 
-def stopping_round(source, soils, round_, recipe, random_state):
+def stopping_round(inputs, round_, report):
     """R2 in one round where the test side serves as the validation set of early stopping, which no honest test allows.
 
-    Returns records (list of dict): model, watched, round, r2. `watched` is 'a fifth of the training side' as in
-    `target_round`, 'the test side' with the same rows fitted, or 'the test side, all fitted'.
+    Returns a DataFrame of model, watched, round, r2. `watched` is 'a fifth of the training side' as in `target_round`,
+    'the test side' with the same rows fitted, or 'the test side, all fitted'.
     """
-    training, test = soils.rounds[round_]
-    X, y = soils.log_reflectance, np.log(soils.target)
-    fitted, held_out = (training[rows] for rows in watched_rows(len(training), recipe.validation_share, random_state))
+    source, soils, recipe = inputs.source_network(round_), inputs.target, inputs.profile.target_recipe
+    (training, test), X, y = soils.rounds[round_], soils.log_reflectance, np.log(soils.target)
+    seed, records = inputs.seed(round_), []
+    fitted, held_out = (training[rows] for rows in watched_rows(len(training), recipe.validation_share, seed))
     choices = {
         "a fifth of the training side": (fitted, held_out),
         "the test side": (fitted, test),
         "the test side, all fitted": (training, test),
     }
-    records = []
     for watched, (rows, seen) in choices.items():
-        for model, network in lead_networks(source, X[training], y[training], random_state).items():
-            fit_network(network, X[rows], y[rows], recipe, random_state, validation=(X[seen], y[seen]))
-            score = r2(y[test], predict(network, X[test])[:, 0])
-            records.append({"model": model, "watched": watched, "round": round_, "r2": score})
-    return records
+        for model, network in lead_networks(source, X[training], y[training], seed).items():
+            fit_network(network, X[rows], y[rows], recipe, seed, validation=(X[seen], y[seen]))
+            records.append((model, watched, round_, r2(y[test], predict(network, X[test])[:, 0])))
+    return pd.DataFrame(records, columns=["model", "watched", "round", "r2"])
 
 
 def compared_properties(soils, n_properties):
@@ -96,24 +96,29 @@ def source_config(names):
     return replace(ResNetConfig(), relu_output=False, n_outputs=max(1, len(names)))
 
 
-def pretrain_on(soils, names, n_soils, recipe, random_state):
-    """A network of one or more properties of the source domain, on `n_soils` of the first round's training side.
+def pretrained_network(inputs, name, report):
+    """A network of one or more properties of the source domain, on soils of the first round's training side.
 
-    names : of properties, or 'ph'; soils that lack one are left out
-    No names give a network that has learned nothing. Returns the network and its R2 (mean over the properties) on the
-    test side, NaN for no names.
+    name : of the sources that `compared_properties` gives; soils that lack a property are left out
+    Returns a dict: network, its state; about, with source, source_r2 (mean over the properties on the test side, NaN
+    for a network that has learned nothing) and spearman (of the property with lead in the target domain, NaN where it
+    is not known there or there are several).
     """
+    names, soils, profile = inputs.parts["domains"]["compared"][name], inputs.source, inputs.profile
+    about = {"source": name, "source_r2": float("nan"), "spearman": float("nan")}
+    if len(names) == 1 and names[0] in inputs.target.properties:
+        about["spearman"] = float(spearmanr(inputs.target.properties[names[0]], np.log(inputs.target.target)).statistic)
     if not names:
-        return initial_network(source_config(names), random_state, np.zeros(1)), float("nan")
-    table = soils.properties.assign(ph=soils.target)[list(names)].to_numpy()
+        return {"about": about, "network": initial_network(source_config(names), inputs.seed(0), [0.0]).state_dict()}
+    table = soils.properties.assign(ph=soils.target)[names].to_numpy()
     training, test = (side[np.isfinite(table[side]).all(axis=1)] for side in soils.rounds[0])
-    training = np.random.default_rng(random_state).permutation(training)[:n_soils]
-    mean, deviation = table[training].mean(axis=0), table[training].std(axis=0)
-    X, y = soils.log_reflectance, (table - mean) / deviation
-    network = initial_network(source_config(names), random_state, y[training])
-    fit_network(network, X[training], y[training], recipe, random_state)
-    predicted = predict(network, X[test])
-    return network, float(np.mean([r2(*columns) for columns in zip(y[test].T, predicted.T, strict=True)]))
+    training = np.random.default_rng(inputs.seed(0)).permutation(training)[: profile.n_compared]
+    X, y = soils.log_reflectance, (table - table[training].mean(axis=0)) / table[training].std(axis=0)
+    network = initial_network(source_config(names), inputs.seed(0), y[training])
+    fit_network(network, X[training], y[training], profile.source_recipe, inputs.seed(0))
+    pairs = zip(y[test].T, predict(network, X[test]).T, strict=True)
+    about["source_r2"] = float(np.mean([r2(*pair) for pair in pairs]))
+    return {"about": about, "network": network.state_dict()}
 
 
 def with_new_output(source, X, y, random_state):
@@ -128,16 +133,15 @@ def with_new_output(source, X, y, random_state):
     return freeze_features(network)
 
 
-def property_round(source, soils, round_, recipe, random_state):
-    """R2 (in ln Pb) of lead by a pretrained network with a new output, in one round of the target domain."""
+def property_round(inputs, name, round_, report):
+    """Lead in one round of the target domain by a pretrained network with a new output.
+
+    Returns a DataFrame of one row: source, source_r2, spearman, round and r2 (in ln Pb). All sources have as many soils
+    and the same recipe.
+    """
+    pretrained, soils, seed = inputs.parts[f"pretrained-{name}"], inputs.target, inputs.seed(round_)
+    source = network_of(pretrained["network"], source_config(inputs.parts["domains"]["compared"][name]))
     (training, test), X, y = soils.rounds[round_], soils.log_reflectance, np.log(soils.target)
-    network = with_new_output(source, X[training], y[training], random_state)
-    fit_network(network, X[training], y[training], recipe, random_state)
-    return r2(y[test], predict(network, X[test])[:, 0])
-
-
-def property_spearman(soils, names):
-    """Rank correlation of a property with lead in the target domain, NaN where it is not known or there are several."""
-    if len(names) != 1 or names[0] not in soils.properties:
-        return float("nan")
-    return float(spearmanr(soils.properties[names[0]], np.log(soils.target)).statistic)
+    network = with_new_output(source, X[training], y[training], seed)
+    fit_network(network, X[training], y[training], inputs.profile.target_recipe, seed)
+    return pd.DataFrame([pretrained["about"] | {"round": round_, "r2": r2(y[test], predict(network, X[test])[:, 0])}])

@@ -11,7 +11,7 @@ dense layers of ResNet-pH-Pb : start from those of the pH network; only the outp
 """
 
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from sklearn.preprocessing import FunctionTransformer, PowerTransformer
 from spectrakit.evaluation import r2, rmse, scores
 from spectrakit.explain import additivity_gap, mean_absolute, peaks, shap_values
 from spectrakit.models import ResNetConfig, freeze_features, initial_network, transfer_baselines
-from spectrakit.simulate.soils import N_SAMPLES, UNKNOWN_SHARE
+from spectrakit.simulate.soils import N_SAMPLES
 from spectrakit.spectra import LUCAS_AXIS_NM
 from spectrakit.training import ONE_CYCLE, PAPER, Recipe, fit_network, predict
 
@@ -110,11 +110,6 @@ PROFILES = {
 }
 
 
-def settings():
-    """What results depend on beside profile and seed: the network, and the share of lead that no spectrum can know."""
-    return {"network": asdict(ResNetConfig()), "unknown_share": UNKNOWN_SHARE}
-
-
 # --- source domain --------------------------------------------------------------------------------------
 
 
@@ -170,6 +165,13 @@ def explain_target(network, soils, round_, profile, random_state):
     """`explain` of ResNet-pH-Pb: all soils are the background, those of the test side are explained."""
     X, (_, test) = soils.log_reflectance, soils.rounds[round_]
     return explain(network, X, X[test], 2 * profile.n_points, N_PEAKS["pb"], random_state)
+
+
+def network_of(state, config=None):
+    """The network of a state, as parts keep it; config : None for the published one."""
+    network = initial_network(config or ResNetConfig(), 0, [0.0])
+    network.load_state_dict(state)
+    return network.eval()
 
 
 # --- target domain --------------------------------------------------------------------------------------

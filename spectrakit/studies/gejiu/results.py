@@ -1,11 +1,14 @@
 """The results of the Gejiu study by the ids of the ledger, its scores, and the tables that a record holds."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 
 from spectrakit.explain import band_shares, window_centres
 from spectrakit.models import ResNetConfig
 from spectrakit.runs import mean_of, share_of
+from spectrakit.simulate.soils import UNKNOWN_SHARE
 from spectrakit.spectra import LUCAS_AXIS_NM
 from spectrakit.studies.gejiu.protocol import POOL, WINDOW_NM
 from spectrakit.studies.gejiu.published import DIRECT, band_distances
@@ -153,13 +156,18 @@ def score_records(outcome):
     )
     lead = _joined(outcome["target"], "scores")
     return pd.concat(
-        [source.assign(model="resnet_ph"), lead.assign(task="Pb, " + lead["scale"]), long.assign(model=long.get("recipe"))]
+        [
+            source.assign(model="resnet_ph"),
+            lead.assign(task="Pb, " + lead["scale"]),
+            long.assign(model=long.get("recipe")),
+        ]
     )
 
 
 def configuration(outcome):
-    """What the record says of the domains: where their spectra come from."""
-    return {"domains": {name: about["provenance"] for name, about in outcome["domains"].items()}}
+    """The network, the share of lead that no spectrum can know, and where the spectra come from."""
+    domains = {name: about["provenance"] for name, about in outcome["domains"].items()}
+    return {"network": asdict(ResNetConfig()), "unknown_share": UNKNOWN_SHARE, "domains": domains}
 
 
 def tables(outcome):

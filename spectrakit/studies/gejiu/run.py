@@ -3,20 +3,16 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import pandas as pd
 
 from spectrakit.explain import randomisation_test, shap_values
-from spectrakit.models import ResNetConfig, initial_network
 from spectrakit.studies.gejiu import results
 from spectrakit.studies.gejiu.domains import source_domain, statistics, target_domain
 from spectrakit.studies.gejiu.experiments import (
     compared_properties,
     depth_round,
-    pretrain_on,
+    pretrained_network,
     property_round,
-    property_spearman,
-    source_config,
     stopping_round,
 )
 from spectrakit.studies.gejiu.protocol import (
@@ -25,7 +21,7 @@ from spectrakit.studies.gejiu.protocol import (
     explain_source,
     explain_target,
     fit_source,
-    settings,
+    network_of,
     target_round,
 )
 from spectrakit.studies.study import Inputs, Study
@@ -35,9 +31,9 @@ from spectrakit.training import predict
 N_SHOWN = 500
 
 
-@dataclass(frozen=True)
+@dataclass
 class Domains(Inputs):
-    """The soils of both domains."""
+    """The soils of both domains, and the networks of the source domain."""
 
     @cached_property
     def source(self):
@@ -48,6 +44,10 @@ class Domains(Inputs):
     def target(self):
         """`Domain` of lead."""
         return target_domain(self.profile, self.random_state, self.data)
+
+    def source_network(self, round_):
+        """ResNet-pH of a round."""
+        return network_of(self.parts[f"source-{round_}"]["network"])
 
 
 def domains_part(inputs, report):
@@ -60,27 +60,32 @@ def domains_part(inputs, report):
     return {"about": about, "compared": compared_properties(inputs.source, inputs.profile.n_properties)}
 
 
-def source_part(inputs, parts, round_, report):
+def source_part(inputs, round_, report):
     """ResNet-pH of a round, explained."""
-    soils, profile, seed = inputs.source, inputs.profile, inputs.random_state + round_
-    network, scores, history = fit_source(soils, round_, profile.source_recipe, seed, report)
-    part = _fit_tables(profile.source_recipe, round_, scores, history) | {"network": network.state_dict()}
-    part["shap"] = explain_source(network, soils, round_, profile, seed)
+    soils, profile, seed = inputs.source, inputs.profile, inputs.seed(round_)
+    network, part = _fitted(inputs, profile.source_recipe, round_, report)
+    part |= {"network": network.state_dict(), "shap": explain_source(network, soils, round_, profile, seed)}
     if round_ == 0:
         X, (training, test) = soils.log_reflectance, soils.rounds[0]
         # Some tens of soils are enough for a rank correlation of profiles.
         part["randomised"] = _randomised(network, X[training[:100]], X[test[:50]], profile)
         shown = test[:N_SHOWN]
-        part["shown"] = pd.DataFrame(
-            {"observed": soils.target[shown], "predicted": predict(network, X[shown])[:, 0]}
-        )
+        part["shown"] = pd.DataFrame({"observed": soils.target[shown], "predicted": predict(network, X[shown])[:, 0]})
     return part
 
 
-def _fit_tables(recipe, round_, scores, history):
+def long_part(inputs, place, report):
+    """ResNet-pH of the first round by a longer recipe."""
+    checkpoint = inputs.folder / f"long-{place}.checkpoint"
+    return _fitted(inputs, inputs.profile.long_recipes[place], 0, report, checkpoint)[1]
+
+
+def _fitted(inputs, recipe, round_, report, checkpoint=None):
+    """ResNet-pH of a round, and tables of its scores and history."""
+    network, scores, history = fit_source(inputs.source, round_, recipe, inputs.seed(round_), report, checkpoint)
     about = {"recipe": recipe.name, "round": round_}
     history = history.assign(**about).rename_axis("epoch").reset_index()
-    return {"scores": pd.DataFrame([about | scores]), "history": history}
+    return network, {"scores": pd.DataFrame([about | scores]), "history": history}
 
 
 def _randomised(network, background, explained, profile):
@@ -89,20 +94,10 @@ def _randomised(network, background, explained, profile):
     return randomisation_test(network, background, explained, values, n_randomisations=repeats, n_samples=n_points)
 
 
-def _network(state, config=ResNetConfig()):
-    network = initial_network(config, 0, np.zeros(1))
-    network.load_state_dict(state)
-    return network.eval()
-
-
-def _source_network(parts, round_):
-    return _network(parts[f"source-{round_}"]["network"])
-
-
-def target_part(inputs, parts, round_, report):
+def target_part(inputs, round_, report):
     """All models of lead in a round, on both scales, and ResNet-pH-Pb explained."""
-    soils, profile, seed = inputs.target, inputs.profile, inputs.random_state + round_
-    source, records, predictions, networks = _source_network(parts, round_), [], [], {}
+    source, soils, profile, seed = inputs.source_network(round_), inputs.target, inputs.profile, inputs.seed(round_)
+    records, predictions, networks = [], [], {}
     for scale in SCALES:
         more, predicted, networks[scale] = target_round(source, soils, round_, scale, profile.target_recipe, seed)
         records += more
@@ -113,42 +108,6 @@ def target_part(inputs, parts, round_, report):
         X, (_, test) = soils.log_reflectance, soils.rounds[0]
         part["randomised"] = _randomised(networks["log"], X, X[test], profile)
     return part
-
-
-def depths_part(inputs, parts, round_, report):
-    """`depth_round` of a round."""
-    profile, source, seed = inputs.profile, _source_network(parts, round_), inputs.random_state + round_
-    sizes, recipe = profile.train_sizes, profile.target_recipe
-    return pd.DataFrame(depth_round(source, inputs.target, round_, sizes, recipe, seed))
-
-
-def stopping_part(inputs, parts, round_, report):
-    """`stopping_round` of a round."""
-    source, seed = _source_network(parts, round_), inputs.random_state + round_
-    return pd.DataFrame(stopping_round(source, inputs.target, round_, inputs.profile.target_recipe, seed))
-
-
-def pretrained_part(inputs, parts, name, report):
-    """A network of some properties of the source domain."""
-    names, profile, seed = parts["domains"]["compared"][name], inputs.profile, inputs.random_state
-    network, score = pretrain_on(inputs.source, names, profile.n_compared, profile.source_recipe, seed)
-    about = {"source": name, "source_r2": score, "spearman": property_spearman(inputs.target, names)}
-    return {"about": about, "network": network.state_dict()}
-
-
-def properties_part(inputs, parts, name, round_, report):
-    """Lead in a round, after pretraining on some properties."""
-    pretrained, seed = parts[f"pretrained-{name}"], inputs.random_state + round_
-    source = _network(pretrained["network"], source_config(parts["domains"]["compared"][name]))
-    score = property_round(source, inputs.target, round_, inputs.profile.target_recipe, seed)
-    return pd.DataFrame([pretrained["about"] | {"round": round_, "r2": score}])
-
-
-def long_part(inputs, parts, place, report):
-    """ResNet-pH of the first round by a longer recipe."""
-    recipe, checkpoint = inputs.profile.long_recipes[place], inputs.folder / f"long-{place}.checkpoint"
-    _, scores, history = fit_source(inputs.source, 0, recipe, inputs.random_state, report, checkpoint)
-    return _fit_tables(recipe, 0, scores, history)
 
 
 def plan(profile, domains):
@@ -187,24 +146,23 @@ def outcome(profile, parts):
 STUDY = Study(
     profiles=PROFILES,
     counts=("name", "n_rounds", "n_experiment_rounds"),
+    data_folders=("lucas", "gejiu"),
     inputs=Domains,
-    settings=settings,
     parts={
         "domains": domains_part,
         "source": source_part,
         "target": target_part,
-        "depths": depths_part,
-        "stopping": stopping_part,
-        "pretrained": pretrained_part,
-        "properties": properties_part,
+        "depths": depth_round,
+        "stopping": stopping_round,
+        "pretrained": pretrained_network,
+        "properties": property_round,
         "long": long_part,
     },
     plan=plan,
     outcome=outcome,
     results=results.ledger_results,
-    score_records=results.score_records,
-    headings=results.HEADINGS,
-    data_folders=("lucas", "gejiu"),
     configuration=results.configuration,
     tables=results.tables,
+    score_records=results.score_records,
+    headings=results.HEADINGS,
 )

@@ -298,7 +298,9 @@ def named_lines_frame(published):
         deepest = depths[lines.wavelength_air_nm.between(low, high).to_numpy()].max()
         frame = look_up_lines(named[named["window"].str.lower() == target], lines, strengths, (low, high))
         strongest = pd.MultiIndex.from_frame(frame[["element", "strongest_nm"]])
-        frames.append(frame.assign(depth=depths.reindex(strongest).to_numpy(), self_absorption=deepest / -np.expm1(-deepest)))
+        frames.append(
+            frame.assign(depth=depths.reindex(strongest).to_numpy(), self_absorption=deepest / -np.expm1(-deepest))
+        )
     frame = pd.concat(frames, ignore_index=True)
     return frame.assign(line=frame["element"] + frame["wavelength_nm"].map(" {:.2f}".format))
 
@@ -323,7 +325,10 @@ def net_widths(published):
     named, rows = _published_lines(published), []
     for target in TARGETS:
         axis, window = experiment.window_axes()[target], target.capitalize()
-        lines = named.loc[named["window"] == window, "wavelength_nm"], experiment.line_table(axis[0], axis[-1]).wavelength_air_nm
+        lines = (
+            named.loc[named["window"] == window, "wavelength_nm"],
+            experiment.line_table(axis[0], axis[-1]).wavelength_air_nm,
+        )
         (n_named, named_cover), (n_known, known_cover) = ((len(nm), 100 * near_lines(axis, nm).mean()) for nm in lines)
         rows.append((window, len(axis), n_named, named_cover, n_known, known_cover))
     return pd.DataFrame(rows, columns=["window", "channels", "named", "named_cover", "known", "known_cover"])

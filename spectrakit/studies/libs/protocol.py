@@ -1,10 +1,10 @@
-"""The protocol of the LIBS study: six tasks, three elements by two sets of twelve soils, by repeated 10-fold validation.
+"""The protocol of the LIBS study: six tasks, each an element in a set of twelve soils, by repeated 10-fold validation.
 
 What the paper leaves open is decided in `OpenChoices`, and nowhere else.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from spectrakit.explain import grad_cam
 from spectrakit.models import CNNConfig, libs_baselines
 from spectrakit.preprocess import SpectrumScaler, normalise_area
 from spectrakit.simulate import libs as experiment
-from spectrakit.studies.libs.domains import N_FOLDS, Task, cut_task
+from spectrakit.studies.libs.domains import N_FOLDS, cut_task
 from spectrakit.training import fit_stacked
 
 MAIN_LINE_NM = {"ca": 422.673, "mg": 279.553, "na": 588.995}
@@ -196,15 +196,4 @@ def run_repeat(task, repeated, repeat, profile, random_state=0, progress=None):
         "out_of_fold": {name: splits.out_of_fold(values)[-1] for name, values in predictions.items()},
         "repeatability": np.abs(relative_standard_deviation(again)),
         "maps": out_of_fold_maps(networks, X, splits),
-    }
-
-
-def settings():
-    """What results depend on beside profile and seed: the open choices, and the settings of the experiment."""
-    choices = OPEN_CHOICES
-    return {
-        "normalise": choices.normalise.__name__,
-        "scale": choices.scale,
-        "cnn": asdict(choices.cnn),
-        "experiment": experiment.settings(),
     }

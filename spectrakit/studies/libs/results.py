@@ -1,14 +1,17 @@
 """The results of the LIBS study by the ids of the ledger, and its scores."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 
 from spectrakit.evaluation import percentage_error
 from spectrakit.explain import line_mass
 from spectrakit.runs import mean_of, share_of
+from spectrakit.simulate import libs as experiment
 from spectrakit.studies.libs.domains import RANGES, TARGETS
 from spectrakit.studies.libs.experiments import named_lines_frame
-from spectrakit.studies.libs.protocol import reference_lines
+from spectrakit.studies.libs.protocol import OPEN_CHOICES, reference_lines
 
 # What is claimed of CNN, BPNN and RF: in which measure which of them stands at which end.
 _CLAIMS = (
@@ -81,3 +84,10 @@ def score_records(outcomes):
     """Scores of every model, task and repeat: R2, and RMSE, MAE and generalisation gap in ppm."""
     frames = [outcome.metrics.assign(task=f"{t.capitalize()} {range_}") for (t, range_), outcome in outcomes.items()]
     return pd.concat(frames, ignore_index=True)
+
+
+def configuration(outcomes):
+    """The open choices and the settings of the experiment."""
+    choices = OPEN_CHOICES
+    about = {"normalise": choices.normalise.__name__, "scale": choices.scale, "cnn": asdict(choices.cnn)}
+    return about | {"experiment": experiment.settings()}

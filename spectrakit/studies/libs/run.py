@@ -8,7 +8,7 @@ import pandas as pd
 from spectrakit.simulate import libs as experiment
 from spectrakit.studies.libs import results
 from spectrakit.studies.libs.domains import TARGETS, TASKS, Task, cut_task
-from spectrakit.studies.libs.protocol import PROFILES, detection_limit, run_repeat, settings
+from spectrakit.studies.libs.protocol import PROFILES, detection_limit, run_repeat
 from spectrakit.studies.study import Inputs, Study
 
 
@@ -46,9 +46,9 @@ def domains_part(inputs, report):
     return parts
 
 
-def repeat_part(inputs, parts, target, range_, repeat, report):
+def repeat_part(inputs, target, range_, repeat, report):
     """One repeat of a task, see `run_repeat`."""
-    measured = parts["domains"][f"{target}-{range_}"]
+    measured = inputs.parts["domains"][f"{target}-{range_}"]
     task, repeated = Task(**measured["task"]), Task(**measured["repeated"])
     return run_repeat(task, repeated, repeat, inputs.profile, inputs.random_state, report)
 
@@ -89,12 +89,14 @@ def outcome(profile, parts):
 STUDY = Study(
     profiles=PROFILES,
     counts=("name", "n_repeats"),
+    data_folders=(),
     inputs=Inputs,
-    settings=settings,
     parts={"domains": domains_part, "repeat": repeat_part},
     plan=plan,
     outcome=outcome,
     results=results.ledger_results,
+    configuration=results.configuration,
+    tables=lambda outcome: {},
     score_records=results.score_records,
     headings=results.HEADINGS,
 )
