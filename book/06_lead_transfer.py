@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from sklearn.cross_decomposition import PLSRegression
 
-from spectrakit import evaluation, explain, ledger, models, resources, tables, teaching, training, workflows
+from spectrakit import evaluation, explain, ledger, models, preprocess, resources, tables, teaching, training, workflows
 from spectrakit.simulate import soils as district
 from spectrakit.studies import gejiu as study
 from spectrakit.teaching import figures
@@ -838,7 +838,7 @@ def reflectance_tables(folder):
         in_percent = tables.check_table(path, "nm", "percent-reflectance").usable
         try:
             data = tables.read_table(path, "nm", "percent-reflectance" if in_percent else "reflectance")
-            ready[path.name], _ = workflows.prepare(data)
+            ready[path.name], _ = preprocess.lucas_reflectance(data)
         except ValueError as reason:
             print(f"left out {path.name}: {reason}")
     return {name: data for name, data in ready.items() if len(data.properties.columns)}

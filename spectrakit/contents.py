@@ -3,9 +3,9 @@
 import numpy as np
 
 # Physical limits, g/kg: organic matter is at most 58 % carbon, the factor of 1.724.
-HIGHEST_CARBON, HIGHEST_ORGANIC_MATTER = 580.0, 1000.0
+MAX_CARBON, MAX_ORGANIC_MATTER = 580.0, 1000.0
 # Of mass, as the simulator has it in g/kg.
-HIGHEST_CARBON_SHARE = HIGHEST_CARBON / 1000
+MAX_CARBON_SHARE = MAX_CARBON / 1000
 _CARBON = ("c", "tc", "oc", "soc", "toc")
 # Units that are shares of mass, by what the whole is in them.
 _WHOLE = {"%": 100.0, "wt %": 100.0, "g/kg": 1000.0, "ppm": 1e6, "mg/kg": 1e6}
@@ -49,7 +49,7 @@ def content_limits(target):
     if unit is None or unit == UNITS["ph"][0]:
         return (-np.inf, np.inf)
     whole = _WHOLE.get(unit, np.inf)
-    return (0.0, HIGHEST_CARBON_SHARE * whole if name in _CARBON else whole)
+    return (0.0, MAX_CARBON_SHARE * whole if name in _CARBON else whole)
 
 
 def offset_log(contents, offset):

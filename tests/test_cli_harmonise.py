@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from spectrakit.cli import commands as cli
-from spectrakit.tables.plain import read_table
+from spectrakit.tables import read_table
 from spectrakit.workflows.harmonise import leave_out as laboratories
 
 # Beyond the simulated ring trial, which takes seconds to make.
@@ -121,10 +121,10 @@ def test_a_table_with_a_column_of_laboratories_and_options_that_reach_the_study(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--target", "sand_pct"), "no property 'sand_pct' in the table; numeric properties: soc_pct, ph, clay_pct"),
-        (("--target", "clay_pct"), "clay_pct is 20 in every sample: there is nothing to predict"),
+        (("--target", "sand_pct"), "no property 'sand_pct'; numeric properties: soc_pct, ph, clay_pct"),
+        (("--target", "clay_pct"), "clay_pct is 20 wherever it is measured: there is nothing to predict"),
         (("--signal", "reflectance"), "plain.one.csv: "),
-        (("--signal", "counts"), "counts are no reflectance"),
+        (("--signal", "counts"), "raw counts are not accepted"),
         (("--reference", "nobody"), "reference laboratory 'nobody': give one of bright, plain"),
         (("--spectra", "x.csv"), "--spectra and --harmonisation go together"),
         (("--harmonisation", "snv"), "--spectra and --harmonisation go together"),

@@ -9,7 +9,7 @@ from spectrakit.cli import commands as cli
 from spectrakit.preprocess.harmonise import WITHOUT_STANDARDS
 from spectrakit.runs import tasks as cluster
 from spectrakit.spectra import SpectralDataset
-from spectrakit.tables.plain import write_table
+from spectrakit.tables import write_table
 from spectrakit.workflows.impute import command as study
 from spectrakit.workflows.impute import plan as impute_plan
 
@@ -110,11 +110,11 @@ def test_a_stopped_run_goes_on_where_it_was(run, table, tmp_path, monkeypatch):
         (("gone.csv", "--property", "c_g_kg"), "{folder}/gone.csv: no such file"),
         (
             ("library.csv", "--property", "n_pct"),
-            "library.csv: no property 'n_pct' in the library; its properties: c_g_kg",
+            "no property 'n_pct'; numeric properties: c_g_kg",
         ),
-        (("library.csv", "--property", "om_g_kg"), "library.csv: om_g_kg is not measured in any of 90 rows"),
+        (("library.csv", "--property", "om_g_kg"), "om_g_kg is not measured in any of 90 rows"),
         (("library.csv", "--property", "c_g_kg", "--level", "90"), "a level of 90: give a share between 0 and 1"),
-        (("library.csv", "--property", "c_g_kg", "--signal", "counts"), "counts are no absorbance"),
+        (("library.csv", "--property", "c_g_kg", "--signal", "counts"), "raw counts are not accepted"),
         (("library.csv", "--property", "c_g_kg", "--harmonise", "pds"), "Invalid value for '--harmonise'"),
         (("library.csv", "--property", "c_g_kg", "--fit-rows", "39"), "Invalid value for '--fit-rows'"),
         (("library.csv", "--property", "ph", "--model", "network"), "the network predicts contents between 0 and"),

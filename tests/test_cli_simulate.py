@@ -6,7 +6,7 @@ from spectrakit import tables
 from spectrakit.simulate.library import samples as library
 from spectrakit.simulate.libs import experiment as libs
 from spectrakit.simulate.soils import gejiu, lucas
-from spectrakit.tables.plain import read_table
+from spectrakit.tables import read_table
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_a_failed_write_leaves_the_old_file_as_it_was(command, tmp_path, monkeyp
     def full(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(tables.plain, "_csv_bytes", full)
+    monkeypatch.setattr("pyarrow.csv.write_csv", full)
     code, _, err = command("simulate", "libs", "-o", path)
     assert (code, err) == (2, ["spectrakit: no space left on device"])
     assert path.read_text() == "what was there"
@@ -222,11 +222,11 @@ def test_a_folder_that_is_there_or_has_no_place_is_refused_before_the_simulation
 
 
 def test_a_library_that_fails_on_the_way_leaves_nothing(command, tmp_path, monkeypatch, two_programmes):
-    def full(table, path):
+    def full(table, path, **_):
         path.write_text("half of it")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(tables.partitions, "write_parquet", full)
+    monkeypatch.setattr("pyarrow.parquet.write_table", full)
     code, _, err = command("simulate", "mir", "-n", "40", "-o", tmp_path / "library")
     assert (code, err) == (2, ["spectrakit: no space left on device"])
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 
 from spectrakit.cli import commands as cli
 from spectrakit.spectra import SpectralDataset
-from spectrakit.tables.plain import write_table
+from spectrakit.tables import write_table
 from spectrakit.workflows import transfer
 
 STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that are left"]
@@ -150,13 +150,13 @@ def test_percent_a_missing_end_and_missing_targets_are_told(run, made, tmp_path)
         (("gone.csv", "--target", "ph"), "gone.csv: no such file"),
         (
             ("soils.csv", "--target", "sand_pct"),
-            "no property 'sand_pct' in the table; numeric properties: ph, clay_pct, soc_pct, n_pct",
+            "no property 'sand_pct'; numeric properties: ph, clay_pct, soc_pct, n_pct",
         ),
-        (("soils.csv", "--target", "soc_pct"), "soc_pct is not measured in any sample"),
-        (("soils.csv", "--target", "clay_pct"), "clay_pct is 20 in every sample: there is nothing to predict"),
+        (("soils.csv", "--target", "soc_pct"), "soc_pct is not measured in any of 24 rows"),
+        (("soils.csv", "--target", "clay_pct"), "clay_pct is 20 wherever it is measured: there is nothing to predict"),
         (("soils.csv", "--target", "n_pct"), "n_pct is measured in 15 samples: at least 20 are needed"),
         (("late.csv", "--target", "ph"), "the spectra span 460 to 2499 nm: the network needs 400 to 2499 nm"),
-        (("soils.csv", "--target", "ph", "--signal", "counts"), "counts are no reflectance"),
+        (("soils.csv", "--target", "ph", "--signal", "counts"), "raw counts are not accepted"),
         (("soils.csv", "--target", "ph", "--signal", "percent-reflectance"), "soils.csv: percent declared"),
         (("soils.csv", "--target", "ph", "--rounds", "0"), "Invalid value for '--rounds'"),
         (("soils.csv", "--target", "ph", "--train-size", "9"), "Invalid value for '--train-size'"),

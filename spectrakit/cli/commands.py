@@ -176,7 +176,7 @@ def replicate(
 def transfer(
     file: Annotated[Path, typer.Argument(metavar="TABLE", help="Plain spectral table: .csv, .csv.gz or .parquet.")],
     target: Annotated[str, typer.Option(help="Property to predict: a numeric column of the table.")],
-    signal: Annotated[Signal, typer.Option(help="What the channels hold; counts will not do.")] = "reflectance",
+    signal: Annotated[Signal, typer.Option(help="What the channels hold; no raw counts.")] = "reflectance",
     axis: Annotated[AxisUnit, typer.Option(help="Unit of the channel names.")] = "nm",
     rounds: Annotated[int, typer.Option(min=1, help="Random splits, 75 % to train and 25 % to test.")] = 10,
     train_size: Annotated[int, typer.Option(min=10, help="The most samples that a training side keeps.")] = 98,
@@ -195,9 +195,10 @@ def transfer(
 
     from spectrakit.files import written_whole
     from spectrakit.ledger import as_table
+    from spectrakit.preprocess import lucas_reflectance, with_target
     from spectrakit.runs import task_runner
     from spectrakit.tables import read_table
-    from spectrakit.workflows import prepare, r2_plot, run_rounds, score_frame, transfer_models, with_target
+    from spectrakit.workflows import r2_plot, run_rounds, score_frame, transfer_models
 
     if output is not None:
         _refuse_no_place(output)
@@ -205,7 +206,7 @@ def transfer(
     dataset = read_table(file, axis, signal)
     provenance = dataset.provenance_line()
     dataset, target_notes = with_target(dataset, target)
-    dataset, notes = prepare(dataset)
+    dataset, notes = lucas_reflectance(dataset)
     for note in target_notes + notes:
         print(f"note: {note}")
     with _resumable(), task_runner(scheduler) as runner, _progress_bar(target) as progress:
@@ -239,7 +240,7 @@ def impute(
     ],
     target: Annotated[str, typer.Option("--property", help="Property whose gaps are filled, such as c_g_kg.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .parquet, .csv or .csv.gz.")],
-    signal: Annotated[Signal, typer.Option(help="What the channels hold; counts will not do.")] = "absorbance",
+    signal: Annotated[Signal, typer.Option(help="What the channels hold; no raw counts.")] = "absorbance",
     harmonise: Annotated[Harmonisation, typer.Option(help="How laboratories are made alike.")] = "snv+derivative",
     model: Annotated[
         Imputation, typer.Option(help="What predicts; pretrained: on features learned from simulated laboratories.")
@@ -290,7 +291,7 @@ def harmonise(
         typer.Argument(metavar="TABLE...", help="Spectral tables, a laboratory each, or with a column laboratory."),
     ],
     target: Annotated[str, typer.Option(help="Property to predict: a numeric column of the tables.")],
-    signal: Annotated[Signal, typer.Option(help="What the channels hold; counts will not do.")] = "absorbance",
+    signal: Annotated[Signal, typer.Option(help="What the channels hold; no raw counts.")] = "absorbance",
     axis: Annotated[AxisUnit, typer.Option(help="Unit of the channel names.")] = "cm-1",
     scale: Annotated[
         Literal["log10", "natural"] | None,

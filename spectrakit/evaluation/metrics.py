@@ -1,6 +1,6 @@
-"""How far are predicted contents from true ones, how repeatable, and down to which content?
+"""Metrics of predicted contents: error, repeatability, limit of detection.
 
-Contents are in ppm or g/kg, and nothing depends on the unit except that inputs share it.
+Contents may be in any unit, as long as all inputs share it.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ def r2(y_true, y_pred):
     """Coefficient of determination of predictions; 1 at best, negative when the mean predicts better.
 
     y_true, y_pred : (n_samples,) contents
-    Returns a float, NaN where it is undefined: fewer than two samples, or contents that are all the same.
+    Returns a float, NaN for fewer than two samples and for contents that are all the same.
     Source: libs paper, equation 3.
     """
     y_true = np.asarray(y_true)
@@ -46,7 +46,7 @@ def rpiq(y_true, y_pred):
     """Ratio of performance to interquartile range: third less first quartile of the contents, over the RMSE.
 
     y_true, y_pred : (n_samples,) contents
-    For skewed contents it says less flattering things than RPD or R2, which a few large contents can carry alone.
+    A few large contents can raise R2 and RPD of a skewed property; RPIQ depends on them less.
     Returns a float, NaN for fewer than two samples. Source: Bellon-Maurel et al. 2010.
     """
     if len(y_true) < 2:
@@ -55,12 +55,12 @@ def rpiq(y_true, y_pred):
 
 
 def bias(y_true, y_pred):
-    """Mean of prediction less true content, (n_samples,) each, in their unit: positive where predicted too high."""
+    """Mean of prediction minus true content, (n_samples,) each, in their unit: positive where predicted too high."""
     return float(np.mean(np.subtract(y_pred, y_true, dtype=float)))
 
 
 def sep(y_true, y_pred):
-    """Standard error of prediction: root mean square error of (n_samples,) contents after the bias is taken out."""
+    """Standard error of prediction: RMSE of (n_samples,) contents without the bias, in their unit."""
     return float(np.std(np.subtract(y_pred, y_true, dtype=float)))
 
 
@@ -68,7 +68,7 @@ METRICS = {"r2": r2, "rmse": rmse, "mae": mae, "rpd": rpd, "rpiq": rpiq, "bias":
 
 
 def scores(y_true, y_pred, names=("r2", "rmse", "rpd")):
-    """{name: value} of metrics of (n_samples,) contents; names : of `METRICS`, in the order wanted."""
+    """Metrics of (n_samples,) contents: dict of name to float; names : keys of METRICS, in the order wanted."""
     return {name: METRICS[name](y_true, y_pred) for name in names}
 
 
@@ -96,31 +96,29 @@ def _mean_cell(mean, deviation):
 def prediction_sd(y_pred):
     """Sample standard deviation of (n_samples,) predicted contents, in their unit: how much predictions vary.
 
-    It needs no true content, so imputed values have one too. Not to be taken for the uncertainty of a prediction.
+    It needs no true contents. It is not the uncertainty of a prediction.
     Returns a float, NaN for fewer than two samples. Source: mir paper, abstract, which does not define the term.
     """
     return float(np.std(y_pred, ddof=1, dtype=float)) if len(y_pred) > 1 else float("nan")
 
 
-def relative_standard_deviation(predictions, axis=-1):
+def relative_standard_deviation(predictions):
     """Repeatability: sample standard deviation of repeated predictions over their mean, in per cent.
 
-    predictions : contents predicted from repeated measurements of a sample, the repeats along `axis`
-    Returns per cent, in the shape of `predictions` without `axis`.
-    Raises ValueError for fewer than two repeats.
-    Source: libs paper, equation 6.
+    predictions : (..., n_repeats) contents predicted from repeated measurements of a sample
+    Returns per cent (...). Raises ValueError for fewer than two repeats. Source: libs paper, equation 6.
     """
     predictions = np.asarray(predictions, dtype=float)
-    if predictions.shape[axis] < 2:
+    if predictions.shape[-1] < 2:
         raise ValueError("a relative standard deviation needs at least two repeated predictions of a sample")
-    return 100 * predictions.std(axis=axis, ddof=1) / predictions.mean(axis=axis)
+    return 100 * predictions.std(axis=-1, ddof=1) / predictions.mean(axis=-1)
 
 
 def generalisation_gap(rmse_train, rmse_test):
     """RMSE of training minus RMSE of test, as published.
 
-    The sign is the paper's: a model that over-fits has the smaller error in training, so over-fitting makes
-    the gap *negative*, although the text calls a higher value the greater over-fitting. Compare magnitudes.
+    A model that over-fits has the smaller error in training, so its gap is *negative*. The paper's text calls a higher
+    value the greater over-fitting; compare magnitudes.
     Source: libs paper, equation 7.
     """
     return np.subtract(rmse_train, rmse_test)
@@ -130,7 +128,7 @@ def percentage_error(y_true, y_pred):
     """Error of each prediction in per cent of the true content.
 
     y_true, y_pred : arrays of contents that broadcast against each other
-    Returns per cent, NaN where the true content is zero (an unspiked sample has no percentage error).
+    Returns per cent, NaN where the true content is zero (an unspiked sample).
     Source: libs paper, figure 5.
     """
     y_true = np.asarray(y_true, dtype=float)
@@ -138,7 +136,7 @@ def percentage_error(y_true, y_pred):
 
 
 def limit_of_detection(calibration_slope, blank_std):
-    """Smallest content told apart from a blank: 3 s_blank / slope.
+    """Smallest content that can be distinguished from a blank: 3 s_blank / slope.
 
     calibration_slope : signal per ppm, > 0
     blank_std : standard deviation of repeated blanks, in the signal's unit
@@ -151,25 +149,22 @@ def limit_of_detection(calibration_slope, blank_std):
 
 
 def repeat_metrics(y_true, out_of_fold):
-    """R2, RMSE, MAE and RPD of every repeat, each pooled over the out-of-fold predictions of that repeat.
+    """R2, RMSE and MAE of every repeat, each pooled over the out-of-fold predictions of that repeat.
 
     y_true : (n_samples,) contents
-    out_of_fold : (n_repeats, n_samples) predictions, each made by a network that had not seen the sample
-    Returns a DataFrame (n_repeats, 4) with columns r2, rmse, mae, rpd.
+    out_of_fold : (n_repeats, n_samples) predictions, each by a network that was not trained on the sample
+    Returns a DataFrame (n_repeats, 3) with columns r2, rmse, mae.
     """
-    rows = [scores(y_true, y_pred, ("r2", "rmse", "mae", "rpd")) for y_pred in out_of_fold]
+    rows = [scores(y_true, y_pred, ("r2", "rmse", "mae")) for y_pred in out_of_fold]
     return pd.DataFrame(rows).rename_axis(index="repeat")
 
 
 def fold_r2(y_true, predictions, splits):
-    """R2 of every fold by itself, NaN for a fold of one sample.
+    """R2 of every fold by itself, (n_splits,), NaN for a fold of one sample.
 
-    With 12 samples in 10 folds eight of ten values are NaN, and the other two rest on two samples each:
-    this is why the study pools over a repeat.
-
+    Twelve samples in ten folds give eight NaN and two values of two samples each, so the study pools over a repeat.
     y_true : (n_rows,) contents
     predictions : (n_splits, n_rows), row i from the model trained on `splits.train[i]`
-    Returns (n_splits,).
     """
     y_true = np.asarray(y_true)
     pairs = zip(np.asarray(predictions), splits.test, strict=True)

@@ -1,8 +1,9 @@
-"""Which rows train a model and which test it, repeat by repeat and fold by fold?"""
+"""Splits of rows into training and test sides: repeated folds, random rounds, balanced subsets."""
 
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import RepeatedKFold
 
 
@@ -27,7 +28,7 @@ class Splits:
         return len(self.train)
 
     def out_of_fold(self, predictions):
-        """Pool the predictions of a repeat's folds, each row taken from the model that had not seen it.
+        """Pool the predictions of a repeat's folds, each row predicted by the model that was not trained on it.
 
         predictions : (n_splits, n_rows), row i from the model trained on `train[i]`
         Returns (n_repeats, n_rows). Raises ValueError when the shape is not that of `train`.
@@ -50,11 +51,8 @@ def grouped_folds(groups, n_folds=10, n_repeats=10, random_state=0):
     """
     labels, group_of_row = np.unique(np.asarray(groups), return_inverse=True)
     folds = RepeatedKFold(n_splits=n_folds, n_repeats=n_repeats, random_state=random_state)
-    train = np.zeros((n_folds * n_repeats, len(labels)), dtype=bool)
-    for mask, (train_groups, _) in zip(train, folds.split(labels), strict=True):
-        mask[train_groups] = True
-    repeat, fold = np.divmod(np.arange(n_folds * n_repeats), n_folds)
-    return Splits(train[:, group_of_row], repeat, fold)
+    train = np.array([np.isin(group_of_row, chosen) for chosen, _ in folds.split(labels)])
+    return Splits(train, *np.divmod(np.arange(n_folds * n_repeats), n_folds))
 
 
 def repeated_folds(n_rows, n_folds=10, n_repeats=10, random_state=0):
@@ -68,9 +66,9 @@ def repeated_folds(n_rows, n_folds=10, n_repeats=10, random_state=0):
 
 
 def leaky_folds(groups, n_folds=10, n_repeats=10, random_state=0):
-    """The mistake, for teaching: rows split without regard to their group, so replicates leak into training.
+    """Folds of rows without regard to their group, so that replicates leak into training: a mistake, for teaching.
 
-    Same arguments and result as `grouped_folds`; never use it to judge a model.
+    Arguments and result as for `grouped_folds`.
     """
     return repeated_folds(len(groups), n_folds, n_repeats, random_state)
 
@@ -78,10 +76,10 @@ def leaky_folds(groups, n_folds=10, n_repeats=10, random_state=0):
 def random_rounds(n_samples, n_rounds=10, test_share=0.25, train_size=None, random_state=0, groups=None):
     """Random splits into a training and a test side, one a round: 130 samples give 98 and 32, as published.
 
-    train_size : the most samples that a training side keeps, picked at random; None for all
-    groups : (n_samples,) labels; samples of one label (replicates) fall on one side, and the share is one of labels
+    train_size : training samples to keep at most, picked at random; None for all
+    groups : (n_samples,) labels; samples of one label (replicates) fall on one side, and test_share counts labels
     Returns a list of (training, test) positions, each ascending. Fewer rounds are the first of more, and a smaller
-    training side is a part of a larger one. Raises ValueError for no rounds, a share outside 0 to 1, an empty side.
+    training side is a subset of a larger one. Raises ValueError for no rounds, a share outside 0 to 1, an empty side.
     Source: gejiu paper, section 2.2.2.
     """
     if n_rounds < 1:
@@ -106,16 +104,13 @@ def random_rounds(n_samples, n_rounds=10, test_share=0.25, train_size=None, rand
     return rounds
 
 
-def balanced_rows(rows, labels, most, random_state=0):
-    """At most `most` of some rows, ascending: by chance within a label, and labels in turn.
+def balanced_rows(rows, labels, max_rows, random_state=0):
+    """At most `max_rows` of some rows, ascending, drawn at random from each label in turn.
 
     rows : (n,) positions; labels : (n,) of these rows
-    The largest label gives way to the smaller ones, each of which has as many as any other until it has no more.
+    Small labels are kept whole; the larger ones are cut to equal numbers.
     """
     order = np.random.default_rng(random_state).permutation(len(rows))
-    _, codes = np.unique(np.asarray(labels)[order], return_inverse=True)
-    by_label = np.argsort(codes, kind="stable")
-    first = np.searchsorted(codes[by_label], codes[by_label])
-    turn = np.empty(len(order), int)
-    turn[by_label] = np.arange(len(order)) - first
-    return np.sort(np.asarray(rows)[order[np.argsort(turn, kind="stable")[:most]]])
+    shuffled = np.asarray(labels)[order]
+    turn = pd.Series(shuffled).groupby(shuffled).cumcount()
+    return np.sort(np.asarray(rows)[order[np.argsort(turn, kind="stable")[:max_rows]]])

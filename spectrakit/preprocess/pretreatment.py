@@ -13,22 +13,6 @@ _DERIVATIVE_SCALE = 150.0
 _BLOCK = 2048
 
 
-LEAST_REFLECTANCE = 1e-3
-
-
-def positive_reflectance(reflectance):
-    """Reflectance (n, n_channels) that has a logarithm: what is below 0.001 is raised to it, also 0 and less.
-
-    Returns the array and a mask (n,) of the samples in which something was raised. NaN stays.
-    """
-    return np.maximum(reflectance, LEAST_REFLECTANCE), (reflectance < LEAST_REFLECTANCE).any(axis=1)
-
-
-def raised_notes(low):
-    """What `positive_reflectance` did, in words, by its mask (n,): a list, empty where it did nothing."""
-    return [f"reflectance below {LEAST_REFLECTANCE:g} raised to it in {low.sum()} samples"] if low.any() else []
-
-
 def normalise_area(X):
     """Each spectrum over its mean, so that all have the same area: (n, n_channels), mean 1.
 

@@ -5,6 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "checks": ["TableError"],
         "library_checks": ["check_library"],
         "lucas": ["read_gejiu", "read_lucas"],
         "opus": ["read_opus"],

@@ -19,7 +19,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
 from torch import nn
 
-from spectrakit.contents import HIGHEST_CARBON
+from spectrakit.contents import MAX_CARBON
 from spectrakit.models import (
     ResNetConfig,
     initial_network,
@@ -101,7 +101,7 @@ class ContentNetwork(RegressorMixin, BaseEstimator):
 
     def __init__(
         self,
-        limit=HIGHEST_CARBON,
+        limit=MAX_CARBON,
         n_members=3,
         n_passes=20,
         recipe=CONTENT_RECIPE,

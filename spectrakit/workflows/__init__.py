@@ -6,6 +6,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["harmonise", "impute"],
     submod_attrs={
-        "transfer": ["prepare", "r2_plot", "run_rounds", "score_frame", "transfer_models", "with_target"],
+        "transfer": ["r2_plot", "run_rounds", "score_frame", "transfer_models"],
     },
 )

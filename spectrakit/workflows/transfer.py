@@ -1,6 +1,6 @@
 """Does a network pretrained on simulated spectra help on a measured table, beside PLS, SVM and one from scratch?"""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -8,96 +8,13 @@ import pandas as pd
 
 from spectrakit.evaluation import random_rounds, score_table, scores
 from spectrakit.models import load_network, transfer_baselines
-from spectrakit.preprocess import positive_reflectance, raised_notes
+from spectrakit.preprocess import with_target
 from spectrakit.resources import data_path
 from spectrakit.runs import FinishedParts, Run, run_key
-from spectrakit.spectra import LUCAS_AXIS_NM, group_labels
+from spectrakit.spectra import group_labels
 from spectrakit.training import FineTunedNetwork, ScratchNetwork
 
-# How much of either end may be missing, and over how much of what is there a missing end is continued.
-MOST_MISSING_NM = 50.0
-CONTINUED_FROM_NM = 20.0
-# Two channels further apart than two pooling windows of the network leave one of them without a measurement.
-WIDEST_STEP_NM = 20.0
-FEWEST_SAMPLES = 20
 FEWEST_TRAINING = 10
-
-
-def prepare(dataset):
-    """The spectra as reflectance (0-1) at 400-2499 nm, every 1 nm, and notes on what was done to get there.
-
-    dataset : SpectralDataset of reflectance or absorbance over nm or 1/cm
-    Channels between two measured ones are interpolated. Where the table begins after 400 nm or ends before 2499 nm,
-    by up to 50 nm, the missing end is continued: a straight line of log reflectance from the last measured channel
-    on, its slope fitted to the nearest 20 nm. In measured soils that come that far, ends of 20 nm so continued are
-    0.002-0.03 of log10 reflectance away from the truth, a third of the error of repeating the last channel.
-    Returns (SpectralDataset (n_samples, 2100), list of notes).
-    Raises ValueError for counts, a longer missing end, or channels more than 20 nm apart.
-    Source: gejiu paper, section 2.1, for the axis.
-    """
-    if dataset.signal == "counts":
-        raise ValueError("counts are no reflectance: divide by the white reference, then declare reflectance")
-    axis, spectra = dataset.axis, dataset.spectra.astype(float)
-    if dataset.axis_unit == "cm-1":
-        axis, spectra = 1e7 / axis[::-1], spectra[:, ::-1]
-    measured = ~np.isnan(spectra).all(axis=0)
-    axis, spectra = axis[measured], spectra[:, measured]
-    _refuse_uncovered(axis)
-
-    # One channel beyond either end is kept, to interpolate from.
-    first = max(np.searchsorted(axis, LUCAS_AXIS_NM[0], side="right") - 1, 0)
-    used = slice(first, np.searchsorted(axis, LUCAS_AXIS_NM[-1]) + 1)
-    complete = ~np.isnan(spectra[:, used]).any(axis=1)
-    axis, spectra = axis[used], spectra[complete][:, used]
-    if not complete.any():
-        raise ValueError("no sample has all its channels from 400 to 2499 nm: leave out those that are not measured")
-    notes = []
-    if not complete.all():
-        notes.append(f"{(~complete).sum()} of {len(complete)} samples left out: channels are missing")
-    reflectance = spectra if dataset.signal == "reflectance" else 10.0**-spectra
-    reflectance, low = positive_reflectance(reflectance)
-    notes += raised_notes(low)
-    within = np.array([np.interp(LUCAS_AXIS_NM, axis, row) for row in reflectance])
-    for missing, edge, near in _missing_ends(axis):
-        notes.append(f"{_span(missing)} nm not measured: log reflectance is continued there in a straight line")
-        within[:, np.isin(LUCAS_AXIS_NM, missing)] = _continued(axis[near], reflectance[:, near], edge, missing)
-    part = dataset.subset(complete)
-    return replace(part, spectra=within, axis=LUCAS_AXIS_NM, axis_unit="nm", signal="reflectance"), notes
-
-
-def _refuse_uncovered(axis):
-    """Raises ValueError where an axis (nm) does not cover what the network needs."""
-    low, high = LUCAS_AXIS_NM[[0, -1]]
-    needed = f"the network needs {low:g} to {high:g} nm, and up to {MOST_MISSING_NM:g} nm of either end"
-    if not len(axis) or axis[0] > low + MOST_MISSING_NM or axis[-1] < high - MOST_MISSING_NM:
-        span = f"the spectra span {axis[0]:g} to {axis[-1]:g} nm" if len(axis) else "no channel is measured"
-        raise ValueError(f"{span}: {needed} may be missing")
-    inside = (axis[1:] > LUCAS_AXIS_NM[0]) & (axis[:-1] < LUCAS_AXIS_NM[-1])
-    wide = np.flatnonzero(inside & (np.diff(axis) > WIDEST_STEP_NM))
-    if len(wide):
-        low, high = axis[wide[0]], axis[wide[0] + 1]
-        raise ValueError(
-            f"no channel between {low:g} and {high:g} nm: steps of at most {WIDEST_STEP_NM:g} nm are bridged"
-        )
-
-
-def _missing_ends(axis):
-    """For each end of the network's axis that `axis` lacks: missing channels, outermost channel, those nearest it."""
-    first, last = axis[0], axis[-1]
-    low = (LUCAS_AXIS_NM[first > LUCAS_AXIS_NM], 0, axis <= first + CONTINUED_FROM_NM)
-    high = (LUCAS_AXIS_NM[last < LUCAS_AXIS_NM], -1, axis >= last - CONTINUED_FROM_NM)
-    return [end for end in (low, high) if len(end[0])]
-
-
-def _span(channels):
-    return "-".join(f"{end:g}" for end in dict.fromkeys((channels[0], channels[-1])))
-
-
-def _continued(axis, reflectance, edge, missing):
-    """Reflectance (n_samples, n_missing) on the straight line of log reflectance through the channel at `edge`."""
-    logarithm = np.log(reflectance)
-    slope = np.polyfit(axis, logarithm.T, 1)[0]
-    return np.exp(logarithm[:, [edge]] + slope[:, None] * (missing - axis[edge]))
 
 
 def transfer_models():
@@ -107,30 +24,6 @@ def transfer_models():
         "scratch": lambda random_state=None: ScratchNetwork(kept["transform"], random_state=random_state),
         "pretrained": lambda random_state=None: FineTunedNetwork(network, kept["transform"], random_state=random_state),
     }
-
-
-def with_target(dataset, target):
-    """The samples whose target is measured, and notes on those left out.
-
-    Returns (SpectralDataset, list of notes). Raises ValueError for a target that is no property, that no sample has,
-    that is the same in all, or that fewer than 20 samples have.
-    """
-    if target not in dataset.properties:
-        names = ", ".join(dataset.properties) or "none"
-        raise ValueError(f"no property '{target}' in the table; numeric properties: {names}")
-    known = np.isfinite(dataset.properties[target].to_numpy())
-    part = dataset.subset(known)
-    if not known.any():
-        raise ValueError(f"{target} is not measured in any sample")
-    n_samples = part.samples["sample_id"].nunique()
-    if n_samples < FEWEST_SAMPLES:
-        raise ValueError(f"{target} is measured in {n_samples} samples: at least {FEWEST_SAMPLES} are needed")
-    if np.ptp(part.properties[target]) == 0:
-        raise ValueError(
-            f"{target} is {part.properties[target].iloc[0]:g} in every sample: there is nothing to predict"
-        )
-    missing = (~known).sum()
-    return part, [f"{missing} of {len(known)} samples left out: {target} is not measured"] if missing else []
 
 
 @dataclass(frozen=True)
@@ -158,7 +51,7 @@ def run_rounds(
 ):
     """Scores of every model in every round, each on samples that no model of the round was trained on.
 
-    dataset : as `prepare` gives it; target : name of a property; samples without it are left out
+    dataset : as `lucas_reflectance` gives it; target : name of a property; samples without it are left out
     models : {name: function of random_state that makes a scikit-learn regressor of reflectance (n, 2100)}
     train_size : the most samples that a training side keeps; replicates (one `group`, else one `sample_id`) fall on
         one side

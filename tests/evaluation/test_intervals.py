@@ -3,11 +3,8 @@ from math import ceil
 import numpy as np
 import pandas as pd
 import pytest
-from mapie.conformity_scores import ResidualNormalisedScore
-from mapie.metrics.regression import regression_coverage_score, regression_mean_width_score
-from mapie.regression import CrossConformalRegressor, SplitConformalRegressor
 from scipy.stats import binom, norm
-from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
@@ -16,34 +13,15 @@ from spectrakit.evaluation.intervals import (
     ConformalIntervals,
     coverage_table,
     gaussian_intervals,
-    gaussian_table,
     held_out_intervals,
-    new_group_threshold,
     pooled_promise,
     pooled_threshold,
     sample_threshold,
-    spread_model,
-    worst_group_threshold,
 )
 
 # Three laboratories of 2, 4 and 4 samples: a sample of theirs weighs 1/6, 1/12 and 1/12.
 SCORES = np.array([1.0, 10.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0])
 LABORATORY = np.repeat(["a", "b", "c"], [2, 4, 4])
-
-
-class Column(RegressorMixin, BaseEstimator):
-    """A column of X, for MAPIE: predictions and spreads that were made beforehand."""
-
-    fitted_ = True
-
-    def __init__(self, column):
-        self.column = column
-
-    def fit(self, X, y):
-        return self
-
-    def predict(self, X):
-        return X[:, self.column]
 
 
 def carbon(n, random_state):
@@ -87,68 +65,32 @@ def test_thresholds_of_groups_by_hand():
     assert pooled_threshold(SCORES, 0.51, LABORATORY) == 6
     assert pooled_threshold(SCORES, 10 / 12, LABORATORY) == 9
     assert pooled_threshold(SCORES, 0.84, LABORATORY) == 10
-    # With a fourth laboratory whose scores are infinite, level 0.6 is 0.8 of the three.
-    assert new_group_threshold(SCORES, 0.6, LABORATORY) == pooled_threshold(SCORES, 0.8, LABORATORY) == 9
-    assert new_group_threshold(SCORES, 0.75, LABORATORY) == 10
-    # Half of the samples of a, b and c lie at 1, 3 and 7; three quarters at 10, 4 and 8.
-    assert worst_group_threshold(SCORES, 0.5, LABORATORY) == 7
-    assert worst_group_threshold(SCORES, 0.75, LABORATORY) == 10
-    assert worst_group_threshold(SCORES[2:], 0.75, LABORATORY[2:]) == 8
 
 
 def test_order_of_samples_and_names_of_groups_do_not_matter():
     order = np.random.default_rng(1).permutation(10)
     names = pd.Series(LABORATORY).map({"a": "z", "b": "y", "c": "x"}).to_numpy()
-    for threshold in (pooled_threshold, new_group_threshold, worst_group_threshold):
-        assert threshold(SCORES[order], 0.7, names[order]) == threshold(SCORES, 0.7, LABORATORY)
+    assert pooled_threshold(SCORES[order], 0.7, names[order]) == pooled_threshold(SCORES, 0.7, LABORATORY)
 
 
-def test_one_sample_a_group_is_the_plain_threshold():
-    scores, alone = np.random.default_rng(2).random(99), np.arange(99)
-    for level in LEVELS:
-        assert new_group_threshold(scores, level, alone) == sample_threshold(scores, level)
-
-
-def test_eight_laboratories_cannot_promise_90_percent_to_a_ninth():
-    scores, eight = np.arange(80.0), np.repeat(np.arange(8), 10)
-    assert pooled_promise(1, 8) == pytest.approx(8 / 9)
-    assert pooled_promise(0.9, 8) == pytest.approx(0.8)
-    assert new_group_threshold(scores, 8 / 9, eight) == 79
-    with pytest.raises(ValueError, match=r"8 groups can promise a new one at most 88.9 %: 90 % needs 9 groups"):
-        new_group_threshold(scores, 0.9, eight)
-    assert new_group_threshold(np.arange(90.0), 0.9, np.repeat(np.arange(9), 10)) == 89
-    with pytest.raises(ValueError, match="95 % needs 19 groups"):
-        new_group_threshold(scores, 0.95, eight)
-
-
-def test_plain_intervals_are_mapies():
+def test_intervals_have_the_half_widths_that_mapie_gives():
+    """Numbers of MAPIE 1.6: split conformal, split conformal by a normalised residual, leave-one-group-out."""
     y_true, y_pred, sd = carbon(500, 0)
-    X = np.column_stack([y_pred, sd])
-    absolute = SplitConformalRegressor(Column(0), confidence_level=list(LEVELS)).conformalize(X[:400], y_true[:400])
-    ours = ConformalIntervals(limits=(-np.inf, np.inf)).fit(y_true[:400], y_pred[:400])
-    np.testing.assert_allclose(ours.predict(y_pred[400:]), absolute.predict_interval(X[400:])[1], rtol=1e-12)
+    everywhere = ConformalIntervals(limits=(-np.inf, np.inf))
+    plain = clone(everywhere).fit(y_true[:400], y_pred[:400])
+    np.testing.assert_allclose(plain.thresholds_, [2.14982963397, 5.899504458318, 9.232802128641])
+    normalised = clone(everywhere).fit(y_true[:400], y_pred[:400], sd[:400])
+    np.testing.assert_allclose(normalised.thresholds_, [0.893383623444, 1.524148363645, 1.813985613893])
+    table = coverage_table(y_true[400:], normalised.predict(y_pred[400:], sd[400:]))
+    np.testing.assert_allclose(table["coverage"], [0.65, 0.86, 0.93])
+    np.testing.assert_allclose(table["mean_width"], [6.221595054266, 10.614291187324, 12.632740994731])
 
-    score = ResidualNormalisedScore(residual_estimator=Column(1), prefit=True)
-    normalised = SplitConformalRegressor(Column(0), list(LEVELS), score).conformalize(X[:400], y_true[:400])
-    ours.fit(y_true[:400], y_pred[:400], sd[:400])
-    bounds = ours.predict(y_pred[400:], sd[400:])
-    np.testing.assert_allclose(bounds, normalised.predict_interval(X[400:])[1], rtol=1e-12)
-
-    table = coverage_table(y_true[400:], bounds)
-    np.testing.assert_allclose(table["coverage"], regression_coverage_score(y_true[400:], bounds))
-    np.testing.assert_allclose(table["mean_width"], regression_mean_width_score(bounds))
-
-
-def test_calibration_by_leaving_one_laboratory_out_is_mapies():
-    random = np.random.default_rng(3)
-    laboratory = np.repeat(np.arange(6), 40)
+    random, laboratory = np.random.default_rng(3), np.repeat(np.arange(6), 40)
     X = random.standard_normal((240, 5))
     y = X @ np.arange(5.0) + random.normal(0, 0.5, 6)[laboratory] + random.standard_normal(240)
-    cross = CrossConformalRegressor(Ridge(), list(LEVELS), method="base", cv=LeaveOneGroupOut())
-    cross.fit_conformalize(X, y, groups=laboratory)
-    unseen = cross_val_predict(Ridge(), X, y, groups=laboratory, cv=LeaveOneGroupOut())
-    ours = ConformalIntervals(limits=(-np.inf, np.inf)).fit(y, unseen)
-    np.testing.assert_allclose(ours.thresholds_, np.diff(cross.predict_interval(X[:1])[1][0], axis=0)[0] / 2)
+    left_out = cross_val_predict(Ridge(), X, y, groups=laboratory, cv=LeaveOneGroupOut())
+    crossed = clone(everywhere).fit(y, left_out)
+    np.testing.assert_allclose(crossed.thresholds_, [1.076167822368, 1.781376041373, 2.036430529804])
 
 
 def test_coverage_of_heteroscedastic_contents_is_binomial():
@@ -179,14 +121,6 @@ def test_intervals_that_grow_with_the_content_cover_small_and_large_ones():
     assert plain.iloc[0] == 1 and plain.iloc[-1] < 0.5
     assert np.abs(coverages(None, sd) - 0.9).max() < 0.03
     assert np.abs(coverages(10.0, None) - 0.9).max() < 0.05
-    half = slice(0, 1500)
-    model = spread_model(y_true[half], y_pred[half])
-    assert (np.diff(model.predict(np.linspace(0, 580, 99))) >= 0).all() and model.predict([0.0]) > 0
-    intervals = ConformalIntervals(levels=(0.9,)).fit(
-        y_true[1500:3000], y_pred[1500:3000], model.predict(y_pred[1500:3000])
-    )
-    bounds = intervals.predict(y_pred[new], model.predict(y_pred[new]))
-    assert np.abs(coverage_table(y_true[new], bounds, (0.9,), size)["coverage"][1:] - 0.9).max() < 0.05
 
 
 def test_limits_cost_no_coverage():
@@ -219,34 +153,18 @@ def test_predictions_outside_the_limits_count_as_at_the_limit():
     np.testing.assert_allclose(intervals.predict([-9.0, 900])[:, :, 0], [[0, 3], [581 / 4 - 1, 580]])
 
 
-def test_the_spread_model_gives_no_interval_without_width():
-    model = spread_model([1.0, 2, 3, 14, 16], [1.0, 2, 3, 10, 20])  # errors 0, 0, 0, 4, 4
-    np.testing.assert_allclose(model.predict([0, 2, 6.5, 15, 99]), [0.016, 0.016, (0.016 + 4) / 2, 4, 4])
-
-
-def test_a_laboratory_effect_breaks_the_plain_promise_and_the_hierarchical_one_holds():
+def test_a_laboratory_effect_breaks_the_plain_guarantee_and_the_pooled_one_holds():
     """Coverage in laboratories to come, over 400 draws of 8, one of which holds as many samples as 20 others."""
     random, bias_sd, sizes = np.random.default_rng(7), 2.0, [1000] + [50] * 7
-    methods = {
-        "plain": (sample_threshold, 0.9),
-        "pooled": (pooled_threshold, 0.9),
-        "new": (new_group_threshold, 0.88),
-        "worst": (worst_group_threshold, 0.9),
-    }
-    drawn = {name: [] for name in methods}
+    coverage = {"plain": [], "pooled": []}
     for _ in range(400):
         errors, laboratory = laboratories(random, sizes, bias_sd)
-        for name, (threshold, level) in methods.items():
-            drawn[name].append(threshold(np.abs(errors), level, laboratory))
-    coverage = {name: in_new_laboratories(np.array(drawn[name]), bias_sd).mean() for name in methods}
-    assert coverage == pytest.approx({"plain": 0.8183, "pooled": 0.8833, "new": 0.9680, "worst": 0.9544}, abs=1e-4)
-    assert pooled_promise(0.9, 8) <= coverage["pooled"] <= (0.9 * 8 + 1) / 9 + 1 / (9 * 50)
-    assert coverage["new"] >= 0.88
-    # The conservative promise: in at least 8 of 9 laboratories, 90 % of the samples. 400 draws have an error of 1.6 %.
-    bias = random.normal(0, bias_sd, 400)
-    in_each = {name: norm.cdf(np.array(drawn[name]) - bias) - norm.cdf(-np.array(drawn[name]) - bias) for name in drawn}
-    assert np.mean(in_each["worst"] >= 0.9) >= 8 / 9 - 2 * 0.016
-    assert np.mean(in_each["plain"] >= 0.9) < 0.65
+        for name, threshold in (("plain", sample_threshold), ("pooled", pooled_threshold)):
+            coverage[name].append(in_new_laboratories(threshold(np.abs(errors), 0.9, laboratory), bias_sd))
+    coverage = {name: np.mean(values) for name, values in coverage.items()}
+    assert coverage == pytest.approx({"plain": 0.8183, "pooled": 0.8833}, abs=1e-4)
+    assert pooled_promise(0.9, 8) == pytest.approx(0.8) and pooled_promise(1, 8) == pytest.approx(8 / 9)
+    assert 0.8 <= coverage["pooled"] <= (0.9 * 8 + 1) / 9 + 1 / (9 * 50)
 
 
 def test_marginal_coverage_hides_a_laboratory_that_is_not_covered():
@@ -256,29 +174,20 @@ def test_marginal_coverage_hides_a_laboratory_that_is_not_covered():
     errors = bias[laboratory] + random.standard_normal(len(laboratory))
     known = np.arange(len(errors)) < len(errors) // 2
     wide = (-np.inf, np.inf)
-    tables = {}
-    for threshold in (sample_threshold, worst_group_threshold):
-        intervals = ConformalIntervals(threshold, (0.9,), limits=wide)
-        intervals.fit(errors[known], np.zeros(known.sum()), groups=laboratory[known])
-        bounds = intervals.predict(np.zeros((~known).sum()))
-        tables[threshold] = coverage_table(errors[~known], bounds, (0.9,), laboratory[~known]).set_index("group")
-    plain = tables[sample_threshold]["coverage"]
+    intervals = ConformalIntervals(sample_threshold, (0.9,), limits=wide).fit(errors[known], np.zeros(known.sum()))
+    bounds = intervals.predict(np.zeros((~known).sum()))
+    coverage = coverage_table(errors[~known], bounds, (0.9,), laboratory[~known]).set_index("group")["coverage"]
     # Three standard deviations of 1,350 samples beside a threshold from as many.
-    assert plain["all"] == pytest.approx(0.9, abs=3 * np.sqrt(2 * 0.09 / 1350)) and plain[7] < 0.1
-    assert tables[worst_group_threshold]["coverage"][7] == pytest.approx(0.9, abs=0.1)
+    assert coverage["all"] == pytest.approx(0.9, abs=3 * np.sqrt(2 * 0.09 / 1350)) and coverage[7] < 0.1
 
 
 def test_each_laboratory_held_out_is_calibrated_by_the_others():
     y_true = np.array([1.0, 2, 3, 10, 20, 30, 100, 200, 300])
     laboratory = np.repeat(["a", "b", "c"], 3)
-    intervals = ConformalIntervals(worst_group_threshold, (0.99,), limits=(-np.inf, np.inf))
+    intervals = ConformalIntervals(pooled_threshold, (0.99,), limits=(-np.inf, np.inf))
     bounds = held_out_intervals(intervals, y_true, np.zeros(9), laboratory)
     np.testing.assert_array_equal(bounds[:, 1, 0], [300] * 6 + [30] * 3)
-    doubled = held_out_intervals(intervals, y_true, np.zeros(9), laboratory, np.repeat([1.0, 2.0, 2.0], 3))
-    np.testing.assert_array_equal(doubled[:, 1, 0], [150, 150, 150, 300, 300, 300, 30, 30, 30])
     assert not hasattr(intervals, "thresholds_")
-    with pytest.raises(ValueError, match=r"2 groups can promise a new one at most 66.7 %: 68 % needs 3 groups"):
-        held_out_intervals(ConformalIntervals(new_group_threshold), y_true, np.zeros(9), laboratory)
 
 
 def test_coverage_table_by_hand():
@@ -287,25 +196,20 @@ def test_coverage_table_by_hand():
     table = coverage_table(y_true, bounds, (0.5, 0.9), ["x", "y", "x", "x"])
     assert list(table["group"]) == ["all", "x", "y"] * 2
     assert list(table["level"]) == [0.5] * 3 + [0.9] * 3
-    assert list(table["n_samples"]) == [4, 3, 1] * 2 and list(table["n_groups"]) == [2, 1, 1] * 2
+    assert list(table["n_samples"]) == [4, 3, 1] * 2
     np.testing.assert_allclose(table["coverage"], [0.5, 2 / 3, 0, 1, 1, 1])
     np.testing.assert_allclose(table["mean_width"], [1.5, 5 / 3, 1, 4, 14 / 3, 2])
     np.testing.assert_allclose(table["median_width"], [1.5, 2, 1, 3, 4, 2])
-    # Clopper and Pearson: none of one, 0 to 0.975; all of four, 0.025^(1/4) to 1; two of four.
-    np.testing.assert_allclose(table["coverage_high"].iloc[[2, 3]], [0.975, 1])
-    np.testing.assert_allclose(table["coverage_low"].iloc[[0, 2, 3]], [0.0675860, 0, 0.025**0.25], atol=1e-6)
-    alone = coverage_table(y_true, bounds, (0.5, 0.9))
-    assert list(alone["group"]) == ["all", "all"] and list(alone["n_groups"]) == [1, 1]
+    assert list(coverage_table(y_true, bounds, (0.5, 0.9))["group"]) == ["all", "all"]
 
 
-def test_a_gaussian_reading_and_the_factor_it_lacks():
-    y_true, y_pred, sd = carbon(5000, 9)
+def test_gaussian_intervals_cover_what_the_standard_deviation_is_worth():
+    _, y_pred, sd = carbon(5000, 9)
     y_true = y_pred + sd * np.random.default_rng(10).standard_normal(5000)
-    honest, timid = gaussian_table(y_true, y_pred, sd), gaussian_table(y_true, y_pred, sd / 3)
-    np.testing.assert_allclose(honest["coverage"], LEVELS, atol=0.015)
-    np.testing.assert_allclose(honest["factor"], 1, atol=0.03)
-    np.testing.assert_allclose(timid["factor"], 3 * honest["factor"])
-    np.testing.assert_allclose(timid["coverage"], 2 * norm.cdf(norm.ppf((1 + np.array(LEVELS)) / 2) / 3) - 1, atol=0.02)
+    for factor in (1, 3):
+        bounds = gaussian_intervals(y_pred, sd / factor, limits=(-np.inf, np.inf))
+        expected = 2 * norm.cdf(norm.ppf((1 + np.array(LEVELS)) / 2) / factor) - 1
+        np.testing.assert_allclose(coverage_table(y_true, bounds)["coverage"], expected, atol=0.02)
     bounds = gaussian_intervals([100.0, 1.0], [10.0, 10.0], (0.95,))
     np.testing.assert_allclose(bounds[:, :, 0], [[80.400360, 119.599640], [0, 20.599640]])
 
@@ -322,8 +226,8 @@ def test_a_gaussian_reading_and_the_factor_it_lacks():
         ({"spread": [1.0] * 19}, "inconsistent numbers of samples"),
         ({"log_offset": 0.0}, "a log_offset of 0: give more than 0"),
         ({"threshold": pooled_threshold}, "give the group, such as the laboratory"),
-        ({"threshold": worst_group_threshold, "groups": ["a", None] * 10}, "10 samples have no group"),
-        ({"threshold": new_group_threshold, "groups": ["a"] * 19}, "inconsistent numbers of samples"),
+        ({"threshold": pooled_threshold, "groups": ["a", None] * 10}, "10 samples have no group"),
+        ({"threshold": pooled_threshold, "groups": ["a"] * 19}, "inconsistent numbers of samples"),
     ],
 )
 def test_bad_input_is_named(arguments, message):
@@ -336,10 +240,9 @@ def test_bad_input_is_named(arguments, message):
 
 def test_a_spread_is_given_to_both_or_to_neither():
     y = np.arange(20.0)
-    with pytest.raises(ValueError, match="give predict a spread where fit had one"):
-        ConformalIntervals().fit(y, y + 1).predict(y, y + 1)
-    with pytest.raises(ValueError, match="give predict a spread where fit had one"):
-        ConformalIntervals().fit(y, y + 1, y + 1).predict(y)
+    for spread_of_fit, spread in ((None, y + 1), (y + 1, None)):
+        with pytest.raises(ValueError, match="give predict a spread where fit had one"):
+            ConformalIntervals().fit(y, y + 1, spread_of_fit).predict(y, spread)
 
 
 def test_intervals_of_another_shape_are_named():

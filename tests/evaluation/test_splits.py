@@ -19,21 +19,16 @@ def test_ten_folds_of_twelve_samples_are_pinned():
     assert splits.fold[[0, 9, 10, 99]].tolist() == [0, 9, 0, 9]
 
 
-def test_two_folds_of_two_and_eight_of_one():
-    sizes = repeated_folds(12).test.sum(axis=1).reshape(10, 10)
-    np.testing.assert_array_equal(sizes, np.tile([2, 2, 1, 1, 1, 1, 1, 1, 1, 1], (10, 1)))
-
-
 def test_every_row_is_tested_once_a_repeat_and_repeats_differ():
     splits = grouped_folds(REPLICATES, n_folds=3, n_repeats=5)
     for repeat in range(5):
         np.testing.assert_array_equal(splits.test[splits.repeat == repeat].sum(axis=0), 1)
-    assert len(np.unique(repeated_folds(12).train.reshape(10, -1), axis=0)) == 10
-
-
-def test_the_seed_alone_decides():
-    np.testing.assert_array_equal(repeated_folds(12, random_state=3).train, repeated_folds(12, random_state=3).train)
-    assert (repeated_folds(12, random_state=3).train != repeated_folds(12, random_state=4).train).any()
+    repeated = repeated_folds(12, random_state=3)
+    sizes = repeated.test.sum(axis=1).reshape(10, 10)
+    np.testing.assert_array_equal(sizes, np.tile([2, 2, 1, 1, 1, 1, 1, 1, 1, 1], (10, 1)))
+    assert len(np.unique(repeated.train.reshape(10, -1), axis=0)) == 10
+    np.testing.assert_array_equal(repeated.train, repeated_folds(12, random_state=3).train)
+    assert (repeated.train != repeated_folds(12, random_state=4).train).any()
 
 
 def test_replicates_stay_together_unless_leaky():

@@ -20,7 +20,7 @@ from spectrakit.preprocess.harmonise import (
     StandardTransfer,
     left_out_standards,
 )
-from spectrakit.tables.plain import read_table
+from spectrakit.tables import read_table
 
 # Standards without noise have fewer components than windows of them are asked for, and PLS says so.
 pytestmark = pytest.mark.filterwarnings("ignore:X (score norm|weight) is close to zero:UserWarning")

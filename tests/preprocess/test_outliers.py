@@ -5,7 +5,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from spectrakit.preprocess.outliers import LIMITS, SpectralDomain
-from spectrakit.tables.plain import read_table
+from spectrakit.tables import read_table
 
 LABS = ("h138", "nrw115", "o32")
 CHANNEL = np.arange(80.0)

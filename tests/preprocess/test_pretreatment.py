@@ -11,8 +11,6 @@ from spectrakit.preprocess.pretreatment import (
     network_input,
     normalise_area,
     normalise_maximum,
-    positive_reflectance,
-    raised_notes,
 )
 from spectrakit.simulate.instruments import ASD_FIELDSPEC_3
 from spectrakit.simulate.soils.composition import WORLD
@@ -151,12 +149,3 @@ def test_the_scaler_is_a_scikit_learn_transformer():
         scaler.transform(SPECTRA[:, :2])
     with pytest.raises(ValueError, match="NaN"):
         SpectrumScaler().fit([[1.0, np.nan]])
-
-
-def test_reflectance_that_has_no_logarithm_is_raised_and_told():
-    reflectance = np.array([[0.5, np.nan, 0.001], [0.0, 0.2, -0.1], [0.0009, 1.2, 0.3]])
-    raised, low = positive_reflectance(reflectance)
-    np.testing.assert_array_equal(raised, [[0.5, np.nan, 0.001], [0.001, 0.2, 0.001], [0.001, 1.2, 0.3]])
-    assert low.tolist() == [False, True, True]
-    assert raised_notes(low) == ["reflectance below 0.001 raised to it in 2 samples"]
-    assert raised_notes(np.zeros(3, bool)) == []

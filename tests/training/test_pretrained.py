@@ -12,7 +12,7 @@ from spectrakit.preprocess.harmonise import HARMONISATIONS
 from spectrakit.runs.tasks import task_runner
 from spectrakit.simulate.library.random_laboratories import draw_survey, draw_world
 from spectrakit.spectra import SpectralDataset, library_axis
-from spectrakit.tables.plain import write_table
+from spectrakit.tables import write_table
 from spectrakit.training.library_features import library_input
 from spectrakit.training.pretrained import FeatureRidge, PretrainedRegressor, library_network, told
 from spectrakit.workflows.harmonise import leave_out as laboratories

@@ -9,11 +9,12 @@ from sklearn.linear_model import Ridge
 
 from spectrakit.models.baselines import transfer_baselines
 from spectrakit.models.resnet import ResNetConfig, initial_network
+from spectrakit.preprocess.preparation import lucas_reflectance
 from spectrakit.runs.tasks import task_runner
 from spectrakit.spectra import LUCAS_AXIS_NM, SpectralDataset
-from spectrakit.tables.plain import read_table
+from spectrakit.tables import read_table
 from spectrakit.workflows import transfer
-from spectrakit.workflows.transfer import prepare, r2_plot, run_rounds, score_frame, transfer_models, with_target
+from spectrakit.workflows.transfer import r2_plot, run_rounds, score_frame, transfer_models
 
 SCORES = ["r2", "rmse", "rpd"]
 
@@ -29,11 +30,6 @@ def dataset_of(spectra, axis, signal="reflectance", axis_unit="nm", **samples):
         samples=pd.DataFrame({"sample_id": [f"s{i}" for i in range(n_samples)]} | samples),
         provenance={"origin": "measured", "source": "a test"},
     )
-
-
-def exponential(axis):
-    """Two spectra whose logarithm is a straight line, so that interpolation and continuation are known."""
-    return np.array([0.2, 0.3])[:, None] * np.exp(np.array([2e-4, -1e-4])[:, None] * (axis - 400))
 
 
 @pytest.fixture
@@ -57,86 +53,6 @@ def models():
     return {"mean": maker("mean", DummyRegressor()), "ridge": maker("ridge", Ridge(1e-2))}, made
 
 
-def test_half_nanometre_steps_are_picked_and_other_ends_trimmed():
-    axis = np.arange(380, 2500, 0.5)
-    prepared, notes = prepare(dataset_of(exponential(axis), axis))
-    assert notes == []
-    np.testing.assert_array_equal(prepared.axis, np.arange(400, 2500))
-    np.testing.assert_allclose(prepared.spectra, exponential(LUCAS_AXIS_NM), rtol=1e-6)
-
-
-@pytest.mark.parametrize(("signal", "of"), [("reflectance", lambda r: r), ("absorbance", lambda r: -np.log10(r))])
-def test_wavenumbers_and_absorbance_are_turned_into_reflectance_over_nm(signal, of):
-    wavenumbers = np.arange(3900.0, 26_000, 4)
-    spectra = of(exponential(1e7 / wavenumbers))
-    prepared, notes = prepare(dataset_of(spectra, wavenumbers, signal, "cm-1"))
-    assert (prepared.signal, prepared.axis_unit, notes) == ("reflectance", "nm", [])
-    np.testing.assert_allclose(prepared.spectra, exponential(LUCAS_AXIS_NM), rtol=1e-5)
-
-
-def test_missing_ends_are_continued_on_the_logarithm_and_told():
-    axis = np.arange(450.0, 2450)
-    prepared, notes = prepare(dataset_of(exponential(axis), axis))
-    np.testing.assert_allclose(prepared.spectra, exponential(LUCAS_AXIS_NM), rtol=1e-5)
-    words = "nm not measured: log reflectance is continued there in a straight line"
-    assert notes == [f"400-449 {words}", f"2450-2499 {words}"]
-    assert prepare(dataset_of(exponential(LUCAS_AXIS_NM[:-1]), LUCAS_AXIS_NM[:-1]))[1] == [f"2499 {words}"]
-
-
-def test_a_continued_end_takes_its_level_from_the_last_channel_and_its_slope_from_twenty_nm():
-    axis = np.arange(420.0, 2500)
-    spectra = exponential(axis)
-    spectra[:, 0] *= 1.01
-    slope = np.polyfit(axis[:21], np.log(spectra[0, :21]), 1)[0]
-    prepared, _ = prepare(dataset_of(spectra, axis))
-    np.testing.assert_allclose(prepared.spectra[0, :20], spectra[0, 0] * np.exp(slope * np.arange(-20, 0)), rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("axis", "message"),
-    [
-        (np.arange(451.0, 2500), "the spectra span 451 to 2499 nm: the network needs 400 to 2499 nm, and up to 50 nm"),
-        (np.arange(400.0, 2449), "the spectra span 400 to 2448 nm"),
-        (np.r_[400:1350, 1371:2500], "no channel between 1349 and 1371 nm: steps of at most 20 nm are bridged"),
-    ],
-)
-def test_an_axis_that_does_not_cover_the_network_is_refused(axis, message):
-    with pytest.raises(ValueError, match=message):
-        prepare(dataset_of(exponential(axis), axis))
-
-
-def test_gaps_of_twenty_nm_are_bridged():
-    axis = np.r_[400:1350, 1369:2500].astype(float)
-    prepared, notes = prepare(dataset_of(exponential(axis), axis))
-    assert notes == []
-    np.testing.assert_allclose(prepared.spectra, exponential(LUCAS_AXIS_NM), rtol=1e-5)
-
-
-def test_counts_are_refused():
-    with pytest.raises(ValueError, match="counts are no reflectance"):
-        prepare(dataset_of(exponential(LUCAS_AXIS_NM), LUCAS_AXIS_NM, "counts"))
-
-
-def test_missing_channels_and_dark_spectra_are_told():
-    axis = np.arange(399.0, 2502)
-    spectra = np.vstack([exponential(axis)] * 2)
-    spectra[:, 0] = np.nan  # measured in no sample: not asked for
-    spectra[1, 7] = spectra[3, -1] = np.nan  # the last channel is not needed
-    spectra[2, 1000] = -0.01
-    dataset = dataset_of(spectra, axis)
-    prepared, notes = prepare(dataset)
-    assert list(prepared.samples["sample_id"]) == ["s0", "s2", "s3"]
-    assert notes == [
-        "1 of 4 samples left out: channels are missing",
-        "reflectance below 0.001 raised to it in 1 samples",
-    ]
-    assert prepared.spectra.min() == np.float32(0.001)
-    np.testing.assert_array_equal(dataset.spectra, spectra.astype(np.float32))
-    spectra[[0, 2], [5, 9]] = spectra[3, 7] = np.nan
-    with pytest.raises(ValueError, match="no sample has all its channels"):
-        prepare(dataset_of(spectra, axis))
-
-
 def test_the_five_models_in_order_each_with_the_seed_of_its_round():
     makers = transfer_models()
     assert list(makers) == ["mean", "pls", "svm", "scratch", "pretrained"]
@@ -154,28 +70,6 @@ def test_both_networks_see_the_same_through_the_same_convolutions():
     given = pretrained.network
     assert str(own.features) == str(given.features) and own.config.pool == given.config.pool
     assert given.config.n_outputs == 20 and not given.training
-
-
-def test_samples_without_the_target_are_left_out_and_told(soils):
-    holes = soils.properties.copy()
-    holes.loc[3:5, "ph"] = np.nan
-    part, notes = with_target(replace(soils, properties=holes), "ph")
-    assert notes == ["3 of 40 samples left out: ph is not measured"]
-    assert len(part) == 37 and with_target(soils, "ph")[1] == []
-
-
-@pytest.mark.parametrize(
-    ("target", "values", "message"),
-    [
-        ("clay_pct", 1.0, "no property 'clay_pct' in the table; numeric properties: ph"),
-        ("ph", np.nan, "ph is not measured in any sample"),
-        ("ph", 6.5, "ph is 6.5 in every sample: there is nothing to predict"),
-        ("ph", [5.0] * 9 + [6.0] * 10 + [np.nan] * 21, "ph is measured in 19 samples: at least 20 are needed"),
-    ],
-)
-def test_a_target_that_cannot_be_predicted_is_named(soils, target, values, message):
-    with pytest.raises(ValueError, match=message):
-        with_target(replace(soils, properties=pd.DataFrame({"ph": values}, index=range(40))), target)
 
 
 def test_rounds_are_tidy_and_pinned(soils, models):
@@ -302,7 +196,7 @@ def test_scores_and_plot_as_text():
 
 def test_a_measured_set_from_file_to_scores(shared):
     dataset = read_table(shared / "real/visnir/sl125.csv.gz", "nm", "percent-reflectance")
-    prepared, notes = prepare(dataset)
+    prepared, notes = lucas_reflectance(dataset)
     assert len(notes) == 1 and prepared.spectra.shape == (125, 2100)
     baselines = transfer_baselines()
     # The training side of a round, itself split: nothing is learnt of the rounds that the command reports.

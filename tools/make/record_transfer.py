@@ -17,11 +17,12 @@ import torch
 from rich.progress import Progress
 
 from spectrakit.models import load_network
+from spectrakit.preprocess import lucas_reflectance
 from spectrakit.resources import data_path
 from spectrakit.runs import current_commit
 from spectrakit.tables import read_table
 from spectrakit.training import FineTunedNetwork
-from spectrakit.workflows import prepare, run_rounds, transfer_models
+from spectrakit.workflows import run_rounds, transfer_models
 
 RUNS = Path(".spectrakit/runs/transfer")
 
@@ -38,7 +39,7 @@ def models():
 
 def records_of(path, progress):
     """Scores of every property of one table: DataFrame as `run_rounds` gives it, with table and target."""
-    dataset, _ = prepare(read_table(path, "nm", "percent-reflectance"))
+    dataset, _ = lucas_reflectance(read_table(path, "nm", "percent-reflectance"))
     table = path.name.split(".")[0]
     parts = []
     for target in dataset.properties:

@@ -14,7 +14,7 @@ import yaml
 from scipy.special import expit
 from sklearn.cluster import KMeans
 
-from spectrakit.contents import HIGHEST_CARBON, HIGHEST_ORGANIC_MATTER
+from spectrakit.contents import MAX_CARBON, MAX_ORGANIC_MATTER
 from spectrakit.resources import data_path
 from spectrakit.simulate.library.laboratory import laboratories
 from spectrakit.simulate.soils import (
@@ -258,7 +258,7 @@ def analysed(soils, carbon, laboratory, generator):
     composition, n = soils.composition.astype(np.float64), len(soils)
     scatter = generator.standard_normal((4, n))
     total = 1000 * (carbon + CARBON_IN_CALCITE * composition["calcite"]) * (1 + 0.02 * scatter[0]) + 0.3 * scatter[1]
-    total = np.clip(total, 0.1, HIGHEST_CARBON)
+    total = np.clip(total, 0.1, MAX_CARBON)
     inorganic = 10 * CARBON_IN_CALCITE * soils.properties["caco3_pct"]
     lattice = sum(share * composition[name] for name, share in _LATTICE_WATER.items())
     lattice *= expit((laboratory.ignition_c - 500) / 35)
@@ -268,7 +268,7 @@ def analysed(soils, carbon, laboratory, generator):
     return {
         "c_g_kg": total,
         "oc_g_kg": np.maximum(total - inorganic, 0),
-        "om_g_kg": np.clip(lost, 0.5, HIGHEST_ORGANIC_MATTER),
+        "om_g_kg": np.clip(lost, 0.5, MAX_ORGANIC_MATTER),
     }
 
 

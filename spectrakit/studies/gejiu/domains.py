@@ -8,10 +8,9 @@ import pandas as pd
 from scipy.stats import kurtosis, skew, variation
 
 from spectrakit.evaluation import random_rounds
-from spectrakit.preprocess import network_input
+from spectrakit.preprocess import lucas_reflectance, network_input, with_target
 from spectrakit.simulate.soils import simulate_gejiu, simulate_lucas
 from spectrakit.tables import read_gejiu, read_lucas
-from spectrakit.workflows import prepare, with_target
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +55,7 @@ def source_domain(profile, random_state=0, data=None):
     if data is None:
         dataset, notes = simulate_lucas(profile.n_source, random_state), []
     else:
-        dataset, notes = prepare(read_lucas(Path(data) / "lucas"))
+        dataset, notes = lucas_reflectance(read_lucas(Path(data) / "lucas"))
     return domain(dataset, "ph", profile.n_rounds, random_state, notes)
 
 
@@ -65,7 +64,7 @@ def target_domain(profile, random_state=0, data=None):
     if data is None:
         dataset, notes = simulate_gejiu(random_state=random_state), []
     else:
-        dataset, notes = prepare(read_gejiu(Path(data) / "gejiu"))
+        dataset, notes = lucas_reflectance(read_gejiu(Path(data) / "gejiu"))
     return domain(dataset, "pb_mg_kg", profile.n_rounds, random_state, notes)
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import GroupShuffleSplit
 
-from spectrakit.contents import HIGHEST_CARBON, HIGHEST_ORGANIC_MATTER, log_offset
+from spectrakit.contents import MAX_CARBON, MAX_ORGANIC_MATTER, log_offset
 from spectrakit.evaluation import (
     LEVELS,
     ConformalIntervals,
@@ -34,7 +34,7 @@ from spectrakit.studies.mir.domains import TARGETS, in_chunks
 from spectrakit.training import CONTENT_RECIPE, ContentNetwork, Recipe, limit_counts
 from spectrakit.workflows.impute import bound_names
 
-LIMITS = {"c": HIGHEST_CARBON, "om": HIGHEST_ORGANIC_MATTER}
+LIMITS = {"c": MAX_CARBON, "om": MAX_ORGANIC_MATTER}
 # Shares of the sites that test and, of the others, that calibrate; and about how many rows the latter are at least.
 TEST_SHARE, CALIBRATION_SHARE, MIN_CALIBRATION = 0.2, 0.15, 30
 DOMAIN_COMPONENTS = 10
@@ -294,7 +294,8 @@ def laboratory_left_out(inputs, target, name, report):
     about : laboratory, n_training, and naive_90 and so on: coverage by intervals that were calibrated on held-back
         sites of the known laboratories; naive_width : their median width at 90 %
     predictions : DataFrame of laboratory, observed and predicted, of at most `n_left_out` of its rows
-    inputs : `run.LibraryInputs`. Fitted to at most `n_left_out` rows, of every known laboratory as many as of any other until it has no more.
+    Fitted to at most `n_left_out` rows, of every known laboratory as many as of any other until it has no more.
+    inputs : `run.LibraryInputs`
     """
     library, profile, random_state = inputs.library, inputs.profile, inputs.random_state
     content, rows, limits = library.content(target), library.measured(target), (0.0, LIMITS[target])

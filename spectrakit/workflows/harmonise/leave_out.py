@@ -26,13 +26,12 @@ from spectrakit.evaluation import (
     scores,
 )
 from spectrakit.models import StagedPLS
-from spectrakit.preprocess import HARMONISATIONS, WITHOUT_STANDARDS, SpectralDomain, StandardTransfer
+from spectrakit.preprocess import HARMONISATIONS, WITHOUT_STANDARDS, SpectralDomain, StandardTransfer, with_target
 from spectrakit.resources import data_path
 from spectrakit.runs import FinishedParts, run_key
 from spectrakit.simulate.library import ring_trial
 from spectrakit.spectra import group_labels, library_axis, one_of
 from spectrakit.training import PretrainedRegressor, covers_enough, told
-from spectrakit.workflows.transfer import with_target
 
 SCALES = ("log10", "natural")
 # Of a laboratory that is left out: samples with the target, and sites (or samples) that they come from.

@@ -6,7 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from spectrakit.evaluation import ConformalIntervals
-from spectrakit.workflows.impute.fit import Fitted, absorbance, on_axis, usable_spectra
+from spectrakit.preprocess import absorbance
+from spectrakit.spectra import interpolated
+from spectrakit.workflows.impute.fit import Fitted, usable_spectra
 from spectrakit.workflows.impute.plan import Plan, bound_names
 
 
@@ -30,7 +32,8 @@ def fill(imputer, task):
     """The rows of a block as rows of the hybrid data set, an Arrow table; task : (position of the first row, block)."""
     start, block = task
     plan, schema = imputer.plan, imputer.plan.schema
-    X = on_axis(absorbance(block)[0], block.axis, imputer.covered, imputer.axis)
+    spectra, covered = absorbance(block.spectra, block.signal)[0], imputer.covered
+    X = interpolated(spectra if covered.all() else spectra[:, covered], block.axis[covered], imputer.axis)
     usable = usable_spectra(X)
     value = block.properties[plan.target].to_numpy()
     measured = ~np.isnan(value)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
-from spectrakit.preprocess import HARMONISATIONS, SpectralDomain, gross_limit, positive_reflectance, raised_notes
-from spectrakit.spectra import covered_channels, interpolated, library_axis
+from spectrakit.preprocess import HARMONISATIONS, SpectralDomain, absorbance, gross_limit, low_notes, shared_channels
+from spectrakit.spectra import interpolated, library_axis
 from spectrakit.training import CONTENT_NETWORK, told
-from spectrakit.workflows.impute.plan import refuse_few
+from spectrakit.workflows.impute.plan import MIN_ROWS
 
-FEWEST_CHANNELS = 100
+MIN_CHANNELS = 100
 # A channel is covered where this share of the spectra of every laboratory has it.
 COVERED_SHARE = 0.9
 # Parts into which the sites of a single laboratory are divided, each held out once.
@@ -46,32 +46,34 @@ def read_training(plan):
     that nine tenths of every laboratory's spectra have, lie on both sides. Raises ValueError where these are fewer than
     100, and where fewer than 40 rows have a spectrum that is usable.
     """
-    own_axis, spectra, raised, done = None, None, [], 0
+    own_axis, spectra, low, done = None, None, [], 0
     for block in plan.blocks(plan.positions):
         if spectra is None:
             own_axis, spectra = block.axis, np.empty((len(plan.positions), block.n_channels), np.float32)
-        spectra[done : done + len(block)], low = absorbance(block)
-        raised.append(low)
+        spectra[done : done + len(block)], of_block = absorbance(block.spectra, block.signal)
+        low.append(of_block)
         done += len(block)
     covered = _covered(spectra, plan.laboratory)
-    axis, notes = _shared_axis(own_axis, covered)
-    notes += raised_notes(np.concatenate(raised))
-    X = on_axis(spectra, own_axis, covered, axis)
+    whole = library_axis()
+    words = f"of {whole[0]:g} to {whole[-1]:g} 1/cm"
+    axis = shared_channels(whole, [own_axis[covered]], MIN_CHANNELS, words)
+    # The network averages over so many channels at a time.
+    axis = axis[: len(axis) // CONTENT_NETWORK.pool * CONTENT_NETWORK.pool]
+    notes = []
+    if len(axis) < len(whole):
+        words = f"{len(axis):,} of {len(whole):,} channels used, {axis[0]:g} to {axis[-1]:g} 1/cm"
+        notes.append(f"{words}: those that all share")
+    notes += low_notes(np.concatenate(low))
+    X = interpolated(spectra if covered.all() else spectra[:, covered], own_axis[covered], axis)
     usable = usable_spectra(X)
-    refuse_few(usable.sum(), f"{plan.path.name}: {plan.target} is measured and the spectrum usable")
+    if usable.sum() < MIN_ROWS:
+        words = f"{plan.target} is measured and the spectrum usable in {usable.sum()} rows"
+        raise ValueError(f"{words}: at least {MIN_ROWS} are needed to fit and to calibrate")
     if not usable.all():
         notes.append(f"{(~usable).sum()} of {len(X)} rows to fit have no usable spectrum and are left out")
     rows = np.flatnonzero(usable)
     groups, unit, words = _groups(plan, rows)
     return Training(axis, covered, X[usable], rows, groups, unit, (*notes, *words))
-
-
-def absorbance(block):
-    """Absorbance (n, n_channels) of a SpectralDataset, float32, and mask (n,) of samples with reflectance too low."""
-    if block.signal == "absorbance":
-        return block.spectra, np.zeros(len(block), bool)
-    reflectance, low = positive_reflectance(block.spectra)
-    return -np.log10(reflectance), low
 
 
 def _covered(spectra, laboratory):
@@ -82,26 +84,6 @@ def _covered(spectra, laboratory):
     for name in np.unique(laboratory[some]):
         covered &= there[some & (laboratory == name)].mean(axis=0) >= COVERED_SHARE
     return covered
-
-
-def _shared_axis(own_axis, covered):
-    """The part of the library axis that covered channels enclose, and notes where it is not the whole."""
-    whole, own = library_axis(), own_axis[covered]
-    axis = whole[covered_channels(whole, own)]
-    # The network averages over so many channels at a time.
-    axis = axis[: len(axis) // CONTENT_NETWORK.pool * CONTENT_NETWORK.pool]
-    if len(axis) < FEWEST_CHANNELS:
-        raise ValueError(
-            f"the laboratories share {len(axis)} channels of {whole[0]:g} to {whole[-1]:g} 1/cm, "
-            f"{FEWEST_CHANNELS} are needed: leave out rows or laboratories that cover less, or name the signal rightly"
-        )
-    words = f"{len(axis):,} of {len(whole):,} channels used, {axis[0]:g} to {axis[-1]:g} 1/cm: those that all share"
-    return axis, [] if len(axis) == len(whole) else [words]
-
-
-def on_axis(spectra, own_axis, covered, axis):
-    """Spectra (n, n_own) at the channels of an axis, float32, made of the covered ones of their own."""
-    return interpolated(spectra if covered.all() else spectra[:, covered], own_axis[covered], axis)
 
 
 def usable_spectra(X):

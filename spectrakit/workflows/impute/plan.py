@@ -9,12 +9,13 @@ import pyarrow as pa
 
 from spectrakit.contents import content_limits
 from spectrakit.evaluation import balanced_rows
+from spectrakit.preprocess import refuse_counts, refuse_unknown, target_rows
 from spectrakit.resources import data_path
 from spectrakit.runs import run_key
 from spectrakit.spectra import group_labels, laboratory_labels
 from spectrakit.tables import BLOCK_ROWS, library_index, read_blocks
 
-FEWEST_MEASURED = 40
+MIN_ROWS = 40
 _KEPT_COLUMNS = (
     *("sample_id", "laboratory", "lab", "replicate", "site", "group", "project", "region", "country", "date"),
     *("depth_cm", "depth_top_cm", "depth_bottom_cm", "latitude", "longitude", "easting_km", "northing_km"),
@@ -74,19 +75,20 @@ def make_plan(path, target, model, signal="absorbance", harmonise="snv+derivativ
     Raises ValueError for a property that is not there, not or hardly measured, or the same in all rows, a signal of
     counts, a level outside 0 to 1; TableError as `library_index`.
     """
-    if signal == "counts":
-        raise ValueError("counts are no absorbance: divide by the white reference, then declare reflectance")
+    refuse_counts(signal)
     if not 0 < level < 1:
         raise ValueError(f"a level of {level:g}: give a share between 0 and 1, such as 0.9")
     path = Path(path).resolve()
     first = next(read_blocks(path, "cm-1", signal, only=[0]))
-    if target not in first.properties:
-        names = ", ".join(first.properties) or "none"
-        raise ValueError(f"{path.name}: no property '{target}' in the library; its properties: {names}")
+    refuse_unknown(target, first.properties)
     kept = [name for name in _KEPT_COLUMNS if name in first.samples]
     index = library_index(path, "cm-1", signal, columns=[*kept, target])
     y, limits = index.properties[target].to_numpy(), content_limits(target)
-    usable, notes = _usable_contents(y, limits, target, path.name)
+    usable = target_rows(index.properties, target, MIN_ROWS, limits)
+    odd, notes = int((~np.isnan(y) & ~usable).sum()), []
+    if odd:
+        words = f"{odd} measured contents lie outside {limits[0]:g} to {limits[1]:g}"
+        notes.append(f"{words}: kept as they are, not fitted to")
     laboratory = _laboratory(index.samples)
     rows = np.flatnonzero(usable)
     positions = balanced_rows(rows, laboratory[rows], fit_rows, seed)
@@ -113,26 +115,6 @@ def make_plan(path, target, model, signal="absorbance", harmonise="snv+derivativ
         site=np.char.add(np.char.add(laboratory[positions], " "), group_labels(index.samples.iloc[positions])),
         notes=tuple(notes),
     )
-
-
-def _usable_contents(y, limits, target, name):
-    """Mask of measured contents that a model can be fitted to, and notes; ValueError where they are too few."""
-    measured = ~np.isnan(y)
-    usable = np.isfinite(y) & (y >= limits[0]) & (y <= limits[1])
-    if not measured.any():
-        raise ValueError(f"{name}: {target} is not measured in any of {len(y):,} rows; give a library where it is")
-    refuse_few(usable.sum(), f"{name}: {target} is measured")
-    if np.ptp(y[usable]) == 0:
-        raise ValueError(f"{name}: {target} is {y[usable][0]:g} wherever it is measured: there is nothing to predict")
-    odd = int((measured & ~usable).sum())
-    words = f"{odd} measured contents lie outside {limits[0]:g} to {limits[1]:g}: kept as they are, not fitted to"
-    return usable, [words] if odd else []
-
-
-def refuse_few(count, words):
-    """Raises ValueError where a count of rows, after some words on them, is not enough to fit and to calibrate."""
-    if count < FEWEST_MEASURED:
-        raise ValueError(f"{words} in {count} rows: at least {FEWEST_MEASURED} are needed to fit and to calibrate")
 
 
 def _laboratory(samples):

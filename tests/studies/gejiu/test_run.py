@@ -12,7 +12,7 @@ from spectrakit.simulate.soils.gejiu import simulate_gejiu
 from spectrakit.simulate.soils.lucas import simulate_lucas
 from spectrakit.studies.gejiu import protocol as gejiu
 from spectrakit.studies.gejiu import run as gejiu_record
-from spectrakit.tables.checks import TableError
+from spectrakit.tables import TableError
 from spectrakit.training import pretraining
 
 

@@ -5,7 +5,7 @@ import pytest
 from spectrakit.simulate.libs import experiment
 from spectrakit.spectra import SpectralDataset
 from spectrakit.studies.libs import domains as libs_measured
-from spectrakit.tables.plain import read_table, write_table
+from spectrakit.tables import read_table, write_table
 
 # Two lines that one detector of the basalts' spectrometer records, and the half-widths that hold them.
 MG_SI = (("Mg", 285.213), ("Si", 288.158))

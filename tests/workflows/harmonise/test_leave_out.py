@@ -10,7 +10,7 @@ from spectrakit.evaluation.intervals import pooled_threshold
 from spectrakit.models.baselines import StagedPLS
 from spectrakit.preprocess.harmonise import HARMONISATIONS, Harmoniser, LaboratoryProjection
 from spectrakit.spectra import SpectralDataset
-from spectrakit.tables.plain import read_table, write_table
+from spectrakit.tables import read_table, write_table
 from spectrakit.workflows.harmonise import laboratory_tables
 from spectrakit.workflows.harmonise import leave_out as laboratories
 from spectrakit.workflows.harmonise.laboratory_tables import read_laboratories
@@ -404,7 +404,7 @@ def test_tables_become_absorbance_on_what_all_cover(tmp_path):
     assert notes == [
         "59 channels, 705 to 995 cm-1 every 5 (of one 649-997, x 705-1200, y 705-1200)",
         "one: 1 of 4 samples left out: channels are missing",
-        "one: reflectance below 0.001 raised to it in 1 samples",
+        "one: reflectance below 0.001 was set to 0.001 in 1 samples",
         "one: reflectance up to 120 % in 1 samples: kept, absorbance is below 0",
     ]
     np.testing.assert_allclose(dataset.spectra[2], np.log10(2), rtol=1e-6)
@@ -438,7 +438,7 @@ def test_mid_infrared_tables_keep_to_the_simulated_library_and_leave_out_gaps(tm
         ({"a.csv": {}, "b.csv": {"lab": "a"}}, "absorbance", "b.csv: laboratory a stands in two tables"),
         ({"a.csv": {"laboratory": ["x", "", "y"]}}, "absorbance", "a.csv: 1 rows have no laboratory, first s1"),
         ({"a.csv": {}, "b.csv": {"shift": 1000}}, "absorbance", r"share 0 channels every 10 cm-1 \(a 700-1300, b 1700"),
-        ({"a.csv": {}, "b.csv": {}}, "counts", "counts are no reflectance"),
+        ({"a.csv": {}, "b.csv": {}}, "counts", "raw counts are not accepted"),
     ],
 )
 def test_tables_that_cannot_be_compared(tmp_path, tables, signal, problem):

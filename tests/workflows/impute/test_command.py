@@ -18,8 +18,7 @@ from spectrakit.models.baselines import LogPLS
 from spectrakit.preprocess.harmonise import HARMONISATIONS
 from spectrakit.runs.tasks import ClusterRunner, task_runner
 from spectrakit.spectra import SpectralDataset
-from spectrakit.tables.partitions import write_partitions
-from spectrakit.tables.plain import write_table
+from spectrakit.tables import write_partitions, write_table
 from spectrakit.training.contents import CONTENT_NETWORK, ContentNetwork
 from spectrakit.training.pretraining import Recipe
 from spectrakit.workflows.impute import command as study
@@ -273,7 +272,7 @@ def test_a_dark_channel_is_raised_as_it_is_for_other_commands(run):
     dark = replace(soils, spectra=reflectance, signal="reflectance")
     outcome, table = run(dark, signal="reflectance")
     # Row 2 is one of those fitted to, row 10 is filled.
-    assert "reflectance below 0.001 raised to it in 1 samples" in outcome.notes
+    assert "reflectance below 0.001 was set to 0.001 in 1 samples" in outcome.notes
     assert table["usable"][[2, 10]].all() and table["origin"][10] == "imputed"
     raised = replace(soils, spectra=-np.log10(np.maximum(dark.spectra, 1e-3)))
     assert_allclose(table["predicted"], run(raised)[1]["predicted"], rtol=1e-4)
@@ -319,12 +318,12 @@ def test_nothing_to_fill_is_a_note_and_a_property_without_limits_has_none(run):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"target": "n_pct"}, "no property 'n_pct' in the library; its properties: c_g_kg, om_g_kg, lg_c"),
+        ({"target": "n_pct"}, "no property 'n_pct'; numeric properties: c_g_kg, om_g_kg, lg_c"),
         ({"target": "om_g_kg"}, "om_g_kg is not measured in any of 150 rows"),
-        ({"target": "one_pct"}, "one_pct is measured in 1 rows: at least 40 are needed"),
+        ({"target": "one_pct"}, "one_pct is measured in 1 samples: at least 40 are needed"),
         ({"target": "same_pct"}, "same_pct is 5 wherever it is measured: there is nothing to predict"),
         ({"level": 90}, "a level of 90: give a share between 0 and 1"),
-        ({"signal": "counts"}, "counts are no absorbance"),
+        ({"signal": "counts"}, "raw counts are not accepted"),
     ],
 )
 def test_what_cannot_be_filled_is_told(run, tmp_path, options, message):
@@ -336,7 +335,7 @@ def test_what_cannot_be_filled_is_told(run, tmp_path, options, message):
 
 
 def test_too_few_channels_sites_or_spectra_are_told(run):
-    with pytest.raises(ValueError, match="share 75 channels of 600 to 3998 1/cm, 100 are needed"):
+    with pytest.raises(ValueError, match="share 75 channels of 600 to 3998 1/cm: at least 100 are needed"):
         run(library(axis=np.arange(600, 750, 2.0)))
     alone = library(laboratories=("north",))
     alone.samples["site"] = "here"
