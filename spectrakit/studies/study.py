@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from spectrakit.evaluation import score_table
@@ -42,12 +43,10 @@ class Study:
     parts : {kind: function of `inputs`, the arguments of the part, and `report`, see `runs.Run`}; 'domains' comes first
     plan : function of the profile and the part 'domains': list of stages, whose parts need earlier stages alone, each
         {name: (words, (kind, *arguments), minutes in the paper profile)}
-    outcome : function of the profile and the parts by name, to what the functions below take
-    results : function of the outcome and the published figures, to results by the ids of the ledger
-    configuration : function of the outcome, to what the record says of the run beside its profile
-    tables : function of the outcome, to the tables that the record holds beside the results, {name: DataFrame}
-    score_records : function of the outcome, to a DataFrame of task, model and scores, one row a fit
-    headings : {column of `score_records`: heading}, for the table of scores
+    outcome : function of the profile and the parts by name, to what the module `results` works with
+    results : module with functions of the outcome: `ledger_results` (and the published figures) by the ids of the
+        ledger, `configuration` for the record beside the profile, `tables` for the record beside the results, {name:
+        DataFrame}, `score_records`, DataFrame of task, model and scores, a row a fit, and their HEADINGS
     """
 
     profiles: dict
@@ -57,11 +56,7 @@ class Study:
     parts: dict
     plan: Callable
     outcome: Callable
-    results: Callable
-    configuration: Callable
-    tables: Callable
-    score_records: Callable
-    headings: dict
+    results: ModuleType
 
 
 def load_study(name):
@@ -81,19 +76,21 @@ class Replication:
 
     def score_frame(self):
         """Mean and deviation of the scores as text: DataFrame by task, one row a model."""
-        table = score_table(self.study.score_records(self.outcome), ["task", "model"], self.study.headings)
-        return table.reset_index("model")
+        results = self.study.results
+        return score_table(results.score_records(self.outcome), ["task", "model"], results.HEADINGS).reset_index(
+            "model"
+        )
 
     def record(self, published):
         """The run as data/recorded keeps it: provenance, results by the ids of the ledger, and tables in `extras`.
 
         published : as `ledger.load_published` gives
         """
-        study, profile = self.study, asdict(self.study.profiles[self.profile_name])
-        configuration = {"profile": profile} | study.configuration(self.outcome)
-        results = study.results(self.outcome, published)
-        record = record_of(results, self.profile_name, configuration, self.random_state)
-        extras = {name: table_columns(table) for name, table in study.tables(self.outcome).items()}
+        results, profile = self.study.results, asdict(self.study.profiles[self.profile_name])
+        configuration = {"profile": profile} | results.configuration(self.outcome)
+        ledger_results = results.ledger_results(self.outcome, published)
+        record = record_of(ledger_results, self.profile_name, configuration, self.random_state)
+        extras = {name: table_columns(table) for name, table in results.tables(self.outcome).items()}
         return record | ({"extras": extras} if extras else {})
 
 

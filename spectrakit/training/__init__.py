@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "contents": ["CONTENT_NETWORK", "CONTENT_RECIPE", "ContentNetwork", "OrganicCarbonNetwork", "limit_counts"],
         "episodes": ["EpisodeRecipe", "episode_error", "fit_features"],
+        "fine_tuning": ["DEPTHS", "transferred", "with_new_output"],
         "library_features": [
             "BetweenRecipe",
             "LIBRARY_NETWORK",

@@ -5,38 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
-from torch import nn
 
 from spectrakit.evaluation import r2
-from spectrakit.models import ResNetConfig, freeze_features, initial_network
-from spectrakit.studies.gejiu.protocol import lead_networks, network_of, start_from_mean, transferred
-from spectrakit.training import fit_network, predict, watched_rows
-
-# Places of the batch normalisation and of the last convolution among `SpectralResNet.features`.
-_NORMALISATION, _LAST_CONVOLUTION = 2, -3
-
-
-class HeldBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation that stays in evaluation mode when the network around it is trained."""
-
-    def train(self, mode=True):
-        """Stay as it is."""
-        return super().train(False)
-
-
-def free_last_convolution(network):
-    """Freeze all of the features but the last convolution; returns the network."""
-    features, layer = network.features, network.features[_NORMALISATION]
-    held = HeldBatchNorm(layer.num_features, layer.eps, layer.momentum)
-    held.load_state_dict(layer.state_dict())
-    features[_NORMALISATION] = held.eval()
-    features.requires_grad_(False)
-    features[_LAST_CONVOLUTION].requires_grad_(True)
-    return network
-
-
-DEPTHS = {"dense": freeze_features, "dense and last convolution": free_last_convolution, "all": lambda network: network}
-"""How much is fine-tuned: name to a function that freezes the rest of a network."""
+from spectrakit.models import ResNetConfig, initial_network
+from spectrakit.studies.gejiu.protocol import lead_networks, network_of
+from spectrakit.training import DEPTHS, fit_network, predict, transferred, watched_rows, with_new_output
 
 
 def depth_round(inputs, round_, report):
@@ -119,18 +92,6 @@ def pretrained_network(inputs, name, report):
     pairs = zip(y[test].T, predict(network, X[test]).T, strict=True)
     about["source_r2"] = float(np.mean([r2(*pair) for pair in pairs]))
     return {"about": about, "network": network.state_dict()}
-
-
-def with_new_output(source, X, y, random_state):
-    """A copy of a network of any targets with a new output of one node for y (n,), its features frozen."""
-    network = initial_network(replace(source.config, n_outputs=1, relu_output=True), random_state, y)
-    network.input_mean.copy_(source.input_mean)
-    network.features.load_state_dict(source.features.state_dict())
-    # The dense layers in between start from the source's.
-    for layer, learned in list(zip(network.head, source.head, strict=False))[: 2 * len(source.config.hidden)]:
-        layer.load_state_dict(learned.state_dict())
-    start_from_mean(network, X, y)
-    return freeze_features(network)
 
 
 def property_round(inputs, name, round_, report):

@@ -10,20 +10,18 @@ dense layers of ResNet-pH-Pb : start from those of the pH network; only the outp
     predictions of the training side start from the mean of their targets
 """
 
-from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.preprocessing import FunctionTransformer, PowerTransformer
 
 from spectrakit.evaluation import r2, rmse, scores
 from spectrakit.explain import additivity_gap, mean_absolute, peaks, shap_values
-from spectrakit.models import ResNetConfig, freeze_features, initial_network, transfer_baselines
+from spectrakit.models import ResNetConfig, initial_network, transfer_baselines
 from spectrakit.simulate.soils import N_SAMPLES
 from spectrakit.spectra import LUCAS_AXIS_NM
-from spectrakit.training import ONE_CYCLE, PAPER, Recipe, fit_network, predict
+from spectrakit.training import ONE_CYCLE, PAPER, Recipe, fit_network, predict, transferred
 
 TARGET_DOMAIN = replace(PAPER, name="paper, target domain", validation_share=0.2)
 """The paper's recipe on some hundred soils; a fifth of the training side is the validation set."""
@@ -175,23 +173,6 @@ def network_of(state, config=None):
 
 
 # --- target domain --------------------------------------------------------------------------------------
-
-
-def start_from_mean(network, X, y):
-    """Move the output's bias so that predictions of X (n, 2100) have the mean of y (n,)."""
-    with torch.no_grad():
-        network.output_layer.bias += float(np.mean(y) - predict(network, X).mean())
-
-
-def transferred(source, X, y, freeze=freeze_features):
-    """A copy of a pH network, ready to be fine-tuned on spectra X (n, 2100) and targets y (n,).
-
-    freeze : function that freezes what is not fine-tuned and returns the network
-    The output's bias is moved so that predictions of X have the mean of y. Source: gejiu paper, section 2.2.2.
-    """
-    network = deepcopy(source)
-    start_from_mean(network, X, y)
-    return freeze(network)
 
 
 def lead_networks(source, X, y, random_state):

@@ -91,3 +91,8 @@ def configuration(outcomes):
     choices = OPEN_CHOICES
     about = {"normalise": choices.normalise.__name__, "scale": choices.scale, "cnn": asdict(choices.cnn)}
     return about | {"experiment": experiment.settings()}
+
+
+def tables(outcomes):
+    """No tables: the chapters run the study live."""
+    return {}

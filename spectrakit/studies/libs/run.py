@@ -94,9 +94,5 @@ STUDY = Study(
     parts={"domains": domains_part, "repeat": repeat_part},
     plan=plan,
     outcome=outcome,
-    results=results.ledger_results,
-    configuration=results.configuration,
-    tables=lambda outcome: {},
-    score_records=results.score_records,
-    headings=results.HEADINGS,
+    results=results,
 )

@@ -121,12 +121,11 @@ def coverage_in_space(library, target):
 def coverage_in_depth(library, target):
     """Samples by layer of 10 cm: DataFrame of layer, measured, all, and the cells of one degree that hold either."""
     table = cell_layers(library.dataset.samples)
-    measured = table[~np.isnan(library.content(target))[table["row"]]]
-    columns = {}
-    for suffix, part in (("measured", measured), ("all", table)):
-        groups = part.groupby("layer")["cell"]
-        columns |= {suffix: groups.size(), f"cells_{suffix}": groups.nunique()}
-    return pd.DataFrame(columns).fillna(0).astype(int).rename_axis("layer").reset_index()
+    table["measured"] = ~np.isnan(library.content(target))[table["row"]]
+    counts = table.groupby("layer").agg(measured=("measured", "sum"), all=("measured", "size"))
+    for name, part in (("cells_measured", table[table["measured"]]), ("cells_all", table)):
+        counts[name] = part.groupby("layer")["cell"].nunique()
+    return counts.fillna(0).astype(int).reset_index()
 
 
 def coverage_gains(library, target):

@@ -109,9 +109,5 @@ STUDY = Study(
     },
     plan=plan,
     outcome=outcome,
-    results=results.ledger_results,
-    configuration=results.configuration,
-    tables=results.tables,
-    score_records=results.score_records,
-    headings=results.HEADINGS,
+    results=results,
 )
