@@ -258,7 +258,7 @@ def audit_task(explained, n_randomisations=20):
         "p_value": mass.p_value,
         "n_maps": mass.n_maps,
         "with_random": np.nanmean(randomised),
-        "between_folds": map_agreement(maps)["spearman"].mean(),
+        "between_folds": np.nanmean(map_agreement(maps)),
         "with_raising": np.nanmean(rank_correlation(maps, np.maximum(effects, 0))),
         "with_any": np.nanmean(rank_correlation(maps, np.abs(effects))),
     }
