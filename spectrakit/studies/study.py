@@ -1,4 +1,4 @@
-"""The studies by name, and the one way in which each of them is run, recorded and shown."""
+"""The interface of a study: how it is run, recorded and shown; and the studies by name."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -36,9 +36,10 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Study:
-    """What a study consists of.
+    """A study: what it consists of, and how it is run.
 
-    profiles : {name: dataclass of sizes}; counts : fields of it that only set how many parts there are
+    name : of STUDIES; profiles : {name: dataclass of sizes}
+    counts : fields of a profile that only set how many parts there are
     data_folders : names of the folders of measured spectra that it takes, below one folder; empty where it takes none
     parts : {kind: function of `inputs`, the arguments of the part, and `report`, see `runs.Run`}; 'domains' comes first
     plan : function of the profile and the part 'domains': list of stages, whose parts need earlier stages alone, each
@@ -49,6 +50,7 @@ class Study:
         DataFrame}, `score_records`, DataFrame of task, model and scores, a row a fit, and their HEADINGS
     """
 
+    name: str
     profiles: dict
     counts: tuple[str, ...]
     data_folders: tuple[str, ...]
@@ -58,11 +60,47 @@ class Study:
     outcome: Callable
     results: ModuleType
 
+    def run(self, profile_name="quick", random_state=0, folder=None, progress=None, runner=None, data=None):
+        """Run the study from its spectra to its results; returns a `Replication`.
 
-def load_study(name):
-    """The `Study` of a name of STUDIES; its modules are imported now. Raises ValueError for another name."""
-    one_of("study", name, STUDIES)
-    return import_module(f"spectrakit.studies.{name}").STUDY
+        profile_name : 'quick' or 'paper'
+        folder : where finished parts are kept, so that a stopped run goes on where it was; None to keep nothing
+        progress : called with words for what runs and the share of the whole run that is done, 0 to 1
+        runner : of `runs.task_runner`, which computes the parts; None for this process
+        data : folder of measured spectra, None to simulate them
+        Raises ValueError for an unknown profile, and for data that the study does not take or that are not there;
+        TableError for measured files that cannot be read.
+        """
+        one_of("profile", profile_name, self.profiles)
+        profile, files = self.profiles[profile_name], self._measured_files(data)
+        kept = KeptParts(folder, self.parts_key(profile, random_state, files))
+        inputs = self.inputs(profile, random_state, data and Path(data).resolve(), kept.folder.resolve())
+        run, parts = Run(kept, progress, runner=runner), inputs.parts
+        parts["domains"] = run.part("domains", "spectra", lambda report: self.parts["domains"](inputs, report), size=0)
+        stages = self.plan(profile, parts["domains"])
+        run.total = sum(minutes for stage in stages for *_, minutes in stage.values())
+        for stage in stages:
+            parts |= run.parts(_part, (self.parts, inputs), stage)
+        return Replication(self, profile_name, random_state, self.outcome(profile, parts))
+
+    def parts_key(self, profile, random_state, files=()):
+        """What the parts of a run are kept under: all that they depend on, and not how many there are."""
+        sizes = {name: value for name, value in vars(profile).items() if name not in self.counts}
+        return result_key(sizes, random_state, code=[self.inputs, *self.parts.values()], files=files)
+
+    def _measured_files(self, data):
+        if data is None:
+            return []
+        if not self.data_folders:
+            raise ValueError(f"--data: {self.name} takes no measured spectra")
+        if not Path(data).is_dir():
+            raise ValueError(f"{data}: there is no such folder of measured spectra")
+        return sorted(path for name in self.data_folders for path in Path(data, name).rglob("*") if path.is_file())
+
+
+def _part(shared, task, report):
+    (functions, inputs), (kind, *arguments) = shared, task
+    return functions[kind](inputs, *arguments, report)
 
 
 @dataclass(frozen=True)
@@ -77,9 +115,7 @@ class Replication:
     def score_frame(self):
         """Mean and deviation of the scores as text: DataFrame by task, one row a model."""
         results = self.study.results
-        return score_table(results.score_records(self.outcome), ["task", "model"], results.HEADINGS).reset_index(
-            "model"
-        )
+        return score_table(results.score_records(self.outcome), ["task", "model"], results.HEADINGS).reset_index("model")
 
     def record(self, published):
         """The run as data/recorded keeps it: provenance, results by the ids of the ledger, and tables in `extras`.
@@ -94,48 +130,7 @@ class Replication:
         return record | ({"extras": extras} if extras else {})
 
 
-def replicate(name, profile_name="quick", random_state=0, folder=None, progress=None, runner=None, data=None):
-    """Run a study from its spectra to its results; returns a `Replication`.
-
-    name : of STUDIES; profile_name : 'quick' or 'paper'
-    folder : where finished parts are kept, so that a stopped run goes on where it was; None to keep nothing
-    progress : called with words for what runs and the share of the whole run that is done, 0 to 1
-    runner : of `runs.task_runner`, which computes the parts; None for this process
-    data : folder of measured spectra, None to simulate them
-    Raises ValueError for an unknown study or profile, and for data that the study does not take or that are not there;
-    TableError for measured files that cannot be read.
-    """
-    study = load_study(name)
-    one_of("profile", profile_name, study.profiles)
-    profile, files = study.profiles[profile_name], []
-    if data is not None:
-        files = _measured_files(name, Path(data), study.data_folders)
-        data = Path(data).resolve()
-    kept = KeptParts(folder, parts_key(study, profile, random_state, files))
-    inputs = study.inputs(profile, random_state, data, kept.folder.resolve())
-    run, parts = Run(kept, progress, runner=runner), inputs.parts
-    parts["domains"] = run.part("domains", "spectra", lambda report: study.parts["domains"](inputs, report), size=0)
-    stages = study.plan(profile, parts["domains"])
-    run.total = sum(minutes for stage in stages for *_, minutes in stage.values())
-    for stage in stages:
-        parts |= run.parts(_part, (study.parts, inputs), stage)
-    return Replication(study, profile_name, random_state, study.outcome(profile, parts))
-
-
-def parts_key(study, profile, random_state, files=()):
-    """What the parts of a run are kept under: all that they depend on, and not how many there are."""
-    sizes = {name: value for name, value in vars(profile).items() if name not in study.counts}
-    return result_key(sizes, random_state, code=[study.inputs, *study.parts.values()], files=files)
-
-
-def _measured_files(name, data, folders):
-    if not folders:
-        raise ValueError(f"--data: {name} takes no measured spectra here")
-    if not data.is_dir():
-        raise ValueError(f"{data}: there is no such folder of measured spectra")
-    return sorted(path for folder in folders for path in (data / folder).rglob("*") if path.is_file())
-
-
-def _part(shared, task, report):
-    (functions, inputs), (kind, *arguments) = shared, task
-    return functions[kind](inputs, *arguments, report)
+def load_study(name):
+    """The `Study` of a name of STUDIES; its modules are imported now. Raises ValueError for another name."""
+    one_of("study", name, STUDIES)
+    return import_module(f"spectrakit.studies.{name}").STUDY

@@ -144,6 +144,7 @@ def outcome(profile, parts):
 
 
 STUDY = Study(
+    name="gejiu",
     profiles=PROFILES,
     counts=("name", "n_rounds", "n_experiment_rounds"),
     data_folders=("lucas", "gejiu"),

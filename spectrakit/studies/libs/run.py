@@ -87,6 +87,7 @@ def outcome(profile, parts):
 
 
 STUDY = Study(
+    name="libs",
     profiles=PROFILES,
     counts=("name", "n_repeats"),
     data_folders=(),

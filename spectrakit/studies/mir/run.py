@@ -95,6 +95,7 @@ def outcome(profile, parts):
 
 
 STUDY = Study(
+    name="mir",
     profiles=PROFILES,
     counts=("n_rounds",),
     data_folders=(),
