@@ -472,7 +472,7 @@ figures.show_table(shown, "Two scales, recorded run: R² and RMSE on each, then 
 # is the RMSE in ln Pb at the median of 232 mg/kg? Compare with the 0.59 that the logarithm has.
 
 # %%
-implied = study.CHECKS["boxcox_exponent"](published)
+implied = ledger.load_published("gejiu")["inconsistencies"]["boxcox_exponent"]["figures"]
 print(f"λ = {implied['exponent']:.3f}")
 answer = None
 

@@ -378,7 +378,7 @@ def ledger(
     record = load_results(study, results)
     frame = ledger_frame(study, record["results"])
     console, provenance = Console(), record["provenance"]
-    console.print(as_table(frame.drop(columns=["what", "note", "where"]), f"{study}: published and ours"))
+    console.print(as_table(frame.drop(columns=["kind", "what", "note", "where"]), f"{study}: published and ours"))
     console.print(as_table(inconsistencies_frame(study), f"{study}: inside the paper"))
     counts = frame["verdict"].value_counts()
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))

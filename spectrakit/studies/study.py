@@ -72,30 +72,34 @@ class Study:
         TableError for measured files that cannot be read.
         """
         one_of("profile", profile_name, self.profiles)
-        profile, files = self.profiles[profile_name], self._measured_files(data)
-        kept = KeptParts(folder, self.parts_key(profile, random_state, files))
-        inputs = self.inputs(profile, random_state, data and Path(data).resolve(), kept.folder.resolve())
+        profile, data = self.profiles[profile_name], self._measured(data)
+        kept = KeptParts(folder, self.parts_key(profile, random_state, data))
+        inputs = self.inputs(profile, random_state, data, kept.folder.resolve())
         run, parts = Run(kept, progress, runner=runner), inputs.parts
         parts["domains"] = run.part("domains", "spectra", lambda report: self.parts["domains"](inputs, report), size=0)
         stages = self.plan(profile, parts["domains"])
         run.total = sum(minutes for stage in stages for *_, minutes in stage.values())
         for stage in stages:
             parts |= run.parts(_part, (self.parts, inputs), stage)
-        return Replication(self, profile_name, random_state, self.outcome(profile, parts))
+        return Replication(self, profile_name, profile, random_state, self.outcome(profile, parts))
 
-    def parts_key(self, profile, random_state, files=()):
+    def parts_key(self, profile, random_state, data=None):
         """What the parts of a run are kept under: all that they depend on, and not how many there are."""
         sizes = {name: value for name, value in vars(profile).items() if name not in self.counts}
-        return result_key(sizes, random_state, code=[self.inputs, *self.parts.values()], files=files)
+        folders = [] if data is None else [Path(data, name) for name in self.data_folders]
+        files = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
+        names = None if data is None else [path.relative_to(data).as_posix() for path in files]
+        return result_key(sizes, random_state, names, code=[self.inputs, *self.parts.values()], files=files)
 
-    def _measured_files(self, data):
+    def _measured(self, data):
+        """The folder of measured spectra as every process can name it, or None."""
         if data is None:
-            return []
+            return None
         if not self.data_folders:
             raise ValueError(f"--data: {self.name} takes no measured spectra")
         if not Path(data).is_dir():
             raise ValueError(f"{data}: there is no such folder of measured spectra")
-        return sorted(path for name in self.data_folders for path in Path(data, name).rglob("*") if path.is_file())
+        return Path(data).resolve()
 
 
 def _part(shared, task, report):
@@ -109,21 +113,24 @@ class Replication:
 
     study: Study
     profile_name: str
+    profile: Any
     random_state: int
     outcome: Any
 
     def score_frame(self):
         """Mean and deviation of the scores as text: DataFrame by task, one row a model."""
         results = self.study.results
-        return score_table(results.score_records(self.outcome), ["task", "model"], results.HEADINGS).reset_index("model")
+        return score_table(results.score_records(self.outcome), ["task", "model"], results.HEADINGS).reset_index(
+            "model"
+        )
 
     def record(self, published):
         """The run as data/recorded keeps it: provenance, results by the ids of the ledger, and tables in `extras`.
 
         published : as `ledger.load_published` gives
         """
-        results, profile = self.study.results, asdict(self.study.profiles[self.profile_name])
-        configuration = {"profile": profile} | results.configuration(self.outcome)
+        results = self.study.results
+        configuration = {"profile": asdict(self.profile)} | results.configuration(self.outcome)
         ledger_results = results.ledger_results(self.outcome, published)
         record = record_of(ledger_results, self.profile_name, configuration, self.random_state)
         extras = {name: table_columns(table) for name, table in results.tables(self.outcome).items()}

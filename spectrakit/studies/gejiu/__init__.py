@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "domains": ["domain", "source_domain", "statistics", "target_domain"],
+        "experiments": ["nearest_band"],
         "protocol": [
             "FittedScale",
             "N_PEAKS",
@@ -16,7 +17,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "lead_networks",
             "target_round",
         ],
-        "published": ["CHECKS", "ROWS"],
         "run": ["STUDY"],
     },
 )

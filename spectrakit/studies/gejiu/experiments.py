@@ -1,4 +1,4 @@
-"""Further experiments of the Gejiu study: what is fine-tuned, early stopping on the test side, source properties."""
+"""Further experiments of the Gejiu study (depth, early stopping, source properties), and bands near wavelengths."""
 
 from dataclasses import replace
 
@@ -8,6 +8,7 @@ from scipy.stats import spearmanr
 
 from spectrakit.evaluation import r2
 from spectrakit.models import ResNetConfig, initial_network
+from spectrakit.simulate.soils import band_table
 from spectrakit.studies.gejiu.protocol import lead_networks, network_of
 from spectrakit.training import DEPTHS, fit_network, predict, transferred, watched_rows, with_new_output
 
@@ -106,3 +107,23 @@ def property_round(inputs, name, round_, report):
     network = with_new_output(source, X[training], y[training], seed)
     fit_network(network, X[training], y[training], inputs.profile.target_recipe, seed)
     return pd.DataFrame([pretrained["about"] | {"round": round_, "r2": r2(y[test], predict(network, X[test])[:, 0])}])
+
+
+# --- the bands that the paper assigns -------------------------------------------------------------------
+
+
+def nearest_band(entry):
+    """The nearest band of some constituents: a row of data/bands/visnir.csv with its distance in nm.
+
+    entry : dict with band (lowest and highest nm), constituents, and perhaps assignment, a text that the band's
+        assignment contains
+    Edges and wings of fundamentals do not count. A band reaches as far as half its height, so that the distance is 0
+    where the two overlap.
+    """
+    low, high = entry["band"]
+    bands = band_table()
+    bands = bands[(bands["kind"] != "edge") & ~bands["assignment"].str.startswith("wing")]
+    bands = bands[bands["constituent"].isin(entry["constituents"])]
+    bands = bands[bands["assignment"].str.contains(entry.get("assignment", ""), regex=False)]
+    outside = np.maximum(low - bands["centre_nm"], bands["centre_nm"] - high) - bands["width_nm"] / 2
+    return bands.assign(distance=outside.clip(lower=0)).loc[outside.idxmin()]

@@ -10,10 +10,11 @@ from spectrakit.models import ResNetConfig
 from spectrakit.runs import mean_of, share_of
 from spectrakit.simulate.soils import UNKNOWN_SHARE
 from spectrakit.spectra import LUCAS_AXIS_NM
+from spectrakit.studies.gejiu.experiments import nearest_band
 from spectrakit.studies.gejiu.protocol import POOL, WINDOW_NM
-from spectrakit.studies.gejiu.published import DIRECT, band_distances
 from spectrakit.training import PAPER
 
+DIRECT = ("resnet_pb", "pls_pb", "svm_pb")
 FOUR_MODELS = (*DIRECT, "resnet_ph_pb")
 # Windows that count as the highest tenth of a profile, see the head of data/published/gejiu.yml.
 N_HIGHEST = len(WINDOW_NM) // 10
@@ -47,7 +48,8 @@ def ledger_results(outcome, published):
     results["r2_max.direct"] = {"value": float(r2[list(DIRECT)].mean().max()), "n": len(r2)}
     results["r2_min.resnet_ph_pb"] = mean_of(r2["resnet_ph_pb"])
     results |= _orderings(log, boxcox) | _spread(r2) | _profiles(window_profiles(outcome), entries)
-    return results | {name: {"value": value} for name, value in band_distances(entries).items()}
+    assigned = {name: entry for name, entry in entries.items() if name.startswith("band_distance.")}
+    return results | {name: {"value": float(nearest_band(entry)["distance"])} for name, entry in assigned.items()}
 
 
 def _joined(parts, name):

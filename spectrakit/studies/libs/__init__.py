@@ -36,7 +36,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "scaled_to_peak",
         ],
         "protocol": ["OpenChoices", "PROFILES", "detection_limit", "fit_cnn", "line_signal", "reference_lines"],
-        "published": ["CHECKS"],
         "results": ["score_records"],
         "run": ["STUDY"],
     },

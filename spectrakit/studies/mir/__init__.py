@@ -14,7 +14,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "fit_content",
             "linear_predictions",
         ],
-        "published": ["CHECKS"],
         "run": ["STUDY"],
     },
 )
