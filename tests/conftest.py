@@ -43,7 +43,7 @@ def _cut_libs(patch):
     def weak_baselines(random_state=None):
         models = libs_baselines(random_state)
         models["BPNN"].set_params(regressor__fixediterationsmlp__max_iter=20)
-        models["PLS"].set_params(max_components=2, n_splits=2)
+        models["PLS"].set_params(max_components=2)
         return models
 
     profile = protocol.Profile("quick", 1, n_trees=5, n_measurements=2, n_blanks=5)

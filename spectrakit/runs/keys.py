@@ -23,7 +23,8 @@ def result_key(*inputs, code=(), files=()):
     inputs : numbers, texts, bytes, None, dates, lists, tuples, dicts and sets of such; arrays, tensors, tables, their
         columns and indexes (names, dtypes, values); dataclasses, networks and estimators (class and attributes);
         functions, classes and partials (by their code)
-    code : functions and classes that compute the result, with all that they reach, see `PackageCode`
+    code : functions that compute the result, and the classes of objects whose methods they call; with all that these
+        reach, see `PackageCode`
     files : paths that are read, by content
     The versions of the libraries that compute always count. The order of dicts and sets does not.
     Raises TypeError for an input of another kind, OSError for a file that cannot be read.
@@ -62,14 +63,9 @@ def _pieces(value):
         return [b"dict" if isinstance(value, dict) else b"set", *sorted(map(_digest, items))]
     if isinstance(value, partial) or (callable(value) and hasattr(value, "__name__")):
         return [b"code", *_code_pieces(value)]
-    if is_dataclass(value):
-        return [
-            b"object",
-            _digest(type(value)),
-            _digest({each.name: getattr(value, each.name) for each in fields(value)}),
-        ]
-    if isinstance(value, nn.Module) or hasattr(value, "get_params"):
-        return [b"object", _digest(type(value)), _digest(vars(value))]
+    if is_dataclass(value) or isinstance(value, nn.Module) or hasattr(value, "get_params"):
+        state = {each.name: getattr(value, each.name) for each in fields(value)} if is_dataclass(value) else vars(value)
+        return [b"object", _digest(type(value)), _digest(state)]
     kind, simpler = taken_apart(value)
     learned = isinstance(value, Tensor) and value.requires_grad
     return [kind.encode(), _digest(simpler), str(learned).encode()]

@@ -10,7 +10,6 @@ from sklearn.model_selection import GroupKFold
 from spectrakit.models.resnet import network_features
 from spectrakit.preprocess.harmonise import HARMONISATIONS
 from spectrakit.runs.tasks import task_runner
-from spectrakit.simulate.library.random_laboratories import draw_survey, draw_world
 from spectrakit.spectra import SpectralDataset, library_axis
 from spectrakit.tables import write_table
 from spectrakit.training.library_features import library_input
@@ -19,6 +18,7 @@ from spectrakit.workflows.harmonise import leave_out as laboratories
 from spectrakit.workflows.harmonise.leave_out import Choice, leave_laboratories_out, possible_models
 from spectrakit.workflows.impute.command import MODELS, impute
 from spectrakit.workflows.impute.plan import make_plan
+from tools.make.random_laboratories import draw_survey, draw_world
 
 SNV = {"snv": Choice(HARMONISATIONS["snv"])}
 

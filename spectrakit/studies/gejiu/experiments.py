@@ -10,7 +10,7 @@ from spectrakit.evaluation import r2
 from spectrakit.models import ResNetConfig, initial_network
 from spectrakit.simulate.soils import band_table
 from spectrakit.studies.gejiu.protocol import lead_networks, network_of
-from spectrakit.training import DEPTHS, fit_network, predict, transferred, watched_rows, with_new_output
+from spectrakit.training import DEPTHS, fit_network, predict, transferred, validation_rows, with_new_output
 
 
 def depth_round(inputs, round_, report):
@@ -45,7 +45,7 @@ def stopping_round(inputs, round_, report):
     source, soils, recipe = inputs.source_network(round_), inputs.target, inputs.profile.target_recipe
     (training, test), X, y = soils.rounds[round_], soils.log_reflectance, np.log(soils.target)
     seed, records = inputs.seed(round_), []
-    fitted, held_out = (training[rows] for rows in watched_rows(len(training), recipe.validation_share, seed))
+    fitted, held_out = (training[rows] for rows in validation_rows(len(training), recipe.validation_share, seed))
     choices = {
         "a fifth of the training side": (fitted, held_out),
         "the test side": (fitted, test),

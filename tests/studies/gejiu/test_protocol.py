@@ -7,7 +7,7 @@ from spectrakit.evaluation.metrics import r2
 from spectrakit.spectra import LUCAS_AXIS_NM
 from spectrakit.studies.gejiu import protocol as gejiu
 from spectrakit.studies.gejiu.domains import source_domain, target_domain
-from spectrakit.training.pretraining import predict, watched_rows
+from spectrakit.training.pretraining import predict, validation_rows
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_a_network_comes_back_from_its_state(ph_network, source):
 
 
 def test_a_fifth_of_the_training_side_is_the_validation_set():
-    fitted, held_out = watched_rows(98, gejiu.TARGET_DOMAIN.validation_share, 0)
+    fitted, held_out = validation_rows(98, gejiu.TARGET_DOMAIN.validation_share, 0)
     assert (len(fitted), len(held_out)) == (78, 20)
     assert sorted([*fitted, *held_out]) == list(range(98))
 
