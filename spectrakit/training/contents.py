@@ -129,9 +129,8 @@ class ContentNetwork(RegressorMixin, BaseEstimator):
         averages = self._averages(X)
         self.input_scale_ = float(np.sqrt(averages.var(axis=0).mean())) or 1.0
         data = self._inputs(averages), y, groups
-        kept = None
-        if checkpoint is not None:
-            kept = KeptParts(checkpoint, result_key(self.get_params(), data, code=[ContentNetwork]))
+        settings = self.get_params()
+        kept = None if checkpoint is None else KeptParts(checkpoint, result_key(settings, data, code=[ContentNetwork]))
         members = [self._member(place, data, progress, kept) for place in range(self.n_members)]
         self.networks_, histories = map(list, zip(*members, strict=True))
         self.history_ = pd.concat(histories, keys=range(self.n_members), names=["member", "epoch"])
