@@ -10,7 +10,7 @@ from spectrakit.runs.code import PackageCode
 from spectrakit.runs.values import is_plain_array, is_simple, taken_apart
 
 # What computes: another version may give other numbers.
-LIBRARIES = ("chemotools", "mapie", "numpy", "optuna", "pandas", "scikit-learn", "scipy", "shap", "torch")
+LIBRARIES = ("chemotools", "numpy", "optuna", "pandas", "scikit-learn", "scipy", "shap", "torch")
 _CODE = PackageCode()
 
 
