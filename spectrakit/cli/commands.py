@@ -32,8 +32,6 @@ Scheduler = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers do the work; they read and write these files."),
 ]
-# Studies that take measured spectra with --data.
-WITH_DATA = ("gejiu",)
 # Where runs keep their finished tasks, below the folder that the command is given in.
 RUNS = Path(".spectrakit/runs")
 
@@ -135,41 +133,38 @@ def replicate(
 ):
     """Run a study from spectra, simulated where no data are given, to its results; a stopped run goes on."""
     import json
-    from importlib import import_module
 
     import torch
 
     from spectrakit.files import written_whole
     from spectrakit.ledger import as_table, ledger_frame, load_published
     from spectrakit.runs import task_runner
+    from spectrakit.studies import load_study
 
     if output is not None:
         _refuse_no_place(output)
-    measured = {} if data is None else {"data": _measured_folder(study, data)}
-    module = import_module(f"spectrakit.studies.{study}.run")
     # The networks are small: a second thread would wait for the first more than it works.
     torch.set_num_threads(1)
-    published = load_published(study)
     words = f"{study}, {profile} profile"
     with _resumable(), task_runner(scheduler) as runner, _progress_bar(words) as progress:
-        outcomes = module.replicate(
+        replication = load_study(study).run(
             profile,
             seed,
             RUNS / study,
             progress=lambda task, share: progress(share, 1, f"{words}: {task}"),
             runner=runner,
-            **measured,
+            data=data,
         )
-    record = module.record(outcomes, published, profile, seed)
-    Console().print(as_table(module.score_frame(outcomes), f"{study}: scores by task and model"))
+    record = replication.record(load_published(study))
+    Console().print(as_table(replication.score_frame(), f"{study}: scores by task and model"))
     verdicts = ledger_frame(study, record["results"])["verdict"].value_counts()
     print("beside the paper: " + ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
     if output is not None:
         with written_whole(output) as part:
             Path(part).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         print(f"{output}: {len(record['results'])} results of the {profile} profile, seed {seed}")
-    if "hybrid" in outcomes:
-        print(f"{outcomes['hybrid']['file']}: {outcomes['hybrid']['rows']:,} samples, measured and imputed")
+    if study == "mir":
+        print("{file}: {rows:,} samples, measured and imputed".format(**replication.outcome["hybrid"]))
 
 
 @app.command()
@@ -444,15 +439,6 @@ def _refuse_unwritable(path):
     if not path.name.lower().endswith(ENDINGS):
         raise ValueError(f"{path}: unknown kind of file; its name should end in {', '.join(ENDINGS)}")
     _refuse_no_place(path)
-
-
-def _measured_folder(study, data):
-    """The folder of measured spectra; ValueError where the study takes none, or where there is no such folder."""
-    if study not in WITH_DATA:
-        raise ValueError(f"--data: {study} takes no measured spectra here, only {', '.join(WITH_DATA)} does")
-    if not data.is_dir():
-        raise ValueError(f"{data}: there is no such folder of measured spectra")
-    return data
 
 
 def _refuse_no_place(path):

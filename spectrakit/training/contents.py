@@ -185,16 +185,15 @@ class ContentNetwork(RegressorMixin, BaseEstimator):
 
     def _member(self, place, data, progress, kept):
         """Network and history of one member; data : inputs, contents and groups."""
+        finished = kept and kept.load(f"member-{place}")
+        if finished is not None:
+            return finished
         inputs, y, groups = data
         seed = int(self.random_state or 0) * self.n_members + place
         shuffle = GroupShuffleSplit(1, test_size=self.recipe.validation_share, random_state=seed)
         training, validation = next(shuffle.split(inputs, groups=groups))
         start = logit(np.array([y[training].mean() / self.limit]).clip(1e-6, 1 - 1e-6))
         network = initial_network(self._member_config(), seed, start)
-        part = kept and kept.load(f"member-{place}")
-        if part is not None:
-            network.load_state_dict(part["network"])
-            return network.eval(), part["history"]
         scale = _FoldedLogarithm.of(y[training], self.limit)
         network.head.append(scale)
         epochs = self.recipe.max_epochs
@@ -210,7 +209,7 @@ class ContentNetwork(RegressorMixin, BaseEstimator):
         )
         network.head.pop(-1)
         if kept is not None:
-            kept.save(f"member-{place}", {"network": network.state_dict(), "history": history})
+            kept.save(f"member-{place}", (network, history))
         return network, history
 
 
