@@ -54,14 +54,12 @@ class Table:
         return tuple((self._line(row), self.others.get(name, (name,))[0]) for row, name in problem.places)
 
     def _line(self, row):
-        if row is None:
-            return None
-        for file in self.files:
-            if len(self.files) == 1 or row < file.n_rows:
-                break
-            row -= file.n_rows
-        line = row + 1 + HEADER_ROWS
-        return line if len(self.files) == 1 else f"{line} of {file.path.relative_to(self.path)}"
+        if row is None or len(self.files) == 1:
+            return row if row is None else row + 1 + HEADER_ROWS
+        ends = np.cumsum([file.n_rows for file in self.files])
+        at = int(np.searchsorted(ends, row, side="right"))
+        line = row - ends[at] + self.files[at].n_rows + 1 + HEADER_ROWS
+        return f"{line} of {self.files[at].path.relative_to(self.path)}"
 
     def refuse(self, problems):
         """Raises TableError, in one line, where some problems are errors."""

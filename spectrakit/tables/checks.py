@@ -28,22 +28,13 @@ def check_table(path, axis_unit, signal):
     Raises TableError for a file that is no table at all: missing, broken, ragged, no channels or samples.
     """
     table = open_table(path, axis_unit, signal)
-    report = examine(table)
-    report.problems = table.reported(report.problems, report.n_samples)
-    return report
-
-
-def examine(table, pieces=None):
-    """As `check_table`, with problems as the rules see them; pieces : a list that gets the rows, `SpectralDataset`."""
     report, problems = TableReport(table), []
     for block in blocks(table, _ROWS):
         report.add(block)
         problems = joined_problems([*problems, *applied(BLOCK_RULES, block)])
-        if pieces is not None:
-            pieces.append(block.dataset())
     problems = [*applied(HEADER_RULES, table), *problems, *applied(TABLE_RULES, report)]
     problems.sort(key=lambda problem: problem.severity)  # errors first, else in order
-    report.problems = problems
+    report.problems = table.reported(problems, report.n_samples)
     return report
 
 

@@ -5,7 +5,7 @@ the two are joined by the name of the sample. Where to ask for the files stands 
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,6 @@ PH_METHODS = ("h2o", "cacl2")
 
 _CSV = (".csv", ".csv.gz")
 _CHANNEL = re.compile(r"(?:spc\.|X)?(\d+(?:\.\d+)?)(?: ?nm)?")
-_UNMEASURED = "contents negative or below a limit"
 _ABOUT_SAMPLE = {
     "isocountry|nuts0|country": "country",
     "(gps|th)?lat(itude)?": "latitude",
@@ -245,15 +244,11 @@ def _load(table, to_reflectance, counts, spectra):
     """
     rows, complete = [], []
     for block in blocks(table):
-        wrong = defaultdict(list)
-        for column, cell in ((column, cell) for column, cells in block.wrong.items() for cell in cells):
-            if column and cell[2].startswith("<"):
-                counts[_UNMEASURED] += 1
-            else:
-                wrong[column].append(cell)
         contents = block.properties
+        limits = {cell for name in contents for cell in block.wrong.get(name, ()) if cell[2].startswith("<")}
+        wrong = {name: rest for name, cells in block.wrong.items() if (rest := [c for c in cells if c not in limits])}
         negative = (contents < 0) & np.isin(contents.columns, _contents(contents))
-        counts[_UNMEASURED] += int(negative.to_numpy().sum())
+        counts["contents negative or below a limit"] += len(limits) + int(negative.to_numpy().sum())
         part = pd.concat([block.samples, contents.mask(negative)], axis=1)
         kept = ~(part.isna().all(axis=1).to_numpy() & block.empty)
         names = part[["sample_id"]].where(kept[:, None], "")

@@ -8,10 +8,17 @@ import pandas as pd
 
 from spectrakit.tables.blocks import BLOCK_ROWS, blocks, open_table
 from spectrakit.tables.cells import table_files
-from spectrakit.tables.checks import examine
 from spectrakit.tables.columns import with_numbers
 from spectrakit.tables.ossl import is_ossl
-from spectrakit.tables.rules import HEADER_ERRORS, READ_ERRORS, TableError, applied, doubled_names, name_hashes
+from spectrakit.tables.rules import (
+    HEADER_ERRORS,
+    READ_ERRORS,
+    TableError,
+    applied,
+    doubled_names,
+    name_hashes,
+    no_spectrum,
+)
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,10 @@ def read_table(path, axis_unit, signal):
         raise TableError(f"{path}: this is a folder; name one of its files")
     if is_ossl(table_files(Path(path))[0].names):
         raise TableError(f"{path}: laid out as the OSSL; check, harmonise and impute read it as it is")
-    table = open_table(path, axis_unit, signal)
-    pieces = None if applied(HEADER_ERRORS, table) else []
-    table.refuse(examine(table, pieces).problems)
-    return _described(table, joined(pieces))
+    table = _opened(path, axis_unit, signal)
+    whole = _described(table, joined(list(_pieces(table, errors=(*READ_ERRORS, no_spectrum)))))
+    table.refuse(doubled_names(whole.samples["sample_id"], name_hashes(whole.samples)))
+    return whole
 
 
 def read_library(path, axis_unit, signal):
@@ -102,13 +109,12 @@ def library_index(path, axis_unit, signal, columns=None):
     and replicate. The OSSL names samples itself, so that nothing is asked of the names there.
     """
     table = _opened(path, axis_unit, signal, columns)
-    parts = [(block.properties, block.samples) for block in _sound_blocks(replace(table, channels=()), 16 * BLOCK_ROWS)]
-    properties, samples = (pd.concat(part, ignore_index=True) for part in zip(*parts, strict=True))
-    samples = with_numbers(samples)
+    without_spectra = _sound_blocks(replace(table, channels=()), 16 * BLOCK_ROWS)
+    parts = zip(*((block.properties, block.samples) for block in without_spectra), strict=True)
+    properties, samples = (pd.concat(part, ignore_index=True) for part in parts)
     if not table.is_ossl:
         table.refuse(doubled_names(samples["sample_id"], name_hashes(samples)))
-    without = samples.drop(columns=["origin", "seed"], errors="ignore")
-    return LibraryIndex(properties, without, table.provenance(samples))
+    return _described(table, LibraryIndex(properties, samples, {}))
 
 
 def _opened(path, axis_unit, signal, columns=None):
@@ -118,25 +124,25 @@ def _opened(path, axis_unit, signal, columns=None):
     return table
 
 
-def _sound_blocks(table, n_rows=BLOCK_ROWS, positions=None):
-    """The blocks of a table, with the end of the reading where one cannot be used."""
+def _sound_blocks(table, n_rows=BLOCK_ROWS, positions=None, errors=READ_ERRORS):
+    """The blocks of a table; the first in which a rule sees an error ends the reading."""
     for block in blocks(table, n_rows, positions):
-        table.refuse(applied(READ_ERRORS, block))
+        table.refuse(applied(errors, block))
         yield block
 
 
-def _pieces(table, n_rows=BLOCK_ROWS, positions=None):
+def _pieces(table, n_rows=BLOCK_ROWS, positions=None, errors=READ_ERRORS):
     """The rows of a table, or those at some positions, as `SpectralDataset` of `n_rows` at most."""
-    for block in _sound_blocks(table, n_rows, positions):
+    for block in _sound_blocks(table, n_rows, positions, errors):
         piece = block.dataset()
         yield piece if positions is None else piece.subset(np.isin(block.first_row + np.arange(len(piece)), positions))
 
 
-def _described(table, dataset):
-    """A dataset of a table with its provenance, and numbers in place of text in columns that hold nothing else."""
-    samples = with_numbers(dataset.samples)
+def _described(table, rows):
+    """A dataset or index with the provenance that its columns origin and seed give, and numbers as numbers."""
+    samples = with_numbers(rows.samples)
     without = samples.drop(columns=["origin", "seed"], errors="ignore")
-    return replace(dataset, samples=without, provenance=table.provenance(samples))
+    return replace(rows, samples=without, provenance=table.provenance(samples))
 
 
 # --- pieces of other lengths --------------------------------------------------------------------------------

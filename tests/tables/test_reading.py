@@ -133,13 +133,13 @@ def test_a_column_without_a_unit_is_a_property_where_it_holds_numbers(write, mon
 
 
 def test_reading_raises_the_first_errors_in_one_line(write):
-    path = write("sample_id,401,400,402\na,1,x,3\na,inf,4,5\n")
+    path = write("sample_id,400,401,402\na,1,x,3\n,inf,4,5\n")
     with pytest.raises(TableError) as caught:
         read_table(path, *COUNTS)
     assert str(caught.value) == (
-        f"{path}: axis is not monotonic: channel out of order (column 400). Sort the channel columns. "
-        "not a number: 'x' (row 2, column 400). Give a number with a decimal point, or leave the cell empty where "
-        "nothing was measured. And 2 more kinds of error."
+        f"{path}: not a number: 'x' (row 2, column 401). Give a number with a decimal point, or leave the cell empty "
+        "where nothing was measured. infinite value in 1 cells (row 3, column 400). Leave the cell empty where nothing "
+        "was measured. And 1 more kinds of error."
     )
 
 
