@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from spectrakit.spectra import LUCAS_AXIS_NM, SpectralDataset, one_of, wrong_scale
-from spectrakit.tables.blocks import Table, blocks
 from spectrakit.tables.cells import files_at, table_file
+from spectrakit.tables.reading import Table, blocks
 from spectrakit.tables.rules import TableError, applied, no_name, not_a_number
 
 PH_METHODS = ("h2o", "cacl2")

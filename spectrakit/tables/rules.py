@@ -260,6 +260,24 @@ def negative_counts(block):
     return (block.values < 0) & (block.table.signal == "counts")
 
 
+def saturated(block):
+    """Clipped counts: near 16-bit full scale, or a flat top at the largest value of these rows."""
+    highest = np.fmax.reduce(block.values, axis=None, initial=0)
+    if block.table.signal != "counts" or highest <= 0:
+        return
+    clipped, level = block.values >= _NEAR_FULL_SCALE, f"at or over {_NEAR_FULL_SCALE:,} of {_FULL_SCALE:,}"
+    if not _NEAR_FULL_SCALE <= highest <= _FULL_SCALE:
+        at_top = np.pad(block.values == highest, ((0, 0), (2, 2)))
+        # A channel belongs to a flat top when it is one of three neighbours that all stand at the maximum.
+        runs = at_top[:, :-2] & at_top[:, 1:-1] & at_top[:, 2:]
+        clipped = runs[:, :-2] | runs[:, 1:-1] | runs[:, 2:]
+        level = f"flat tops at the largest value {highest:g}"
+    if places := cells(block, clipped):
+        message = f"saturated counts, {level}, in {{samples}} and {{channels}}"
+        remedy = "Do not calibrate on these lines: they no longer grow with the content"
+        yield Problem("warning", message, remedy, **places)
+
+
 def odd_contents(block):
     """Contents outside what soils plausibly have, by the unit in the name."""
     for name in filter(unit_suffix, block.properties):
@@ -273,7 +291,7 @@ def odd_contents(block):
 
 
 READ_ERRORS = (not_a_number, infinite, no_name, odd_scale)  # which end the reading of a library
-_BLOCK_WARNINGS = (empty_cells, out_of_range, negative_counts, odd_contents)
+_BLOCK_WARNINGS = (empty_cells, out_of_range, negative_counts, saturated, odd_contents)
 BLOCK_RULES = (*READ_ERRORS, no_spectrum, no_spectrum_in_library, *_BLOCK_WARNINGS)
 
 # --- by the whole table -----------------------------------------------------------------------------------
@@ -310,12 +328,6 @@ def copies(report):
     return hashes.duplicated(keep=False) & (hashes != 0)
 
 
-def saturated(report):
-    """Clipped counts: near 16-bit full scale, or a flat top at the largest value of the table."""
-    near = _NEAR_FULL_SCALE <= report.clipping.highest <= _FULL_SCALE
-    return report.clipping.near if near else report.clipping.flat
-
-
 @rule(columns, "warning", "property without a unit", "Rename it with its unit, for example na_ppm or clay_pct")
 def no_unit(report):
     """Columns that are taken for properties though they name no unit."""
@@ -331,31 +343,4 @@ def unknown_columns(report):
     return [name for name in report.sample_columns if name not in SAMPLE_COLUMNS]
 
 
-TABLE_RULES = (doubled_samples, copies, saturated, no_unit, unknown_columns)
-
-
-class Clipping:
-    """Counts of the blocks so far that stand near 16-bit full scale, and those of flat tops at the highest value."""
-
-    def __init__(self):
-        self.highest, self.near, self.flat = 0, [], []
-
-    def add(self, block):
-        """Look at the next block; flat tops before it are none where a value here is higher."""
-        highest = np.fmax.reduce(block.values, axis=None, initial=0)
-        if highest > self.highest:
-            self.highest, self.flat = highest, []
-        at_top = np.pad((block.values == self.highest) & (self.highest > 0), ((0, 0), (2, 2)))
-        # A channel belongs to a flat top when it is one of three neighbours that all stand at the maximum.
-        runs = at_top[:, :-2] & at_top[:, 1:-1] & at_top[:, 2:]
-        near, flat = block.values >= _NEAR_FULL_SCALE, runs[:, :-2] | runs[:, 1:-1] | runs[:, 2:]
-        level = f"at or over {_NEAR_FULL_SCALE:,} of {_FULL_SCALE:,}"
-        self.near = _clipped(self.near, block, near, level)
-        self.flat = _clipped(self.flat, block, flat, f"flat tops at the largest value {self.highest:g}")
-
-
-def _clipped(before, block, mask, level):
-    """The problem of the blocks before, if there is one, and of another."""
-    remedy = "Do not calibrate on these lines: they no longer grow with the content"
-    message = f"saturated counts, {level}, in {{samples}} and {{channels}}"
-    return joined_problems([*before, *rule(cells, "warning", message, remedy)(lambda _: mask)(block)])
+TABLE_RULES = (doubled_samples, copies, no_unit, unknown_columns)
