@@ -82,7 +82,7 @@ def _arrow_table(dataset):
             raise TableError(f"column {name}: a number names a channel; give the property or sample column a name")
     names = [*frame.columns, *(np.format_float_positional(value, trim="-") for value in dataset.axis)]
     arrays = [pa.array(frame[name], from_pandas=True) for name in frame]
-    # A column of no values has no type of its own, and would then differ from that of another partition.
+    # A column without values has no type, and would differ from the same column of another partition.
     arrays = [array.cast(pa.string()) if pa.types.is_null(array.type) else array for array in arrays]
     arrays += [pa.array(channel, from_pandas=True) for channel in np.ascontiguousarray(dataset.spectra.T)]
     return pa.Table.from_arrays(arrays, names=[str(name) for name in names])

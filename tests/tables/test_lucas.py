@@ -184,12 +184,6 @@ def test_a_broken_gzip_file_is_named(lucas):
     assert "\n" not in str(caught.value)
 
 
-def test_progress_counts_the_files_of_spectra(lucas):
-    calls = []
-    read_lucas(lucas, progress=lambda done, total: calls.append((done, total)))
-    assert calls == [(1, 2), (2, 2)]
-
-
 @pytest.mark.parametrize(
     ("file", "change", "message"),
     [
