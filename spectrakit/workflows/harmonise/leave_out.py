@@ -375,9 +375,7 @@ class LeaveOut:
 
     def _outside(self, fitted, asked, training):
         """Share of harmonised spectra outside the domain of the training rows."""
-        domain = SpectralDomain(
-            n_components=min(DOMAIN_COMPONENTS, len(fitted) // 2), n_splits=N_PARTS, random_state=self.random_state
-        )
+        domain = SpectralDomain(min(DOMAIN_COMPONENTS, len(fitted) // 2), self.random_state)
         return float(domain.fit(fitted, groups=self.site[training]).examine(asked)["outside"].mean())
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from spectrakit.evaluation import ConformalIntervals
-from spectrakit.preprocess import absorbance
+from spectrakit.preprocess import absorbance, usable_spectra
 from spectrakit.spectra import interpolated
-from spectrakit.workflows.impute.fit import Fitted, usable_spectra
+from spectrakit.workflows.impute.fit import Fitted
 from spectrakit.workflows.impute.plan import Plan, bound_names
 
 

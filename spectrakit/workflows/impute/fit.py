@@ -8,7 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
-from spectrakit.preprocess import HARMONISATIONS, SpectralDomain, absorbance, gross_limit, low_notes, shared_channels
+from spectrakit.preprocess import (
+    HARMONISATIONS,
+    SpectralDomain,
+    absorbance,
+    gross_limit,
+    low_notes,
+    shared_channels,
+    usable_spectra,
+)
 from spectrakit.spectra import interpolated, library_axis
 from spectrakit.training import CONTENT_NETWORK, told
 from spectrakit.workflows.impute.plan import MIN_ROWS
@@ -84,11 +92,6 @@ def _covered(spectra, laboratory):
     for name in np.unique(laboratory[some]):
         covered &= there[some & (laboratory == name)].mean(axis=0) >= COVERED_SHARE
     return covered
-
-
-def usable_spectra(X):
-    """Mask (n,) of spectra X (n, n_channels) that have all channels, finite and not all equal."""
-    return np.isfinite(X).all(axis=1) & (X.max(axis=1) > X.min(axis=1))
 
 
 def _groups(plan, rows):
