@@ -14,6 +14,7 @@ help: ## list these commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 14
 	@echo
 	@echo "  make book EDITION=student     the book without solutions"
+	@echo "  make lab FRESH=1              new copies; those of before are kept aside"
 	@echo "  make PYTHON=python3.12 ...    the Python that .venv is made with (3.11 or newer)"
 
 book: $(READY) ## run the chapters that changed, build the site and say where it is
@@ -22,8 +23,10 @@ book: $(READY) ## run the chapters that changed, build the site and say where it
 test: $(READY) ## unit tests, then the chapters
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
-lab: $(READY) ## open JupyterLab on the book
-	@$(BIN)/jupyter lab book
+lab: $(READY) ## open JupyterLab on copies of the notebooks, in work/
+	@$(BIN)/python -m tools.site lab $(if $(FRESH),--fresh)
+	@data="$$SPECTRAKIT_DATA"; if [ -n "$$data" ]; then data="$$(cd "$$data" && pwd)" || exit 1; fi; \
+	  SPECTRAKIT_DATA="$$data" OMP_NUM_THREADS=1 JUPYTER_PREFER_ENV_PATH=1 $(BIN)/jupyter lab work/00_start.ipynb
 
 sync: $(READY) ## write each chapter's notebook from its source
 	@$(BIN)/python -m tools.site sync

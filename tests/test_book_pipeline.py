@@ -11,10 +11,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from tools.site.executor import chapter_key, execute_chapters, forget_removed_chapters, is_current
+from tools.site.lab import prepare_lab
 from tools.site.layout import BookError, Layout
-from tools.site.pairs import check_pairs, notebook_text, write_pairs
+from tools.site.pairs import RUN, check_pairs, edited_notebooks, notebook_text, write_pairs
 from tools.site.publisher import build_site, edition_cells, pages_in_contents, stage
 
 ROOT = Path(__file__).parents[1]
@@ -133,7 +135,8 @@ def test_a_source_always_gives_the_same_notebook():
 
 def test_metadata_of_a_cell_is_kept():
     notebook = nbformat.reads(notebook_text('# %% mystnb={"image": {"alt": "A line"}} tags=["hide-input"]\n1\n'), 4)
-    assert notebook.cells[0].metadata == {"mystnb": {"image": {"alt": "A line"}}, "tags": ["hide-input"]}
+    folded = {"tags": ["hide-input"], "jupyter": {"source_hidden": True}}  # in the site, and in JupyterLab
+    assert notebook.cells[0].metadata == {"mystnb": {"image": {"alt": "A line"}}} | folded
 
 
 def test_the_kits_own_pairs_are_current():
@@ -152,6 +155,105 @@ def test_sync_writes_only_what_is_stale(book):
     rewrite(book.book / "01_first.py", "one and one", "one and two")
     assert write_pairs(book) == [book.book / "01_first.ipynb"]
     check_pairs(book)
+
+
+def write_answer(path, cell=-2):
+    """Change a notebook as a student does in JupyterLab: fill in a cell, run it, and end with an empty cell."""
+    notebook = nbformat.read(path, 4)
+    notebook.cells[cell] |= {"source": "answer = 42", "execution_count": 1}
+    notebook.cells.append(nbformat.v4.new_code_cell(""))
+    nbformat.write(notebook, path)
+    return path.read_bytes()
+
+
+def take(step, layout):
+    command = [sys.executable, "-m", "tools.site", step, "--root", str(layout.root)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return run.returncode, run.stdout + run.stderr
+
+
+def test_sync_leaves_a_notebook_alone_in_which_somebody_wrote(book):
+    answer = write_answer(book.book / "01_first.ipynb")
+    rewrite(book.book / "02_second.py", "# Second", "# The second")
+    code, said = take("sync", book)
+    assert (code, said.splitlines()) == (
+        0,
+        [
+            "wrote book/02_second.ipynb",
+            "book/01_first.ipynb was changed by hand and is left alone. "
+            "Move it out of book/ and run `make sync` for a new one.",
+        ],
+    )
+    assert (book.book / "01_first.ipynb").read_bytes() == answer
+    with pytest.raises(BookError, match=r"book/01_first\.ipynb is not what its source says"):
+        check_pairs(book)
+
+
+def test_the_book_is_built_beside_a_notebook_in_which_somebody_wrote(book):
+    answer = write_answer(book.book / "01_first.ipynb")
+    code, said = take("build", book)
+    assert code == 0
+    assert said.splitlines()[0] == (
+        "book/01_first.ipynb was changed by hand and is left alone: the book shows 01_first.py."
+    )
+    assert (book.book / "01_first.ipynb").read_bytes() == answer
+    assert outputs(book, "01_first") == "the sum is 2\n"
+
+
+def test_a_notebook_of_an_earlier_source_or_one_that_was_only_run_is_written_anew(book):
+    path = book.book / "02_second.ipynb"
+    notebook = nbformat.read(path, 4)
+    notebook.cells[1] |= {"execution_count": 3, "outputs": [nbformat.v4.new_output("stream", text="made of")]}
+    notebook.metadata["language_info"]["version"] = "3.12.1"
+    nbformat.write(notebook, path)
+    check_pairs(book, allowed=[RUN])
+    rewrite(path.with_suffix(".py"), "import spectrakit\n", "import spectrakit\n\n# %%\n")
+    with pytest.raises(BookError, match=r"book/02_second\.ipynb is not what its source says"):
+        check_pairs(book, allowed=[RUN])
+    assert write_pairs(book) == [path]
+    check_pairs(book)
+
+
+@pytest.mark.parametrize(
+    "text", ["<<<<<<< HEAD", "{}", '{"cells": [{"cell_type": "raw", "id": "a", "source": "mine"}]}']
+)
+def test_what_sync_cannot_have_written_is_left_alone(book, text):
+    (book.book / "01_first.ipynb").write_text(text)
+    assert write_pairs(book) == []
+    assert edited_notebooks(book) == [book.book / "01_first.ipynb"]
+
+
+def test_copies_for_the_lab_are_made_once(book):
+    start = prepare_lab(book)
+    assert sorted(path.name for path in book.work.iterdir()) == [
+        "00_start.ipynb",
+        "01_first.ipynb",
+        "02_second.ipynb",
+        "intro.md",
+    ]
+    page = nbformat.read(start, 4).cells[0].source
+    assert page.endswith("\n1. [First](01_first.ipynb)\n2. [Second](02_second.ipynb)")
+    answer = write_answer(book.work / "01_first.ipynb")
+    rewrite(book.book / "02_second.py", "# Second", "# The second")
+    earlier = (book.work / "02_second.ipynb").read_bytes()
+    (book.work / "intro.md").unlink()
+    prepare_lab(book)
+    assert "[The second](" in start.read_text()
+    assert (book.work / "01_first.ipynb").read_bytes() == answer
+    assert (book.work / "02_second.ipynb").read_bytes() == earlier
+    assert (book.work / "intro.md").exists()
+    prepare_lab(book, fresh=True)
+    (aside,) = book.root.glob("work-*")
+    assert (aside / "01_first.ipynb").read_bytes() == answer
+    assert "answer" not in (book.work / "01_first.ipynb").read_text()
+
+
+def test_a_copy_for_the_lab_runs_where_it_lies(book):
+    prepare_lab(book)
+    notebook = nbformat.read(book.work / "02_second.ipynb", 4)
+    client = NotebookClient(notebook, resources={"metadata": {"path": str(book.work)}})
+    client.execute(env=os.environ | {"PYTHONPATH": str(book.root), "JUPYTER_PREFER_ENV_PATH": "1"})
+    assert notebook.cells[1].outputs[0].text == "made of the checkout\n"
 
 
 def test_a_notebook_without_a_source_is_refused(book):

@@ -1,50 +1,97 @@
-"""Which parts of a long run are finished already, so that a stopped one goes on where it was?"""
+"""Finished parts of a long run, kept in files, so that a run that was stopped goes on where it was."""
 
-import hashlib
 import json
+import shutil
+import weakref
+import zipfile
 from functools import partial
 from pathlib import Path
+from tempfile import mkdtemp
+from urllib.parse import quote
+
+import numpy as np
 
 from spectrakit.files import written_whole
-from spectrakit.runs.tasks import LocalRunner, alone, handed
+from spectrakit.runs.tasks import LocalRunner, broadcast, single_threaded
+from spectrakit.runs.values import is_plain_array, is_simple, put_together, taken_apart
 
-PACKAGE = Path(__file__).parents[1]
 
+class KeptParts:
+    """Finished parts of one run in a folder.
 
-def run_key(*parts, data=(), package=None):
-    """A short name of what a run depends on: what was kept under another is not taken up again.
+    folder : of all runs, None for a temporary one that is removed with this object; key : as `result_key` gives it
 
-    parts : bytes each, or what JSON can hold; data : paths of files that the run reads. The code counts always.
+    A part is a number, text, None, array, tensor, DataFrame, Series or Index, or lists, tuples and dicts of such. It
+    comes back equal, with its dtypes, indexes and tuples. Each is a zip archive: `part.json` and an .npy file for each
+    array, no pickle. The folder is created at once, so that an unwritable path fails before any work.
     """
-    parts = [part if isinstance(part, bytes) else json.dumps(part, sort_keys=True).encode() for part in parts]
-    parts += [source.read_bytes() for source in (*sorted((package or PACKAGE).rglob("*.py")), *sorted(data))]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
-
-
-class FinishedParts:
-    """Finished parts of one run as JSON files in a folder, made at once: one that cannot be made is told early."""
 
     def __init__(self, folder, key):
+        if folder is None:
+            folder = mkdtemp()
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.folder = Path(folder) / key
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def save(self, name, plain):
-        """Keep what JSON can hold under a name."""
-        with written_whole(self.folder / f"{name}.json") as temporary:
-            Path(temporary).write_text(json.dumps(plain), encoding="utf-8")
+    def path(self, name):
+        """The file of a part."""
+        return self.folder / f"{quote(name, safe=' ')}.zip"
+
+    def save(self, name, part):
+        """Keep a part, whole or not at all; TypeError for what is no part."""
+        with written_whole(self.path(name)) as path, zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("part.json", json.dumps(_packed(part, archive)))
 
     def load(self, name):
-        """What was kept under a name, None where nothing was."""
-        path = self.folder / f"{name}.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        """The part of a name; None where there is none, or where its file cannot be read."""
+        try:
+            with zipfile.ZipFile(self.path(name)) as archive:
+                return _unpacked(json.loads(archive.read("part.json")), archive)
+        except Exception:
+            # Whatever is wrong with a file, what it held can be computed again.
+            return None
+
+    def remove(self):
+        """Remove all parts."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _packed(value, archive):
+    """A value as JSON can hold it; its arrays are written to the archive."""
+    if is_simple(value):
+        return value
+    if isinstance(value, list):
+        return [_packed(each, archive) for each in value]
+    if is_plain_array(value):
+        name = f"{len(archive.namelist())}.npy"
+        with archive.open(name, "w", force_zip64=True) as file:
+            np.lib.format.write_array(file, np.asarray(value), allow_pickle=False)
+        return {"array": name}
+    kind, simpler = taken_apart(value)
+    return {kind: _packed(simpler, archive)}
+
+
+def _unpacked(packed, archive):
+    if isinstance(packed, list):
+        return [_unpacked(each, archive) for each in packed]
+    if not isinstance(packed, dict):
+        return packed
+    ((kind, content),) = packed.items()
+    if kind == "array":
+        with archive.open(content) as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    return put_together(kind, _unpacked(content, archive))
 
 
 class Run:
-    """A run under way, part by part.
+    """A run, part by part: a part that is kept is loaded, another is computed and kept.
 
-    kept : FinishedParts; total : size of the whole run, in the unit in which its parts give theirs
+    kept : KeptParts; total : size of the whole run, in the unit in which its parts give theirs
     progress : called with words for what runs and the share of the whole run that is done, 0 to 1; or None
-    runner : of `cluster.task_runner`, which works off `parts`; None for this process
+    runner : as `task_runner` gives it, which computes `parts`; None for this process
+
+    A run of more rounds takes up the rounds of a shorter one where each is a part by its number, and the key does not
+    depend on how many there are.
     """
 
     def __init__(self, kept, progress, total=1, runner=None):
@@ -52,43 +99,44 @@ class Run:
         self.runner = runner or LocalRunner()
 
     def part(self, name, words, compute, size=1):
-        """What a part gives, from the folder where it is finished, else from `compute`, a function of `report`.
+        """The part of a name, loaded or computed.
 
-        `report` takes how much of the part is done, and out of how much.
+        words : for `progress`; compute : function of `report`, which it may call with how much of the part is done and
+            out of how much; size : of the part
         """
 
         def report(done=0, total=1):
             self._tell(words, size * done / total)
 
         report()
-        plain = self.kept.load(name)
-        if plain is None:
-            plain = compute(report)
-            self.kept.save(name, plain)
+        part = self.kept.load(name)
+        if part is None:
+            part = compute(report)
+            self.kept.save(name, part)
         self.done += size
         report()
-        return plain
+        return part
 
-    def parts(self, function, given, tasks):
-        """What parts that need nothing of each other give, as `part` does: {name: result}, in the order of the tasks.
+    def parts(self, function, shared, tasks):
+        """Parts that do not depend on each other, as {name: part} in the order of the tasks.
 
-        function : of `given`, the task and `report`, as `compute` of `part`; tasks : {name: (words, task, size)}
-        For a cluster all three are picklable, see `cluster.handed`; what is finished is told there, not on the way.
+        function : of `shared`, a task and `report` (see `part`); tasks : {name: (words, task, size)}
+        On a cluster all three must be picklable, see `broadcast`; progress is then reported when a part is finished.
         """
         if not self.runner.remote:
             return {
-                name: self.part(name, words, partial(alone, partial(function, given, task)), size)
+                name: self.part(name, words, partial(single_threaded, partial(function, shared, task)), size)
                 for name, (words, task, size) in tasks.items()
             }
         left = [(name, *about) for name, about in tasks.items() if self.kept.load(name) is None]
         self.done += sum(size for _, _, size in tasks.values()) - sum(size for *_, size in left)
         if left:
             self._tell(left[0][1])
-            silent, file = partial(_unreported, function), self.kept.folder / "given.pickle"
-            with handed(self.runner, silent, given, file) as compute:
-                for place, plain in self.runner(compute, [task for _, _, task, _ in left]):
+            silent, file = partial(_unreported, function), self.kept.folder / "shared.pickle"
+            with broadcast(self.runner, silent, shared, file) as compute:
+                for place, part in self.runner(compute, [task for _, _, task, _ in left]):
                     name, words, _, size = left[place]
-                    self.kept.save(name, plain)
+                    self.kept.save(name, part)
                     self.done += size
                     self._tell(words)
         return {name: self.kept.load(name) for name in tasks}
@@ -98,5 +146,5 @@ class Run:
             self.progress(words, min((self.done + further) / self.total, 1.0))
 
 
-def _unreported(function, given, task):
-    return function(given, task, lambda *_: None)
+def _unreported(function, shared, task):
+    return function(shared, task, lambda *_: None)

@@ -1,4 +1,4 @@
-"""Who works off the tasks of a long run: this process, one after the other, or the workers of a Dask cluster?"""
+"""The tasks of a long run, computed in this process or by the workers of a Dask cluster."""
 
 import pickle
 import time
@@ -28,7 +28,7 @@ def task_runner(scheduler=None):
     A task computes in one thread wherever it runs: sums are then taken in one order, and the digits are the same.
     For a cluster, function, tasks and results must be picklable and the function pure: a task whose worker dies is done
     again by another. `run.remote` says whether it is for one: then tasks name files, absolute, that every worker can
-    read, rather than carry data, see `handed`. What a task raises is raised here.
+    read, rather than carry data, see `broadcast`. What a task raises is raised here.
     Raises ValueError without the extra `cluster`, and for workers without this version of the kit; ConnectionError for
     a scheduler that cannot be reached, has no worker, or is lost on the way.
     """
@@ -56,7 +56,7 @@ class LocalRunner:
     def __call__(self, function, tasks):
         """Iterator of (place, result), in order."""
         for place, task in enumerate(tasks):
-            yield place, alone(function, task)
+            yield place, single_threaded(function, task)
 
 
 class ClusterRunner:
@@ -87,21 +87,22 @@ class ClusterRunner:
 
 
 @contextmanager
-def handed(run, function, given, path):
-    """`function(given, task)` as a function of the task alone, picklable where `run` is for a cluster.
+def broadcast(run, function, shared, path):
+    """`function(shared, task)` as a function of the task alone, picklable where `run` is for a cluster.
 
-    There `given` goes through a file at `path`, which every worker must be able to read, once each and not once a task;
-    it is deleted at the end.
+    There `shared` goes through a file at `path`, which every worker must be able to read: each reads it once, not once
+    a task. It is a pickle (cloudpickle), written and read by the same run, in its folder of kept parts, and deleted at
+    the end.
     """
     if not run.remote:
-        yield partial(function, given)
+        yield partial(function, shared)
         return
-    # It comes with dask, and knows functions that no module has by name, such as a study's makers of models.
+    # It comes with dask, and pickles functions that no module has by name, such as a study's makers of models.
     import cloudpickle
 
     path = Path(path).resolve()
     with written_whole(path) as part, open(part, "wb") as file:
-        cloudpickle.dump(given, file)
+        cloudpickle.dump(shared, file)
     try:
         yield partial(_with_file, function, str(path), time.time_ns())
     finally:
@@ -119,7 +120,7 @@ def _unpickled(path, written):
         return pickle.load(file)
 
 
-def alone(function, task):
+def single_threaded(function, task):
     """`function(task)` in one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

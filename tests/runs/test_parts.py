@@ -1,6 +1,12 @@
-import pytest
+import json
+import zipfile
 
-from spectrakit.runs.parts import FinishedParts, Run, run_key
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from spectrakit.runs.parts import KeptParts, Run
 
 
 class Backwards:
@@ -13,36 +19,152 @@ class Backwards:
             yield place, function(tasks[place])
 
 
-def test_what_is_kept_comes_back_under_its_own_run_only(tmp_path):
-    kept = FinishedParts(tmp_path / "runs", "one")
-    assert kept.load("a") is None
-    kept.save("a", {"r2": 0.1 + 0.2, "model": "pls"})
-    assert FinishedParts(tmp_path / "runs", "one").load("a") == {"r2": 0.1 + 0.2, "model": "pls"}
-    assert FinishedParts(tmp_path / "runs", "other").load("a") is None
-    assert [path.name for path in (tmp_path / "runs/one").iterdir()] == ["a.json"]
+def assert_same(one, other):
+    """Equal in value and kind, down to dtypes and indexes."""
+    if isinstance(one, pd.DataFrame):
+        pd.testing.assert_frame_equal(one, other, check_exact=True, check_index_type="exact")
+    elif isinstance(one, pd.Series):
+        pd.testing.assert_series_equal(one, other, check_exact=True, check_index_type="exact")
+    elif isinstance(one, pd.Index):
+        pd.testing.assert_index_equal(one, other, exact=True)
+    elif isinstance(one, np.ndarray | torch.Tensor):
+        assert type(one) is type(other) and (one.dtype, one.shape) == (other.dtype, other.shape)
+        if one.dtype == object:
+            assert_same(one.tolist(), other.tolist())
+        else:
+            np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+    elif isinstance(one, dict):
+        assert list(one) == list(other) and list(map(type, one)) == list(map(type, other))
+        for name in one:
+            assert_same(one[name], other[name])
+    elif isinstance(one, list | tuple):
+        assert type(one) is type(other) and len(one) == len(other)
+        for a, b in zip(one, other, strict=True):
+            assert_same(a, b)
+    else:
+        assert type(one) is type(other) and (one == other or one != one)
 
 
-def test_the_key_knows_settings_data_and_code(tmp_path):
-    package = tmp_path / "package"
-    (package / "room").mkdir(parents=True)
-    code, data = package / "room" / "module.py", tmp_path / "lines.csv"
-    code.write_text("a = 1\n")
-    data.write_text("1\n")
+TABLE = pd.DataFrame(
+    {
+        "lab": ["x", None, "z"],
+        "ph": np.array([0.1, np.nan, 1e30], np.float32),
+        "n": [1, 2, 3],
+        "good": [True, False, True],
+        3: pd.Categorical(["b", "a", "b"], categories=["b", "a", "c"], ordered=True),
+        "count": pd.array([1, None, 3], dtype="Int64"),
+        "when": pd.to_datetime(["2020-01-01", None, "2021-05-05"]),
+        "mixed": pd.Series(["a", 1.5, None], dtype=object),
+    }
+)
+PARTS = {
+    "simple": [None, True, 3, 2**70, 0.1 + 0.2, -0.0, float("nan"), float("-inf"), "Größe \n", [], {}, ()],
+    "nested": {"a": [1, (2, {"b": (3,)})], 5: {(1, "x"): None, None: 1, True: 2.5}},
+    "arrays": [
+        np.float32(0.1),
+        np.arange(6, dtype=np.int16).reshape(2, 3),
+        np.array(3.5),
+        np.empty((0, 4)),
+        np.array(["ä", ""]),
+        np.array([["a", None], [np.nan, 2]], dtype=object),
+        np.array(["2020-01-01", "NaT"], "M8[D]"),
+        torch.tensor([0.1, float("nan")]),
+        torch.tensor(7),
+        np.array([np.float32(1e-45), np.float32(np.pi)]),
+    ],
+    "tables": [
+        TABLE,
+        TABLE.iloc[::-1],
+        TABLE.iloc[:0],
+        TABLE[[]],
+        TABLE.set_index(["lab", "n"]),
+        TABLE.set_index("n").rename_axis(columns="column"),
+        TABLE.pivot_table(index="lab", columns=["good", "n"], values="ph"),
+        TABLE["mixed"],
+        TABLE["count"].rename(None),
+        pd.Index(["a", 1], name="object"),
+        pd.RangeIndex(2, 9, 3, name="range"),
+    ],
+}
 
-    def key(*parts):
-        return run_key(*parts, data=[data], package=package)
 
-    first = key(b"spectra", {"b": 1, "a": 2})
-    assert first == key(b"spectra", {"a": 2, "b": 1}) and len(first) == 16
-    changed = {key(b"other", {"b": 1, "a": 2}), key(b"spectra", {"b": 1, "a": 3})}
-    data.write_text("2\n")
-    changed.add(key(b"spectra", {"b": 1, "a": 2}))
-    code.write_text("a = 2\n")
-    changed.add(key(b"spectra", {"b": 1, "a": 2}))
-    assert len(changed | {first}) == 5
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_comes_back_equal(tmp_path, name):
+    kept = KeptParts(tmp_path / "runs", "one")
+    assert kept.load(name) is None
+    kept.save(name, PARTS[name])
+    assert_same(PARTS[name], KeptParts(tmp_path / "runs", "one").load(name))
+    assert KeptParts(tmp_path / "runs", "other").load(name) is None
+    assert [path.name for path in kept.folder.iterdir()] == [f"{name}.zip"]
 
 
-def test_a_run_takes_up_its_finished_parts_and_tells_how_far_it_is(tmp_path):
+def test_a_network_comes_back_with_its_optimiser_bit_for_bit(tmp_path):
+    def made():
+        torch.manual_seed(0)
+        network = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 1))
+        optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
+        return network, optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.01, 10)
+
+    def stepped(objects, n):
+        network, optimiser, schedule = objects
+        for _ in range(n):
+            optimiser.zero_grad()
+            network(torch.arange(12.0).reshape(4, 3)).square().sum().backward()
+            optimiser.step()
+            schedule.step()
+        return [each.state_dict() for each in objects]
+
+    kept, whole, resumed = KeptParts(tmp_path, "one"), made(), made()
+    kept.save("fit", stepped(whole, 3))
+    for each, state in zip(resumed, kept.load("fit"), strict=True):
+        each.load_state_dict(state)
+    assert_same(stepped(whole, 4)[0], stepped(resumed, 4)[0])
+
+
+def test_what_is_no_part_is_refused_and_leaves_nothing(tmp_path):
+    kept = KeptParts(tmp_path, "one")
+    for wrong in (object(), {"a": {1, 2}}, np.ma.array([1])):
+        with pytest.raises(TypeError, match="no kind of value that is kept"):
+            kept.save("a", wrong)
+    assert list(kept.folder.iterdir()) == []
+
+
+def test_a_file_that_is_cut_or_changed_is_no_part(tmp_path):
+    kept, part = KeptParts(tmp_path, "one"), {"a": np.arange(3.0), "b": (1, 2)}
+    kept.save("a/b", part)
+    path = kept.path("a/b")
+    assert path.name == "a%2Fb.zip"
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        for damaged in (whole[:place], whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :]):
+            path.write_bytes(damaged)
+            found = kept.load("a/b")
+            assert found is None or assert_same(part, found) is None
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("part.json", json.dumps({"array": "0.npy"}))
+    assert kept.load("a/b") is None
+
+
+def test_parts_without_a_folder_go_with_their_object():
+    kept = KeptParts(None, "one")
+    kept.save("a", 1)
+    folder = kept.folder
+    assert kept.load("a") == 1 and folder.exists()
+    del kept
+    assert not folder.parent.exists()
+
+
+def test_a_folder_that_cannot_be_made_fails_at_once_and_all_parts_can_be_removed(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError):
+        KeptParts(tmp_path, "file")
+    kept = KeptParts(tmp_path / "runs", "one")
+    kept.save("a", 1)
+    kept.remove()
+    assert list((tmp_path / "runs").iterdir()) == [] and kept.load("a") is None
+
+
+def test_a_run_takes_up_its_finished_parts_and_says_how_far_it_is(tmp_path):
     calls, computed = [], []
 
     def run(stop=False):
@@ -55,37 +177,52 @@ def test_a_run_takes_up_its_finished_parts_and_tells_how_far_it_is(tmp_path):
             computed.append("second")
             if stop:
                 raise KeyboardInterrupt
-            return [1, 2]
+            return (1, 2)
 
-        parts = Run(FinishedParts(tmp_path, "one"), lambda *call: calls.append(call), total=4)
+        parts = Run(KeptParts(tmp_path, "one"), lambda *call: calls.append(call), total=4)
         return parts.part("a", "the first", first), parts.part("b", "the second", second, size=3)
 
     with pytest.raises(KeyboardInterrupt):
         run(stop=True)
     assert calls == [("the first", 0), ("the first", 1 / 8), ("the first", 1 / 4), ("the second", 1 / 4)]
-    assert run() == run() == ({"r2": 0.5}, [1, 2])
+    assert run() == run() == ({"r2": 0.5}, (1, 2))
     assert computed == ["first", "second", "second"] and calls[-1] == ("the second", 1)
 
 
+def power(exponent, number, report):
+    report(1, 2)
+    return number**exponent
+
+
+def rounds(n_rounds):
+    return {f"round-{number}": (f"number {number}", number, number) for number in range(1, n_rounds + 1)}
+
+
 @pytest.mark.parametrize(
-    ("runner", "told"),
+    ("runner", "expected"),
     [
         (None, [(1, 0), (1, 0.5), (1, 1), (2, 1), (2, 3), (3, 3), (3, 4.5), (3, 6)]),
         (Backwards(), [(1, 2), (3, 5), (1, 6)]),
     ],
 )
-def test_parts_come_in_their_order_whoever_does_them(tmp_path, runner, told):
-    calls, computed = [], []
+def test_parts_come_in_their_order_whoever_computes_them(tmp_path, runner, expected):
+    calls = []
+    KeptParts(tmp_path, "one").save("round-2", 4)
+    run = Run(KeptParts(tmp_path, "one"), lambda *call: calls.append(call), total=6, runner=runner)
+    assert list(run.parts(power, 2, rounds(3)).items()) == [("round-1", 1), ("round-2", 4), ("round-3", 9)]
+    assert calls == [(f"number {number}", pytest.approx(done / 6)) for number, done in expected]
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [f"round-{n}.zip" for n in (1, 2, 3)]
 
-    def power(exponent, number, report):
+
+@pytest.mark.parametrize("runner", [None, Backwards()])
+def test_more_rounds_take_up_fewer(tmp_path, runner):
+    computed = []
+
+    def squared(shared, number, report):
         computed.append(number)
-        report(1, 2)
-        return number**exponent
+        return number**2
 
-    tasks = {f"part-{number}": (f"number {number}", number, number) for number in (1, 2, 3)}
-    FinishedParts(tmp_path, "one").save("part-2", 4)
-    run = Run(FinishedParts(tmp_path, "one"), lambda *call: calls.append(call), total=6, runner=runner)
-    assert list(run.parts(power, 2, tasks).items()) == [("part-1", 1), ("part-2", 4), ("part-3", 9)]
-    assert sorted(computed) == [1, 3]
-    assert calls == [(f"number {number}", pytest.approx(done / 6)) for number, done in told]
-    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [f"part-{n}.json" for n in (1, 2, 3)]
+    for n_rounds in (2, 4, 3):
+        found = Run(KeptParts(tmp_path, "one"), None, runner=runner).parts(squared, None, rounds(n_rounds))
+        assert list(found.values()) == [number**2 for number in range(1, n_rounds + 1)]
+    assert sorted(computed) == [1, 2, 3, 4]

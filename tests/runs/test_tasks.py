@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spectrakit.runs import tasks as cluster
-from spectrakit.runs.tasks import handed, task_runner
+from spectrakit.runs.tasks import broadcast, task_runner
 
 
 @pytest.fixture
@@ -56,13 +56,13 @@ def from_start(given, task):
 
 
 def test_what_is_given_travels_in_a_file_that_is_gone_afterwards(threads, tmp_path):
-    path = tmp_path / "given.pickle"
+    path = tmp_path / "shared.pickle"
     for start in (10, 20):
-        with task_runner(threads) as run, handed(run, from_start, {"start": start}, path) as function:
+        with task_runner(threads) as run, broadcast(run, from_start, {"start": start}, path) as function:
             assert list(tmp_path.iterdir()) == [path]
             assert sorted(run(function, [1, 2])) == [(0, (start + 1, 1)), (1, (start + 2, 1))]
         assert not path.exists()
-    with task_runner() as run, handed(run, from_start, {"start": 30}, path) as function:
+    with task_runner() as run, broadcast(run, from_start, {"start": 30}, path) as function:
         assert list(run(function, [1])) == [(0, (31, 1))] and not path.exists()
 
 

@@ -31,6 +31,11 @@ class Layout:
         """Notebooks with outputs, each beside the key of what it was run from."""
         return self.build / "executed"
 
+    @property
+    def work(self):
+        """Copies of the notebooks to write in; git does not see them, and nothing removes or overwrites them."""
+        return self.root / "work"
+
     def chapters(self):
         """Sources of the chapters in reading order."""
         return sorted(path for path in self.book.glob("*.py") if re.match(r"\d\d_\w+$", path.stem))

@@ -9,7 +9,7 @@ import pytest
 from spectrakit import ledger
 from spectrakit.models.cnn import CNNConfig
 from spectrakit.resources import data_path
-from spectrakit.runs import parts as finished
+from spectrakit.runs import former as finished
 from spectrakit.runs.tasks import task_runner
 from spectrakit.studies.libs import protocol as libs
 from spectrakit.studies.libs import run as libs_record
