@@ -144,6 +144,24 @@ def test_percent_a_missing_end_and_missing_targets_are_told(run, made, tmp_path)
     ]
 
 
+def test_a_column_of_groups_that_is_added_gives_other_scores_in_the_same_folder(run, tmp_path):
+    """A memory of 12 soils, each scanned three times: without groups a nearest soil is always its own replicate."""
+    random, axis = np.random.default_rng(0), np.arange(400, 2500.0, 10)
+    axis[-1] = 2499
+    spectra = np.repeat(random.uniform(0.2, 0.6, (12, 1)) + random.normal(0, 0.05, (12, len(axis))), 3, axis=0)
+    frame = pd.DataFrame(spectra + random.normal(0, 1e-4, spectra.shape), columns=[f"{nm:g}" for nm in axis])
+    frame.insert(0, "ph", np.repeat(random.uniform(4, 8, 12), 3))
+    frame.insert(0, "sample_id", [f"s{i}" for i in range(36)])
+    arguments = ("transfer", "soils.csv", "--target", "ph", "--rounds", 2, "-o", "result.json")
+    scores = []
+    for columns in ({}, {"group": np.repeat(np.arange(12), 3)}):
+        frame.assign(**columns).to_csv(tmp_path / "soils.csv", index=False)
+        assert run(*arguments)[0] == 0
+        records = pd.read_json(tmp_path / "result.json")
+        scores.append(records[records["model"] == "pls"]["r2"].mean())
+    assert scores[0] > 0.9 and scores[1] < 0.2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -19,7 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "fit_between_laboratories",
         ],
         "plain": ["CNNRegressor", "initial_network"],
-        "pretrained": ["FeatureRidge", "PretrainedRegressor", "told"],
+        "pretrained": ["FeatureRidge", "PretrainedRegressor", "with_axis"],
         "pretraining": ["ONE_CYCLE", "PAPER", "Recipe", "fit_network", "predict", "watched_rows"],
         "stacked": ["StackedNetworks", "fit_stacked", "networks_per_chunk"],
         "transfer": ["FineTunedNetwork", "ScratchNetwork"],

@@ -1,0 +1,113 @@
+"""The commands of the three studies."""
+
+from pathlib import Path
+from textwrap import fill
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from spectrakit.cli.terminal import RUNS, Scheduler, Seed, long_run, refuse_no_place
+
+StudyName = Annotated[Literal["libs", "gejiu", "mir"], typer.Argument(help="Which study.", metavar="STUDY")]
+# Studies that take measured spectra with --data.
+WITH_DATA = ("gejiu",)
+# Results that the summary of a ledger lists.
+N_LISTED = 10
+
+
+def replicate(
+    study: StudyName,
+    profile: Annotated[
+        Literal["quick", "paper"], typer.Option(help="quick: a look; paper: the counts of the study.")
+    ] = "quick",
+    seed: Seed = 0,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="gejiu only: measured spectra, in FOLDER/lucas and FOLDER/gejiu."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write the record here, as JSON for `ledger --results`.")
+    ] = None,
+    scheduler: Scheduler = None,
+):
+    """Run a study from spectra, simulated where no data are given, to its results; a stopped run goes on."""
+    import json
+    from importlib import import_module
+
+    import torch
+
+    from spectrakit.files import written_whole
+    from spectrakit.ledger import as_table, ledger_frame, load_published
+
+    refuse_no_place(output)
+    measured = {} if data is None else {"data": _measured_folder(study, data)}
+    module = import_module(f"spectrakit.studies.{study}.run")
+    # The networks are small: a second thread would wait for the first more than it works.
+    torch.set_num_threads(1)
+    with long_run(f"{study}, {profile} profile", scheduler) as run:
+        outcomes = module.replicate(profile, seed, RUNS / study, **run, **measured)
+    record = module.record(outcomes, load_published(study), profile, seed)
+    Console().print(as_table(module.score_frame(outcomes), f"{study}: scores by task and model"))
+    print(f"beside the paper: {_counts(ledger_frame(study, record['results'])['verdict'])}")
+    if output is not None:
+        with written_whole(output) as part:
+            Path(part).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        print(f"{output}: {len(record['results'])} results of the {profile} profile, seed {seed}")
+    if "hybrid" in outcomes:
+        print(f"{outcomes['hybrid']['file']}: {outcomes['hybrid']['rows']:,} samples, measured and imputed")
+
+
+def ledger(
+    study: StudyName,
+    results: Annotated[Path | None, typer.Option(help="A record of `replicate`; by default the kit's own.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Show every figure, and every finding with its reason.")] = False,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write every figure here, as CSV.")] = None,
+):
+    """Show what a study published beside what its rebuild gives, and what does not agree inside the paper."""
+    from spectrakit.ledger import as_table, inconsistencies_frame, ledger_frame, load_results
+
+    refuse_no_place(csv)
+    record = load_results(study, results)
+    frame, findings, console = ledger_frame(study, record["results"]), inconsistencies_frame(study), Console()
+    if full:
+        figures = frame.drop(columns=["kind", "what", "note", "where"])
+        console.print(as_table(figures, f"{study}: published and ours"))
+        console.print(as_table(findings, f"{study}: inside the paper"))
+    else:
+        _print_differences(frame, record["results"])
+        print(f"\nInside the paper: {_counts(findings['standing'])}")
+        for item in findings[findings["standing"] != "fits"].itertuples():
+            print(fill(f"  {item.standing}: {item.title}", 80, subsequent_indent="    "))
+        print()
+    if csv is not None:
+        frame.to_csv(csv)
+        print(f"{csv}: {len(frame)} figures")
+    provenance = record["provenance"]
+    print(_counts(frame["verdict"]))
+    print(f"ours: {provenance['profile']} profile, seed {provenance['seed']}, commit {provenance['commit']}")
+
+
+def _print_differences(frame, results):
+    """The figures that differ most from those published, in lines of at most 80 columns."""
+    from spectrakit.ledger import largest_differences
+
+    listed = largest_differences(frame, results, N_LISTED)
+    n_differ = (frame["verdict"] == "differs").sum()
+    print(f"Differ most ({len(listed)} of {n_differ} that differ), published and ours:")
+    for item in listed.itertuples():
+        print(f"  {item.Index:<42.42} {item.published:>16.16} {item.ours:>18.18}")
+
+
+def _counts(values):
+    """'3 agrees, 1 differs' of a column."""
+    return ", ".join(f"{count} {value}" for value, count in values.value_counts().items())
+
+
+def _measured_folder(study, data):
+    """The folder of measured spectra; ValueError where the study takes none, or where there is no such folder."""
+    if study not in WITH_DATA:
+        raise ValueError(f"--data: {study} takes no measured spectra here, only {', '.join(WITH_DATA)} does")
+    if not data.is_dir():
+        raise ValueError(f"{data}: there is no such folder of measured spectra")
+    return data
