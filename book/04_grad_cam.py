@@ -326,7 +326,7 @@ published = ledger.load_published("libs")
 found = study.named_lines_frame(published)
 findings = ["no such line", "too faint", "faint", "strong enough"]
 found["finding"] = pd.cut(
-    found["relative_strength"], [-1, 0, ledger.LINE_LEANS, ledger.LINE_AGREES, np.inf], labels=findings
+    found["relative_strength"], [-1, 0, ledger.MIN_LINE_SAME_DIRECTION, ledger.MIN_LINE_AGREES, np.inf], labels=findings
 )
 labels = {"line": "Named", "finding": "Finding", "window": "Window", "strongest_nm": "In the table (nm)"}
 labels |= {"relative_strength": "Strength", "depth": "Optical depth"}

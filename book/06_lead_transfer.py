@@ -472,7 +472,7 @@ figures.show_table(shown, "Two scales, recorded run: R² and RMSE on each, then 
 # is the RMSE in ln Pb at the median of 232 mg/kg? Compare with the 0.59 that the logarithm has.
 
 # %%
-implied = study.CHECKS["boxcox_exponent"](published)
+implied = ledger.load_published("gejiu")["inconsistencies"]["boxcox_exponent"]["figures"]
 print(f"λ = {implied['exponent']:.3f}")
 answer = None
 
@@ -700,7 +700,7 @@ shared.append(shared_peaks("ph", "pb", [(a, a) for a in range(n_rounds)]))
 # %%
 wide = extras["shap_windows"].pivot(index=["target", "round"], columns="window_nm", values="share")
 windows = {name: wide.loc[name].to_numpy() for name in ("ph", "pb")}
-agree = [explain.pairwise_agreement(own)["spearman"].mean() for own in windows.values()]
+agree = [explain.map_agreement(own[:, None])[0] for own in windows.values()]
 agree.append(np.mean([explain.rank_correlation(*pair) for pair in zip(*windows.values(), strict=True)]))
 pairs = ["pH and pH, other rounds", "lead and lead, other rounds", "pH and lead, the same round"]
 table = pd.DataFrame({"Two networks": pairs, "Rank correlation of profiles": agree, "Peaks shared": shared})

@@ -17,12 +17,11 @@
 import pandas as pd
 
 from spectrakit import ledger
-from spectrakit.studies import libs as study
 from spectrakit.teaching import figures
 
 record, published = ledger.load_results("libs"), ledger.load_published("libs")
 judged = ledger.ledger_frame("libs", record["results"])
-kinds = pd.Series({name: entry["kind"] for name, entry in published["entries"].items()})
+kinds = pd.Series([entry["kind"] for entry in published["entries"].values()])
 print(f"{published['title']}: {len(kinds)} entries")
 print(", ".join(f"{n} of kind '{kind}'" for kind, n in kinds.value_counts().items()))
 
@@ -65,9 +64,8 @@ print(f"normalised by {provenance['config']['normalise']}, scaled: {provenance['
 # Read a verdict beside the two numbers, never alone.
 
 # %%
-kind = judged.index.map(kinds).map({"result": "Results", "ordering": "Orderings", "line": "Lines"})
-counts = pd.crosstab(kind, judged["verdict"]).reindex(columns=list(figures.VERDICT_COLOURS), fill_value=0)
-counts = counts.loc[["Results", "Orderings", "Lines"]].rename_axis("Claims").assign(all=counts.sum(axis=1))
+kind = judged["kind"].map({"result": "Results", "ordering": "Orderings", "line": "Lines"})
+counts = ledger.verdict_counts(kind, judged["verdict"]).rename_axis("Claims")
 counts.columns = [str(name).capitalize() for name in counts.columns]
 figures.show_table(counts.reset_index(), "How many claims got which verdict")
 
@@ -162,7 +160,8 @@ def inconsistency_table(standing, caption):
     return figures.show_table(shown, caption, wide=list(shown.columns))
 
 
-print(f"{len(study.CHECKS)} of {len(ledger.inconsistencies_frame('libs'))} texts hold computed figures")
+checks = published["inconsistencies"].values()
+print(f"{sum('figures' in check for check in checks)} of {len(checks)} texts hold computed figures")
 inconsistency_table("contradiction", "Contradictions")
 
 # %%

@@ -19,15 +19,14 @@ import numpy as np
 import pandas as pd
 
 from spectrakit import ledger
-from spectrakit.studies import gejiu as study
 from spectrakit.teaching import figures
 
 record, published = ledger.load_results("gejiu"), ledger.load_published("gejiu")
-entries = published["entries"]
+entries, checks = published["entries"], published["inconsistencies"]
 kinds = {"input": "Inputs", "setting": "Settings", "result": "Results", "ordering": "Orderings"}
 kinds |= {"wavelength": "Wavelengths", "quoted": "Quoted"}
 judged = ledger.ledger_frame("gejiu", record["results"], tuple(kinds))
-kind = pd.Series({name: kinds[entry["kind"]] for name, entry in entries.items()})
+kind = judged["kind"].map(kinds)
 print(f"{published['title']}: {len(entries)} entries")
 print(", ".join(f"{n} {name.lower()}" for name, n in kind.value_counts().items()))
 
@@ -60,10 +59,10 @@ print(f"{provenance['config']['unknown_share']:.0%} of the lead score cannot be 
 # %%
 tuned = "pls_pb|svm_pb|svm_above_pls|svm_below_pls|r2_max.direct"
 of_baselines = judged.index.str.contains(tuned) & ~judged.index.str.contains("resnet")
-sort = kind.loc[judged.index].where(~of_baselines, "Scores that were tuned to")
-counts = pd.crosstab(sort, judged["verdict"]).reindex(columns=list(figures.VERDICT_COLOURS), fill_value=0)
+sort = kind.where(~of_baselines, "Scores that were tuned to")
+counts = ledger.verdict_counts(sort, judged["verdict"])
 order = ["Inputs", "Settings", "Scores that were tuned to", "Results", "Orderings", "Wavelengths", "Quoted"]
-counts = counts.loc[order].rename_axis("Claims").assign(all=counts.sum(axis=1))
+counts = counts.loc[order].rename_axis("Claims")
 counts.columns = [str(name).capitalize() for name in counts.columns]
 figures.show_table(counts.reset_index(), "How many claims got which verdict")
 
@@ -87,7 +86,7 @@ def ledger_table(rows, caption):
     return figures.show_table(shown.assign(Ours=rows["ours"], Why=rows["why"]), caption, wide=["Claim", "Why"])
 
 
-results = judged[kind.loc[judged.index] == "Results"]
+results = judged[kind == "Results"]
 is_band = results.index.str.startswith("band")
 is_score = ~is_band & ~results.index.str.startswith("difference")
 ledger_table(results[is_score], "Scores")
@@ -105,7 +104,7 @@ ledger_table(results[results.index.str.startswith("difference")], "Differences o
 # the rounds. Rounds share their soils, so the share says how stable an ordering is on these soils, not on others.
 
 # %%
-ledger_table(judged[kind.loc[judged.index] == "Orderings"], "Claimed orderings")
+ledger_table(judged[kind == "Orderings"], "Claimed orderings")
 
 # %% [markdown]
 # ## Wavelengths
@@ -117,7 +116,7 @@ ledger_table(judged[kind.loc[judged.index] == "Orderings"], "Claimed orderings")
 # ours.
 
 # %%
-named = judged[kind.loc[judged.index] == "Wavelengths"]
+named = judged[kind == "Wavelengths"]
 ledger_table(named.assign(published=named["published"] + " nm", unit=""), "Wavelengths named in the SHAP section")
 
 # %%
@@ -129,10 +128,10 @@ ledger_table(results[is_band], "What named wavelengths are laid to: distance to 
 # What we took over, for completeness. That these agree shows that the rebuild was built as announced, and no more.
 
 # %%
-ledger_table(judged[kind.loc[judged.index] == "Inputs"], "Samples and statistics")
+ledger_table(judged[kind == "Inputs"], "Samples and statistics")
 
 # %%
-rows = judged[kind.loc[judged.index] == "Settings"]
+rows = judged[kind == "Settings"]
 compared = rows["ours"] != ""
 print(f"{len(rows)} settings, {compared.sum()} of which can be read off a run")
 ledger_table(rows[compared], "Settings of spectra, network and models that a run can show")
@@ -144,7 +143,7 @@ figures.show_table(
 )
 
 # %%
-quoted = judged[kind.loc[judged.index] == "Quoted"]
+quoted = judged[kind == "Quoted"]
 shown = quoted[["what", "published", "where"]].set_axis(["Figure", "Value", "Where"], axis=1)
 figures.show_table(shown, "Figures of other studies that the paper compares itself with", wide=["Figure", "Where"])
 
@@ -164,9 +163,9 @@ figures.show_table(shown, "Figures of other studies that the paper compares itse
 # And deviation = RMSE × RPD: one target must give one deviation, whichever model predicts it.
 
 # %%
-implied, spread = study.CHECKS["rpd_identity"](entries), study.CHECKS["implied_spread"](entries)
+implied, spread = checks["rpd_identity"]["figures"], checks["implied_spread"]["figures"]
 rows = []
-for row in study.ROWS:
+for row in (name.removeprefix("r2.") for name in entries if name.startswith("r2.")):
     values = [entries[f"{metric}.{row}"]["value"] for metric in ("r2", "rmse", "rpd")]
     key = row.replace(".", "_")
     rows.append(
@@ -189,22 +188,20 @@ figures.show_table(pd.DataFrame(rows, columns=heads), "RPD as printed and as R²
 # Pb can be in any of them. Base 10 divides both limits by 2.30.
 
 # %%
-limits = study.CHECKS["natural_logarithms"](entries)
+limits, error = checks["natural_logarithms"]["figures"], entries["rmse.resnet_ph_pb"]["value"]
 print(f"deviation of ln Pb in any distribution with these statistics: {limits['low']:.2f} to {limits['high']:.2f}")
 print(f"deviation of log10 Pb: {limits['low_10']:.2f} to {limits['high_10']:.2f}")
 print(f"deviation that the four models imply: {limits['spread_low']:.2f} to {limits['spread_high']:.2f}")
 inside = limits["low"] <= limits["spread_low"] and limits["spread_high"] <= limits["high"]
 above = limits["spread_low"] > limits["high_10"]
 print(f"all within the limits of ln: {inside}; all above those of log10: {above}")
-print(
-    f"an RMSE of {limits['rmse_resnet_ph_pb']} is then a factor of {np.exp(limits['rmse_resnet_ph_pb']):.2f} in mg/kg"
-)
+print(f"an RMSE of {error} is then a factor of {np.exp(error):.2f} in mg/kg")
 
 # %% [markdown]
 # ### Early stopping without a set to look at
 
 # %%
-found = study.CHECKS["early_stopping"](entries)
+found = checks["early_stopping"]["figures"]
 print(f"training and test set leave {found['left']} % of the samples for a third one")
 print(f"a fifth of the training side would be {found['held']} soils, with {found['fitted']} left to fit")
 
@@ -227,7 +224,7 @@ def inconsistency_table(standing, caption):
     return figures.show_table(shown, caption, wide=list(shown.columns))
 
 
-print(f"{len(study.CHECKS)} of {len(ledger.inconsistencies_frame('gejiu'))} texts hold computed figures")
+print(f"{sum('figures' in check for check in checks.values())} of {len(checks)} texts hold computed figures")
 inconsistency_table("contradiction", "Contradictions")
 
 # %%

@@ -18,14 +18,13 @@
 import pandas as pd
 
 from spectrakit import ledger
-from spectrakit.studies import mir as study
 from spectrakit.teaching import figures
 
 record, published = ledger.load_results("mir"), ledger.load_published("mir")
 entries = published["entries"]
 kinds = {"input": "Inputs", "setting": "Settings", "result": "Results", "ordering": "Orderings"}
 judged = ledger.ledger_frame("mir", record["results"], tuple(kinds))
-kind = pd.Series({name: kinds[entry["kind"]] for name, entry in entries.items()})
+kind = judged["kind"].map(kinds)
 print(f"{published['title']}: {len(entries)} entries")
 print(", ".join(f"{n} {name.lower()}" for name, n in kind.value_counts().items()))
 print(f"{sum('value' not in entry for entry in entries.values())} of them are things that the abstract does not say")
@@ -52,15 +51,12 @@ print(f"splits by site: {profile['n_rounds']}; harmonised by {provenance['config
 # are. No model was looked at when the simulator was made, and nothing was tuned to a score.
 
 # %%
-counts = pd.crosstab(kind.loc[judged.index], judged["verdict"]).reindex(
-    columns=list(figures.VERDICT_COLOURS), fill_value=0
-)
-counts = counts.reindex(list(kinds.values())).rename_axis("Claims").assign(all=lambda found: found.sum(axis=1))
+counts = ledger.verdict_counts(kind, judged["verdict"]).rename_axis("Claims")
 counts.columns = [str(name).capitalize() for name in counts.columns]
 figures.show_table(counts.reset_index(), "How many claims got which verdict")
 
 # %%
-implied = study.CHECKS["implied_spread"](entries)
+implied = published["inconsistencies"]["implied_spread"]["figures"]
 rows = []
 for target, name in (("c", "carbon"), ("om", "organic matter")):
     ours = library["targets"][target]
@@ -90,7 +86,7 @@ def ledger_table(rows, caption, wide=("Claim", "Why")):
     return figures.show_table(shown, caption, wide=wide)
 
 
-results = judged[kind.loc[judged.index] == "Results"]
+results = judged[kind == "Results"]
 open_ones = results["verdict"] == "cannot be assessed"
 ledger_table(results[~open_ones], "Results that can be judged")
 
@@ -104,7 +100,7 @@ ledger_table(results[open_ones], "Results that cannot be assessed, with ours whe
 # out in its turn, on which PLS errs less with the study's harmonisation than without.
 
 # %%
-ledger_table(judged[kind.loc[judged.index] == "Orderings"], "Claimed orderings")
+ledger_table(judged[kind == "Orderings"], "Claimed orderings")
 
 # %% [markdown]
 # ## Inputs and settings
@@ -113,7 +109,7 @@ ledger_table(judged[kind.loc[judged.index] == "Orderings"], "Claimed orderings")
 # to ask the authors.
 
 # %%
-taken = judged[kind.loc[judged.index].isin(["Inputs", "Settings"])]
+taken = judged[kind.isin(["Inputs", "Settings"])]
 unstated = taken["verdict"] == "cannot be assessed"
 wide = ["Claim", "Published", "Ours"]
 ledger_table(taken[~unstated], "What the abstract says of samples, spectra and models", wide)
@@ -142,7 +138,8 @@ def check_table(standing, caption):
 
 
 standings = checks["standing"].value_counts()
-print(f"{len(checks)} texts, {len(study.CHECKS)} of which hold computed figures")
+n_computed = sum("figures" in check for check in published["inconsistencies"].values())
+print(f"{len(checks)} texts, {n_computed} of which hold computed figures")
 print(", ".join(f"{count} {name}" for name, count in standings.items()), end="")
 print("" if "contradiction" in standings else "; no contradiction")
 check_table("fits", "Checked, and found to fit")

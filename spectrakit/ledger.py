@@ -1,17 +1,18 @@
-"""What did a study publish, what did the rebuild find, and do the two agree?
+"""What a study published beside what its rebuild gives, each pair with a verdict.
 
 The published side is data/published/<study>.yml. Ours is data/recorded/<study>-paper.json, which the study writes:
 
     {"provenance": {"profile": "paper", "config": {...}, "seed": 0, "commit": "...", "version": "0.1.0"},
      "results": {"r2.ca.high": {"value": 0.91, "sd": 0.02, "n": 10, "note": "ten repeats, pooled"}, ...}}
 
-The ids are those of the yml. `value` is null where there is none and `note` then says why; `sd`, `n` and `note`
+The ids are those of the yml. `value` is null where there is none, and `note` then says why; `sd`, `n` and `note`
 may be left out. What `value` means for an ordering, a line or a wavelength is written at the head of the yml.
 """
 
 import json
 import math
 from pathlib import Path
+from string import Formatter
 from typing import NamedTuple
 
 import pandas as pd
@@ -20,46 +21,44 @@ from rich.markup import escape
 from rich.table import Table
 
 from spectrakit.resources import data_path
-from spectrakit.studies import gejiu as gejiu_published
-from spectrakit.studies import libs as libs_published
-from spectrakit.studies import mir as mir_published
-from spectrakit.studies import text_with_figures
 
-CHECKS = {"libs": libs_published.CHECKS, "gejiu": gejiu_published.CHECKS, "mir": mir_published.CHECKS}
 PROVENANCE = ("profile", "config", "seed", "commit", "version")
+VERDICTS = ("agrees", "same direction", "differs", "cannot be assessed")
 # An ordering agrees when it holds in nine of ten repeats; it points the same way when it holds in more than half.
-ORDERING_AGREES, ORDERING_LEANS = 0.9, 0.5
-SHARES = ("ordering", "wavelength")  # kinds of which ours is a share of repeats
+MIN_SHARE_AGREES, MIN_SHARE_SAME_DIRECTION = 0.9, 0.5
+SHARES = {"ordering": "holds", "wavelength": "among the highest"}  # kinds of which ours is a share of repeats
 # A line counts from a hundredth of the strongest line's emissivity. Below one count of a 16-bit detector that the
 # strongest line fills, it might as well not be there.
-LINE_AGREES, LINE_LEANS = 0.01, 2**-16
+MIN_LINE_AGREES, MIN_LINE_SAME_DIRECTION = 0.01, 2**-16
 
 
 class Verdict(NamedTuple):
-    """One of 'agrees', 'same direction', 'differs', 'cannot be assessed', and why."""
+    """One of VERDICTS, and why."""
 
     verdict: str
     why: str
 
 
 def load_published(study):
-    """The published side of a study: a dict with title, entries (by id) and inconsistencies (a list).
+    """Return the published side of a study: a dict with title, entries and inconsistencies, the two last dicts by id.
 
-    Raises ValueError for a study without published figures or for an id given twice.
+    Raises ValueError for a study without published figures, or for an id of an entry that is given twice.
     """
     path = data_path("published", f"{study}.yml")
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yml")))
         raise ValueError(f"no published figures for the study '{study}'; there are: {known}")
-    published = yaml.safe_load(path.read_text(encoding="utf-8"))
-    entries = {entry["id"]: entry for entry in published["entries"]}
-    if len(entries) < len(published["entries"]):
+    # The loader of libyaml takes a tenth of the time.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    published = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+    by_id = {part: {item["id"]: item for item in published[part]} for part in ("entries", "inconsistencies")}
+    if len(by_id["entries"]) < len(published["entries"]):
         raise ValueError(f"{path.name}: an id is given twice")
-    return published | {"entries": entries}
+    return published | by_id
 
 
 def load_results(study, path=None):
-    """Our side of a study: a dict with provenance and results (by id), see the head of this module.
+    """Return our side of a study: a dict with provenance and results (by id), see the head of this module.
 
     path : the file, by default data/recorded/<study>-paper.json
     Raises FileNotFoundError, or ValueError for a file that is not such a record, or an id that was not published.
@@ -78,17 +77,17 @@ def load_results(study, path=None):
     missing = [key for key in PROVENANCE if key not in provenance]
     if missing:
         raise ValueError(f"{path.name}: its provenance lacks {', '.join(missing)}")
-    shapeless = [key for key, result in results.items() if not isinstance(result, dict)]
-    if shapeless:
-        raise ValueError(f"{path.name}: result '{shapeless[0]}' is not of the form {{'value': ...}}")
-    unknown = sorted(set(record["results"]) - set(load_published(study)["entries"]))
-    if unknown:
-        raise ValueError(f"{path.name}: '{unknown[0]}' is not an id of {study}.yml ({len(unknown)} such)")
+    entries = load_published(study)["entries"]
+    for key, result in results.items():
+        if not isinstance(result, dict):
+            raise ValueError(f"{path.name}: result '{key}' is not of the form {{'value': ...}}")
+        if key not in entries:
+            raise ValueError(f"{path.name}: '{key}' is not an id of {study}.yml")
     return record
 
 
 def judge(entry, ours):
-    """The verdict on one published entry; all rules stand here.
+    """Return the verdict on one published entry; all rules stand here.
 
     entry : of the published yml; ours : {value, sd, n, note} or None
 
@@ -115,16 +114,14 @@ def judge(entry, ours):
             same = abs(value - entry["value"]) <= entry["tolerance"] * abs(entry["value"])
         return Verdict("agrees", "the same") if same else Verdict("differs", "not the same")
     if kind in SHARES:
-        holds = "holds" if kind == "ordering" else "among the highest"
-        return _graded(value, ORDERING_AGREES, ORDERING_LEANS, f"{holds} in {value:.0%} of repeats")
+        return _graded(value, MIN_SHARE_AGREES, MIN_SHARE_SAME_DIRECTION, f"{SHARES[kind]} in {value:.0%} of repeats")
     if kind == "line":
         why = f"{value:.2g} of the strongest line" if value > 0 else "no such line"
-        return _graded(value, LINE_AGREES, LINE_LEANS, why)
+        return _graded(value, MIN_LINE_AGREES, MIN_LINE_SAME_DIRECTION, why)
     if "bound" in entry:
         holds = value >= entry["value"] if entry["bound"] == "at_least" else value <= entry["value"]
         return Verdict("agrees" if holds else "differs", f"{entry['bound'].replace('_', ' ')} {entry['value']}")
-    sd = ours.get("sd")
-    return _judge_number(entry, value, sd / math.sqrt(ours.get("n") or 1) if _is_finite(sd) else 0)
+    return _judge_number(entry, value, ours)
 
 
 def ledger_frame(study, results=None, kinds=("result", "ordering", "line", "wavelength")):
@@ -132,33 +129,53 @@ def ledger_frame(study, results=None, kinds=("result", "ordering", "line", "wave
 
     results : mapping id -> {value, sd, n, note}, by default what is recorded for the study
     kinds : which kinds of entry; 'setting', 'input' and 'quoted' may be added
-    Returns a DataFrame indexed by id: what, element, range, unit, published, ours, verdict, why, note, where.
+    Returns a DataFrame indexed by id: kind, what, element, range, unit, published, ours, verdict, why, note, where.
     """
     results = load_results(study)["results"] if results is None else results
     rows = []
     for entry in load_published(study)["entries"].values():
-        if entry["kind"] not in kinds:
-            continue
-        ours = results.get(entry["id"])
-        rows.append(
-            {key: entry.get(key, "") for key in ("id", "what", "element", "range", "unit")}
-            | {"published": _published_text(entry), "ours": _ours_text(entry, ours)}
-            | judge(entry, ours)._asdict()
-            | {"note": (ours or {}).get("note") or "", "where": entry["where"]}
-        )
+        if entry["kind"] in kinds:
+            ours = results.get(entry["id"]) or {}
+            rows.append(
+                {key: entry.get(key, "") for key in ("id", "kind", "what", "element", "range", "unit")}
+                | {"published": _published_text(entry), "ours": _ours_text(entry, ours)}
+                | judge(entry, ours)._asdict()
+                | {"note": ours.get("note") or "", "where": entry["where"]}
+            )
     return pd.DataFrame(rows).set_index("id")
 
 
+def largest_differences(frame, study, results, n_listed):
+    """The rows of a `ledger_frame` whose verdict is 'differs', the largest differences first, at most so many.
+
+    A difference is relative to the published number; of a share of repeats, or a line, it is what it lacks of 1.
+    """
+    entries, names = load_published(study)["entries"], frame.index[frame["verdict"] == "differs"]
+    ours, published = (pd.Series([of[name].get("value") for name in names], names) for of in (results, entries))
+    relative = ((ours - published) / published).where(~frame["kind"][names].isin([*SHARES, "line"]), 1 - ours)
+    return frame.loc[relative.astype(float).abs().nlargest(n_listed).index]
+
+
+def verdict_counts(kinds, verdicts):
+    """How many claims of each kind got which verdict: DataFrame of kinds by VERDICTS, and `all`.
+
+    kinds, verdicts : columns of `ledger_frame`; the kinds may be named anew, and come in the order of their first claim
+    """
+    counts = pd.crosstab(kinds, verdicts).reindex(index=kinds.unique(), columns=list(VERDICTS), fill_value=0)
+    return counts.assign(all=counts.sum(axis=1))
+
+
 def inconsistencies_frame(study):
-    """What does not agree inside the paper itself, and what was found to fit, with figures computed from it.
+    """What agrees and does not agree inside the paper itself, with the figures that follow from it.
 
     Returns a DataFrame indexed by id: standing ('contradiction', 'unclear' or 'fits'), title, text, where.
     """
     published = load_published(study)
-    entries, rows = published["entries"], []
-    for item in published["inconsistencies"]:
-        figures = CHECKS[study][item["id"]](entries) if item["id"] in CHECKS[study] else {}
-        rows.append(item | {"text": text_with_figures(item["text"], entries, figures)})
+    values = {name: entry.get("value") for name, entry in published["entries"].items()}
+    rows = [
+        item | {"text": _DottedNames().vformat(item["text"], (), values | item.get("figures", {}))}
+        for item in published["inconsistencies"].values()
+    ]
     return pd.DataFrame(rows).set_index("id")[["standing", "title", "text", "where"]]
 
 
@@ -172,7 +189,15 @@ def as_table(frame, title):
     return table
 
 
-def _judge_number(entry, value, standard_error):
+class _DottedNames(Formatter):
+    """Looks a field of a text up by its whole name, where Python would look for attributes behind a dot."""
+
+    def get_field(self, name, args, kwargs):
+        return kwargs[name], name
+
+
+def _judge_number(entry, value, ours):
+    standard_error = ours["sd"] / math.sqrt(ours.get("n") or 1) if _is_finite(ours.get("sd")) else 0
     combined = 2 * math.hypot(entry.get("sd", 0), standard_error)
     allowed = max(combined, entry.get("tolerance", 0) * abs(entry["value"]))
     difference = value - entry["value"]
@@ -183,10 +208,10 @@ def _judge_number(entry, value, standard_error):
     return Verdict("same direction" if supports else "differs", why)
 
 
-def _graded(value, agrees, leans, why):
+def _graded(value, agrees, same_direction, why):
     if value >= agrees:
         return Verdict("agrees", why)
-    return Verdict("same direction" if value > leans else "differs", why)
+    return Verdict("same direction" if value > same_direction else "differs", why)
 
 
 def _is_finite(value):
@@ -201,11 +226,9 @@ def _published_text(entry):
 
 
 def _ours_text(entry, ours):
-    if not ours or not _is_finite(ours.get("value")):
+    if not _is_finite(ours.get("value")):
         return ""
-    if entry["kind"] in SHARES:
-        return f"{ours['value']:.0%}"
-    return _number_text(ours["value"], ours.get("sd"), ".4g")
+    return f"{ours['value']:.0%}" if entry["kind"] in SHARES else _number_text(ours["value"], ours.get("sd"), ".4g")
 
 
 def _number_text(value, sd, digits):

@@ -25,7 +25,7 @@ ORDER = {
     ],
     "simulate": [{"instruments"}, {"libs", "soils"}, {"library"}],
     "workflows": [{"transfer"}, {"harmonise", "impute"}],
-    "studies": [{"published"}, {"libs", "gejiu", "mir"}],
+    "studies": [{"libs", "gejiu", "mir"}],
     "teaching": [{"exercises", "figures"}, {"widgets"}],
 }
 RANK = {room: {name: rank for rank, names in enumerate(order) for name in names} for room, order in ORDER.items()}

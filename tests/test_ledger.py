@@ -1,18 +1,16 @@
 import io
 import json
 import re
+from collections import Counter
 
 import pytest
 from rich.console import Console
 
 from spectrakit import ledger
 
-ENTRIES = ledger.load_published("libs")["entries"]
+PUBLISHED = {study: ledger.load_published(study)["entries"] for study in ("libs", "gejiu", "mir")}
+ENTRIES = PUBLISHED["libs"]
 PROVENANCE = {"profile": "paper", "config": {}, "seed": 0, "commit": "abc", "version": "0.1.0"}
-
-
-def verdict(entry_id, value, **ours):
-    return ledger.judge(ENTRIES[entry_id], {"value": value, **ours}).verdict
 
 
 def written(folder, record):
@@ -21,92 +19,116 @@ def written(folder, record):
     return path
 
 
-def test_every_kind_is_there_in_full():
-    kinds = [entry["kind"] for entry in ENTRIES.values()]
-    counts = {kind: kinds.count(kind) for kind in ("result", "ordering", "line")}
-    assert counts == {"result": 54, "ordering": 42, "line": 26}
-    assert {"setting", "input", *counts} == set(kinds)
+@pytest.mark.parametrize(
+    ("study", "counts"),
+    [
+        ("libs", {"input": 19, "setting": 48, "result": 54, "ordering": 42, "line": 26}),
+        ("gejiu", {"input": 32, "setting": 50, "result": 36, "quoted": 10, "ordering": 27, "wavelength": 18}),
+        ("mir", {"input": 8, "setting": 13, "result": 23, "ordering": 4}),
+    ],
+)
+def test_every_kind_is_there_in_full(study, counts):
+    assert Counter(entry["kind"] for entry in PUBLISHED[study].values()) == counts
 
 
-def test_entries_are_complete():
-    for entry_id, entry in ENTRIES.items():
+@pytest.mark.parametrize("study", PUBLISHED)
+def test_entries_are_complete(study):
+    for entry_id, entry in PUBLISHED[study].items():
         assert entry["what"] and entry["where"], entry_id
         assert re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+)*", entry_id)
+        numeric = "better" in entry and ("sd" in entry or "tolerance" in entry)
         if entry["kind"] == "result" and "unassessable" not in entry:
-            numeric = "better" in entry and ("sd" in entry or "tolerance" in entry)
             assert numeric != ("bound" in entry), entry_id
-        for part in ("ca", "mg", "na"):
-            if part in entry_id.split(".") and entry["kind"] in ("result", "ordering"):
-                assert entry["element"].lower() == part and entry["range"] in entry_id.split(".")
+        if entry["kind"] == "wavelength":
+            assert entry_id == f"wavelength.{entry['element'].lower()}.{entry['value']}"
+        named = {"ca", "mg", "na", "c", "om"} & set(entry_id.split("."))
+        if named and (study == "mir" or entry["kind"] in ("result", "ordering")):
+            assert named == {entry["element"].lower()}, entry_id
+            assert study == "mir" or entry["range"] in entry_id.split(".")
 
 
-def test_published_numbers_stand_in_the_paper(shared):
-    text = (shared / "papers" / "libs.txt").read_text(encoding="utf-8")
-    # These are counts of things listed, numbers in words, or a reading of ours that says so.
-    worded = {"samples.spike_levels", "cnn.convolutions", "cnn.kernels", "cnn.poolings", "validation.runs"}
-    ours = {entry_id for entry_id in ENTRIES if entry_id.startswith(("gradcam_p", "error_median"))}
-    for entry_id, entry in ENTRIES.items():
-        if entry_id in worded | ours:
-            continue
-        values = entry.get("value", [])
-        for number in [*(values if isinstance(values, list) else [values]), entry.get("sd", 1)]:
-            found = re.search(rf"(?<![\d.]){re.escape(str(number))}0*(?![\d])", text)
-            assert found, f"{entry_id}: {number}"
-
-
-def test_scatter_of_ours_is_no_excuse():
-    # 2 hypot(0.007, 0.179 / sqrt(10)) = 0.114
-    assert verdict("r2.mg.low", 0.70, sd=0.179, n=10) == "differs"
-    assert verdict("r2.mg.low", 0.87, sd=0.179, n=10) == "agrees"
-    assert verdict("r2.mg.low", 0.86, sd=0.179, n=10) == "differs"
-
-
-def test_a_number_agrees_within_twice_the_combined_deviation():
-    # Published 0.984 +- 0.006; with 0.008 of ours twice the combined deviation is 0.02.
-    assert verdict("r2.ca.high", 0.965, sd=0.008) == "agrees"
-    assert verdict("r2.ca.high", 0.963, sd=0.008) == "differs"
-    assert verdict("r2.ca.high", 0.965) == "differs"
-    assert verdict("r2.ca.high", 0.9741, sd=float("nan")) == "agrees"
-
-
-def test_a_better_number_supports_the_claim():
-    assert verdict("r2.ca.high", 0.999) == "same direction"
-    assert verdict("rmse.ca.high", 20.0) == "same direction"
-    assert verdict("rmse.ca.high", 60.0) == "differs"
-
-
-def test_tolerance_stands_in_for_a_missing_deviation():
-    # 174.568 ppm, a quarter of it is 43.6 ppm.
-    assert verdict("lod.ca.high", 131.0) == "agrees"
-    assert verdict("lod.ca.high", 130.0) == "same direction"
-    assert verdict("lod.ca.high", 219.0) == "differs"
-    assert verdict("lod.ca.high", 219.0, sd=30.0) == "agrees"
-
-
-def test_bounds_hold_or_not():
-    assert verdict("r2_min.low", 0.98) == "agrees"
-    assert verdict("r2_min.low", 0.979) == "differs"
-    assert verdict("error_max.ca.high", 0.04) == "agrees"
-    assert verdict("error_max.ca.high", 4.0) == "differs"
+# Counts of things listed, and numbers in words; then limits of ours.
+IN_WORDS = {"samples.spike_levels", "cnn.convolutions", "cnn.kernels", "cnn.poolings", "validation.runs"}
+IN_WORDS |= {"network.residual_blocks", "network.outputs", "gejiu.scans"}
+OURS = ("gradcam_p", "error_median", "band_distance", "coverage_gain")
 
 
 @pytest.mark.parametrize(
-    ("share", "expected"), [(1.0, "agrees"), (0.9, "agrees"), (0.6, "same direction"), (0.5, "differs"), (0, "differs")]
+    ("study", "types"), [("libs", int | float | str), ("gejiu", int | float), ("mir", int | float)]
 )
-def test_orderings_by_share_of_repeats(share, expected):
-    assert verdict("order.gap.rf_largest.mg.low", share) == expected
+def test_published_numbers_stand_in_the_paper(shared, study, types):
+    text = (shared / "papers" / f"{study}.txt").read_text(encoding="utf-8").replace("−", "-")
+    text = re.sub(r"(?<=\d),(?=\d{3})", "", text)
+    for entry_id, entry in PUBLISHED[study].items():
+        value = entry.get("value", [])
+        numbers = [*(value if isinstance(value, list) else [value]), entry.get("sd")]
+        if entry_id not in IN_WORDS and not entry_id.startswith(OURS):
+            for number in (number for number in numbers if isinstance(number, types)):
+                found = re.search(rf"(?<![\d.]){re.escape(str(number))}0*(?![\d])", text)
+                assert found, f"{entry_id}: {number}"
+
+
+def test_every_number_of_the_abstract_stands_here(shared):
+    text = (shared / "papers" / "mir.txt").read_text(encoding="utf-8")
+    abstract = text[text.index("Mid-infrared (MIR)") : text.index("Share your ideas")].replace(",", "")
+    printed = {float(number) for number in re.findall(r"(?<![⁻\w.])\d+(?:\.\d+)?", abstract)}
+    entries = [entry for entry in PUBLISHED["mir"].values() if "the limit is ours" not in entry["what"]]
+    assert printed == {entry["value"] for entry in entries if isinstance(entry.get("value"), int | float)}
+
+
+@pytest.mark.parametrize(("target", "printed"), [("c", 40.08), ("om", 10.06)])
+def test_entries_of_the_mid_infrared_study_fit_each_other(target, printed):
+    readings = [PUBLISHED["mir"][f"prediction_sd.{target}.{reading}"] for reading in ("imputed", "per_sample")]
+    assert [entry["value"] for entry in readings] == [printed, printed]
+    entry = PUBLISHED["mir"][f"r2.{target}"]
+    allowed = 0.21 * (1 - entry["value"]) / entry["value"]  # the RMSE a tenth larger
+    assert entry["tolerance"] == pytest.approx(allowed, abs=0.005)
+    assert sum("unassessable" in entry for entry in PUBLISHED["mir"].values()) == 23
 
 
 @pytest.mark.parametrize(
-    ("strength", "expected"), [(0.01, "agrees"), (1e-4, "same direction"), (1e-5, "differs"), (0.0, "differs")]
+    ("entry_id", "ours", "expected"),
+    [
+        # Scatter of ours is no excuse: 2 hypot(0.007, 0.179 / sqrt(10)) = 0.114
+        ("r2.mg.low", {"value": 0.70, "sd": 0.179, "n": 10}, "differs"),
+        ("r2.mg.low", {"value": 0.87, "sd": 0.179, "n": 10}, "agrees"),
+        ("r2.mg.low", {"value": 0.86, "sd": 0.179, "n": 10}, "differs"),
+        # Published 0.984 +- 0.006; with 0.008 of ours twice the combined deviation is 0.02.
+        ("r2.ca.high", {"value": 0.965, "sd": 0.008}, "agrees"),
+        ("r2.ca.high", {"value": 0.963, "sd": 0.008}, "differs"),
+        ("r2.ca.high", {"value": 0.965}, "differs"),
+        ("r2.ca.high", {"value": 0.9741, "sd": float("nan")}, "agrees"),
+        # A better number supports the claim.
+        ("r2.ca.high", {"value": 0.999}, "same direction"),
+        ("rmse.ca.high", {"value": 20.0}, "same direction"),
+        ("rmse.ca.high", {"value": 60.0}, "differs"),
+        # Without a deviation the tolerance counts: 174.568 ppm, a quarter of it is 43.6 ppm.
+        ("lod.ca.high", {"value": 131.0}, "agrees"),
+        ("lod.ca.high", {"value": 130.0}, "same direction"),
+        ("lod.ca.high", {"value": 219.0}, "differs"),
+        ("lod.ca.high", {"value": 219.0, "sd": 30.0}, "agrees"),
+        # Bounds
+        ("r2_min.low", {"value": 0.98}, "agrees"),
+        ("r2_min.low", {"value": 0.979}, "differs"),
+        ("error_max.ca.high", {"value": 0.04}, "agrees"),
+        ("error_max.ca.high", {"value": 4.0}, "differs"),
+        # Orderings by the share of repeats, lines by their emissivity
+        ("order.gap.rf_largest.mg.low", {"value": 1.0}, "agrees"),
+        ("order.gap.rf_largest.mg.low", {"value": 0.9}, "agrees"),
+        ("order.gap.rf_largest.mg.low", {"value": 0.6}, "same direction"),
+        ("order.gap.rf_largest.mg.low", {"value": 0.5}, "differs"),
+        ("order.gap.rf_largest.mg.low", {"value": 0}, "differs"),
+        ("line.ca.ca_421_31", {"value": 0.01}, "agrees"),
+        ("line.ca.ca_421_31", {"value": 1e-4}, "same direction"),
+        ("line.ca.ca_421_31", {"value": 1e-5}, "differs"),
+        ("line.ca.ca_421_31", {"value": 0.0}, "differs"),
+        # Settings
+        ("window.ca", {"value": [421.01, 422.73]}, "agrees"),
+        ("cnn.kernel_size", {"value": 5}, "differs"),
+    ],
 )
-def test_lines_by_emissivity(strength, expected):
-    assert verdict("line.ca.ca_421_31", strength) == expected
-
-
-def test_settings_are_equal_or_not():
-    assert verdict("window.ca", [421.01, 422.73]) == "agrees"
-    assert verdict("cnn.kernel_size", 5) == "differs"
+def test_verdicts_by_kind(entry_id, ours, expected):
+    assert ledger.judge(ENTRIES[entry_id], ours).verdict == expected
 
 
 def test_statistics_of_samples_agree_within_their_tolerance():
@@ -152,14 +174,77 @@ def test_ledger_frame_pairs_published_with_ours():
     assert len(ledger.ledger_frame("libs", {}, kinds=("setting", "input"))) == 67
 
 
-def test_inconsistencies_carry_their_figures():
-    frame = ledger.inconsistencies_frame("libs")
-    assert set(frame["standing"]) == {"contradiction", "unclear", "fits"}
-    assert "8 of 10 folds hold one sample" in frame.loc["folds_of_twelve", "text"]
-    assert "a factor of 152" in frame.loc["detection_between_ranges", "text"]
-    assert "77,390 ppm" in frame.loc["error_range_high", "text"]
-    assert set(ledger.CHECKS["libs"]) <= set(frame.index)
-    assert not frame["text"].str.contains("[{}]").any()
+def test_what_is_ours_stands_beside_what_cannot_be_judged():
+    frame = ledger.ledger_frame("mir", {"prediction_sd.c.imputed": {"value": 35.2}, "rmse.c": {"value": 16.9}})
+    row = frame.loc["prediction_sd.c.imputed"]
+    assert (row["published"], row["ours"], row["verdict"]) == ("40.08", "35.2", "cannot be assessed")
+    assert frame.loc["rmse.c", "verdict"] == "agrees"
+
+
+def test_verdicts_are_counted_by_kind():
+    results = {"order.r2.cnn_highest.ca.high": {"value": 1.0}, "order.r2.cnn_highest.mg.high": {"value": 0.2}}
+    frame = ledger.ledger_frame("libs", results)
+    counts = ledger.verdict_counts(frame["kind"], frame["verdict"])
+    assert list(counts) == [*ledger.VERDICTS, "all"] and list(counts.index) == ["result", "ordering", "line"]
+    assert counts.loc["ordering"].tolist() == [1, 0, 1, 40, 42] and counts["all"].tolist() == [54, 42, 26]
+
+
+@pytest.mark.parametrize(
+    ("study", "standings", "texts"),
+    [
+        (
+            "libs",
+            {"contradiction": 18, "unclear": 12, "fits": 3},
+            {
+                "folds_of_twelve": "8 of 10 folds hold one sample",
+                "detection_between_ranges": "a factor of 152",
+                "error_range_high": "77,390 ppm",
+            },
+        ),
+        (
+            "gejiu",
+            {"unclear": 21, "fits": 13, "contradiction": 4},
+            {
+                "natural_logarithms": "a factor of 1.8 in mg/kg",
+                "pooling_edges": "16 of 17 named wavelengths",
+                "early_stopping": "20 of 98 samples, and 78 were fitted",
+                "network_size": "53,957 parameters: 551 for each of 98",
+            },
+        ),
+        (
+            "mir",
+            {"fits": 4, "unclear": 15},
+            {
+                "counts": "56,787 and 56,787 samples, 213 (0.4 %) from the rounded 57,000",
+                "both_measured": "42 have both (0.08 % of carbon",
+                "implied_spread": "77 g/kg for carbon (73 to 82 with the rounding)",
+                "r2_beside_rpiq": "an R² of 0.04 and -0.65",
+                "prediction_sd": "it is 57 to 98 g/kg for carbon",
+                "prediction_sd_per_sample": "99 and 40 % of normal errors, and 97 and 63 %",
+            },
+        ),
+    ],
+)
+def test_inconsistencies_carry_their_figures(study, standings, texts):
+    frame = ledger.inconsistencies_frame(study)
+    assert frame["standing"].value_counts().to_dict() == standings
+    assert not frame["text"].str.contains("[{}]|nan").any()
+    for check, text in texts.items():
+        assert text in frame.loc[check, "text"]
+    items = ledger.load_published(study)["inconsistencies"].values()
+    assert all(("formula" in item) == ("figures" in item) for item in items)
+
+
+def test_a_text_takes_values_by_id_and_figures_by_name(tmp_path, monkeypatch):
+    entry = "{id: samples.all, kind: result, what: x, value: 1300, where: here}"
+    item = "{id: a, standing: fits, title: x, where: y, text: '{samples.all:,} of {total:.1f}', figures: {total: 2.04}}"
+    path = tmp_path / "one.yml"
+    path.write_text(f"entries:\n  - {entry}\ninconsistencies:\n  - {item}\n")
+    monkeypatch.setattr(ledger, "data_path", lambda folder, name: tmp_path / name)
+    assert ledger.inconsistencies_frame("one").loc["a", "text"] == "1,300 of 2.0"
+    path.write_text(path.read_text().replace("samples.all:,", "samples.low:,"))
+    with pytest.raises(KeyError, match=r"samples\.low"):
+        ledger.inconsistencies_frame("one")
 
 
 def test_recorded_results_are_read(tmp_path):

@@ -75,7 +75,7 @@ def ledger(
         console.print(as_table(figures, f"{study}: published and ours"))
         console.print(as_table(findings, f"{study}: inside the paper"))
     else:
-        _print_differences(frame, record["results"])
+        _print_differences(frame, study, record["results"])
         print(f"\nInside the paper: {_counts(findings['standing'])}")
         for item in findings[findings["standing"] != "fits"].itertuples():
             print(fill(f"  {item.standing}: {item.title}", 80, subsequent_indent="    "))
@@ -88,15 +88,15 @@ def ledger(
     print(f"ours: {provenance['profile']} profile, seed {provenance['seed']}, commit {provenance['commit']}")
 
 
-def _print_differences(frame, results):
+def _print_differences(frame, study, results):
     """The figures that differ most from those published, in lines of at most 80 columns."""
     from spectrakit.ledger import largest_differences
 
-    listed = largest_differences(frame, results, N_LISTED)
+    listed = largest_differences(frame, study, results, N_LISTED)
     n_differ = (frame["verdict"] == "differs").sum()
-    print(f"Differ most ({len(listed)} of {n_differ} that differ), published and ours:")
+    print(f"{study}, published and ours: {len(listed)} of the {n_differ} figures that differ, the largest differences")
     for item in listed.itertuples():
-        print(f"  {item.Index:<42.42} {item.published:>16.16} {item.ours:>18.18}")
+        print(f"  {item.Index:<41} {item.published:>15} {item.ours:>19}")
 
 
 def _counts(values):

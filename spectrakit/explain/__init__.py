@@ -30,7 +30,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "input_gradient",
             "input_spread",
             "known_bands",
-            "pairwise_agreement",
             "place_in_window",
             "randomisation_test",
         ],

@@ -1,4 +1,4 @@
-"""How much does each wavelength move a network's prediction, and which wavelengths would a reader name?"""
+"""SHAP values of spectra: expected gradients, their profile over wavelength, and its peaks."""
 
 from copy import deepcopy
 
@@ -6,46 +6,37 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.signal import find_peaks
-from torch import nn
 
 ROWS_PER_BATCH = 50
+SEPARATION_NM = 20  # no two wavelengths that the gejiu paper names for one model (figure 7) are closer than 29 nm
 
 
-class OneOutput(nn.Module):
-    """A copy of a network in evaluation mode, its weights held, that gives one of its outputs as (n, 1)."""
-
-    def __init__(self, network, output=0):
-        super().__init__()
-        self.network = deepcopy(network).eval().requires_grad_(False)
-        self.output = output
-
-    def forward(self, X):
-        """Output (n, 1) of X (n, n_channels)."""
-        return self.network(X).reshape(len(X), -1)[:, [self.output]]
+def frozen_copy(network):
+    """A copy of a network in evaluation mode, whose weights need no gradient."""
+    return deepcopy(network).eval().requires_grad_(False)
 
 
-def shap_values(network, background, explained, output=0, n_samples=200, random_state=0, progress=None):
+def shap_values(network, background, explained, n_samples=200, random_state=0, progress=None):
     """SHAP values of every channel of every explained spectrum, by expected gradients.
 
     Each is the mean, over `n_samples` random points between the spectrum and random background spectra, of the
     gradient at that point times the spectrum's distance from the background. One explained spectrum costs `n_samples`
     passes there and back through the network, however many background spectra there are.
 
-    network : torch.nn.Module of spectra (n, n_channels), giving (n,) or (n, n_outputs); left as it is
+    network : torch.nn.Module of spectra (n, n_channels), giving (n, 1); left as it is
     background : (n_background, n_channels), what a prediction is compared with, as the network takes it
     explained : (n_explained, n_channels)
-    output : which of the network's outputs
-    n_samples : random points a spectrum, 200 by the library's default; more of them close `additivity_gap`
+    n_samples : random points a spectrum; with more of them `additivity_gap` gets smaller
     progress : called with the number of spectra done and of all, after every 50
     Returns float64 (n_explained, n_channels), in the unit of the output. The same `random_state`, an integer, gives
-    the same values; numpy's own random state is left as it was.
+    the same values; numpy's global random state is restored.
     Raises ValueError for shapes that do not fit, and for values that are not finite.
     Source: gejiu paper, section 2.2.3; Erion et al. 2021 for expected gradients; GradientExplainer of shap.
     """
-    import shap  # a second to import, which commands that explain nothing need not wait for
+    import shap  # here, because it takes a second to import
 
     background, explained = _spectra(background, explained)
-    explainer = shap.GradientExplainer(OneOutput(network, output), background, batch_size=ROWS_PER_BATCH)
+    explainer = shap.GradientExplainer(frozen_copy(network), background, batch_size=ROWS_PER_BATCH)
     parts = []
     state = np.random.get_state()  # the explainer draws from numpy's global generator
     try:
@@ -70,28 +61,26 @@ def _spectra(*spectra):
     return tensors
 
 
-def additivity_gap(network, background, explained, attributions, output=0):
+def additivity_gap(network, background, explained, attributions):
     """By how much attributions miss what they should add up to: the prediction less the mean over the background.
 
-    network, background, explained, output : as for `shap_values`; attributions : what that gave
+    network, background, explained : as for `shap_values`; attributions : its result
     Returns the root mean square of the miss over that of what is to be explained; 0 where every sum is exact. With
     random points it falls as 1 / sqrt(n_samples).
     """
-    background, explained = _spectra(background, explained)
-    with torch.no_grad():
-        single = OneOutput(network, output)
-        expected, predictions = (
-            torch.cat([single(rows)[:, 0].double() for rows in X.split(ROWS_PER_BATCH)]).numpy()
-            for X in (background, explained)
-        )
-    wanted = predictions - expected.mean()
-    return np.sqrt(np.mean((attributions.sum(axis=1) - wanted) ** 2) / np.mean(wanted**2))
+    frozen = frozen_copy(network)
+    expected, predictions = (
+        torch.cat([frozen(rows)[:, 0].double() for rows in X.split(ROWS_PER_BATCH)]).numpy()
+        for X in _spectra(background, explained)
+    )
+    difference = predictions - expected.mean()
+    return np.sqrt(np.mean((attributions.sum(axis=1) - difference) ** 2) / np.mean(difference**2))
 
 
 def mean_absolute(attributions, pool=1):
     """Mean absolute SHAP value of every channel, or of every window of `pool` neighbouring channels.
 
-    The attribution of a window is the sum of its channels': that of the average that the network is given.
+    The attribution of a window is the sum of its channels', and that of the average that the network computes.
     attributions : (n, n_channels). Returns (n_channels / pool,). Raises ValueError where `pool` does not divide.
     """
     return np.abs(_in_windows(attributions, pool).sum(axis=-1)).mean(axis=0)
@@ -124,24 +113,23 @@ def band_shares(profile, wavelength, bands):
     return table.assign(share=[profile[mask].sum() for mask in inside], flat_share=[mask.mean() for mask in inside])
 
 
-def peaks(profile, wavelength, n_peaks=None, separation_nm=20):
-    """The peaks that a reader of a profile would name: its highest local maxima, to the channel.
+def peaks(profile, wavelength, n_peaks=None):
+    """The highest local maxima of a profile, as the gejiu paper names them in section 3.5.
 
-    profile : (n_channels,); wavelength : (n_channels,) nm, evenly spaced
-    n_peaks : how many at most, None for all; separation_nm : of two maxima closer than this the higher counts
-    Returns a DataFrame, highest first: wavelength_nm, height. The first and last channel may be peaks.
-    Source: gejiu paper, figure 7 and section 3.5, where no two wavelengths of one model are closer than 29 nm.
+    profile : (n_channels,); wavelength : (n_channels,) nm, evenly spaced; n_peaks : how many at most, None for all
+    Returns a DataFrame, highest first: wavelength_nm, height. Of two maxima closer than SEPARATION_NM the higher
+    counts. The first and last channel may be peaks.
     """
     wavelength, profile = np.asarray(wavelength, dtype=float), np.asarray(profile, dtype=float)
-    distance = max(1, np.ceil(separation_nm / (wavelength[1] - wavelength[0]) - 1e-9))
-    # Beyond either end lies nothing, so that the outermost channels can be maxima.
+    distance = max(1, np.ceil(SEPARATION_NM / (wavelength[1] - wavelength[0]) - 1e-9))
+    # Padded with -inf, so that the outermost channels can be maxima.
     places = find_peaks(np.pad(profile, 1, constant_values=-np.inf), distance=distance)[0] - 1
-    found = pd.DataFrame({"wavelength_nm": wavelength[places], "height": profile[places]})
-    return found.sort_values("height", ascending=False, ignore_index=True).head(n_peaks)
+    table = pd.DataFrame({"wavelength_nm": wavelength[places], "height": profile[places]})
+    return table.sort_values("height", ascending=False, ignore_index=True).head(n_peaks)
 
 
 def compare_peaks(source, target, tolerance_nm):
-    """Which peaks of a target model its source model shares, and how far off the nearest lies where it does not.
+    """Which peaks of a target model its source model shares, and how far the nearest one lies.
 
     source, target : wavelengths of peaks, nm
     Returns a DataFrame in the order of `target`: wavelength_nm, nearest_nm, shift_nm (positive towards longer waves),

@@ -1,8 +1,8 @@
-"""Does an importance map show the element's lines, depend on what was learned, and hold between networks?
+"""Tests of importance maps: mass near an element's lines, dependence on the weights, agreement of networks.
 
 A resolution element is wavelength / resolving power. A channel counts as near a line when it lies within one
-element of it on either side: the half-width is one element, the full width two. Half an element would reject
-a map that is off by no more than the spectrometer can tell and the linear upsampling spreads.
+element of it on either side. Half an element would reject maps that are off by no more than the spectrometer
+resolves and the linear upsampling spreads.
 """
 
 from copy import deepcopy
@@ -19,18 +19,17 @@ RESOLVING_POWER = 5000
 
 
 class LineMass(NamedTuple):
-    """Share of a map's mass near lines, against every circular shift of the lines.
+    """Share of a map's mass near lines, compared with every circular shift of the lines.
 
     share : observed, 0 to 1; expected : mean over shifts, which is the share of channels near lines
-    p_value : (1 + shifts with at least the observed share) / (1 + shifts)
-    n_maps : maps with any mass; n_shifts : channels minus one
+    p_value : (1 + shifts with at least the observed share) / (1 + shifts), of n_channels - 1 shifts
+    n_maps : maps with any mass
     """
 
     share: float
     expected: float
     p_value: float
     n_maps: int
-    n_shifts: int
 
 
 def near_lines(wavelength, lines, resolving_power=RESOLVING_POWER):
@@ -45,11 +44,11 @@ def near_lines(wavelength, lines, resolving_power=RESOLVING_POWER):
 
 
 def line_mass(maps, wavelength, lines, resolving_power=RESOLVING_POWER):
-    """Share of the maps' mass within one resolution element of the lines, and whether chance does as well.
+    """Share of the maps' mass within one resolution element of the lines, compared with chance.
 
-    Each map is scaled to unit mass and the maps are averaged. The lines are then shifted together around the
-    window by every number of channels: this keeps their number, spacing and width, and the smoothness of the
-    map. The smallest p-value is 1 / n_channels.
+    Each map is scaled to unit mass and the maps are averaged. For chance, the lines are shifted together around the
+    window by every number of channels: this keeps their number, spacing and width, and the smoothness of the map.
+    The smallest p-value is 1 / n_channels.
 
     maps : (..., n_channels), >= 0; wavelength : (n_channels,) nm; lines : (n_lines,) nm
     Returns LineMass. Raises ValueError when every map is empty or no line has a channel near it.
@@ -61,13 +60,12 @@ def line_mass(maps, wavelength, lines, resolving_power=RESOLVING_POWER):
         raise ValueError("nothing to audit: every map is empty" if mask.any() else "no channel lies near a line")
     profile = (maps / maps.sum(axis=1, keepdims=True)).mean(axis=0)
     shares = np.array([profile[np.roll(mask, shift)].sum() for shift in range(len(mask))])
-    as_good = np.sum(shares[1:] >= shares[0] - 1e-12)
-    n_shifts = len(mask) - 1
-    return LineMass(shares[0], shares.mean(), (1 + as_good) / (1 + n_shifts), len(maps), n_shifts)
+    n_as_good = np.sum(shares >= shares[0] - 1e-12)  # the lines themselves included
+    return LineMass(shares[0], shares.mean(), n_as_good / len(shares), len(maps))
 
 
 def rank_correlation(maps, other):
-    """Spearman correlation of map and map, channel by channel; NaN where either is constant.
+    """Spearman correlation of two maps over their channels; NaN where either is constant.
 
     maps, other : (..., n_channels), broadcast against each other. Returns (...).
     """
@@ -75,23 +73,15 @@ def rank_correlation(maps, other):
 
 
 def map_agreement(maps):
-    """How much the maps of different networks agree on the same spectrum: means over all pairs of networks.
+    """Mean Spearman correlation over all pairs of the maps of different networks of the same spectrum: (n_samples,).
 
-    maps : (n_networks, n_samples, n_channels)
-    Returns a DataFrame (n_samples, 3): spearman, cosine, and n_maps, the networks whose map is not constant;
-    the others are left out. NaN where fewer than two are left.
+    maps : (n_networks, n_samples, n_channels); constant maps are left out. NaN where fewer than two are left.
     """
-    maps = np.asarray(maps, dtype=float)
     varied = np.ptp(maps, axis=-1) > 0
-    with np.errstate(invalid="ignore"):
-        directions = maps / np.linalg.norm(maps, axis=-1, keepdims=True)
-    return pd.DataFrame(
-        {
-            "spearman": _mean_over_pairs(_unit_ranks(maps), varied),
-            "cosine": _mean_over_pairs(directions, varied),
-            "n_maps": varied.sum(axis=0),
-        }
-    )
+    total, n = np.where(varied[..., None], _unit_ranks(maps), 0).sum(axis=0), varied.sum(axis=0)
+    # The squared length of a sum of n unit vectors is n plus twice the sum over pairs.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(n > 1, ((total**2).sum(axis=-1) - n) / (n * (n - 1)), np.nan)
 
 
 def randomise_weights(network, random_state=0):
@@ -111,31 +101,29 @@ def randomise_weights(network, random_state=0):
     return network
 
 
-def randomisation_correlation(network, layer, X, n_randomisations=20, random_state=0):
-    """Spearman correlation between the maps of a trained network and of weight-randomised copies.
+def randomisation_correlation(network, layer, X, n_randomisations=20):
+    """Spearman correlation between the maps of a trained network and of copies with random weights.
 
-    A map that shows what was learned changes when the learning is erased: correlations should lie near zero.
-
+    A map that shows what was learned changes when the weights are drawn anew: correlations should lie near zero.
     network, layer, X : as for `grad_cam`
-    Returns (n_randomisations, n_samples), NaN where a map is constant.
+    Returns (n_randomisations, n_samples), NaN where a map is constant. The seeds of the copies are 0, 1 ...
     """
     name = next(name for name, module in network.named_modules() if module is layer)
-    copies = [randomise_weights(network, random_state + i) for i in range(n_randomisations)]
+    copies = [randomise_weights(network, seed) for seed in range(n_randomisations)]
     maps = np.stack([grad_cam(copy, copy.get_submodule(name), X) for copy in copies])
     return rank_correlation(maps, grad_cam(network, layer, X))
 
 
-def look_up_lines(named, lines, strength, window, resolving_power=RESOLVING_POWER):
-    """For every line that a paper names: is there one of that element, and how strong would it be?
+def look_up_lines(named, lines, strength, window):
+    """The lines of the atomic table that may be the lines that a paper names, and their strength.
 
     named : DataFrame with columns element, wavelength_nm
     lines : DataFrame with columns element, stage, wavelength_air_nm (the atomic table)
-    strength : (len(lines),) emissivity of each line in the plasma at hand, any unit
-    window : (low, high) nm
-    Returns named with in_window; nearest_nm, the nearest line of that element within one resolution element;
-    strongest_nm and stage, the strongest such line (so that a faint neighbour does not stand for it), and
-    relative_strength, its emissivity relative to the strongest line of any element in the window; n_lines.
-    Where there is no such line the wavelengths are NaN and the relative strength is 0.
+    strength : (len(lines),) emissivity of each line in the plasma, any unit; window : (low, high) nm
+    Returns named with in_window; n_lines, how many lines of that element lie within one resolution element;
+    nearest_nm, the nearest of them; strongest_nm and stage, the strongest; relative_strength, its emissivity over
+    that of the strongest line of any element in the window. Where there is no such line the wavelengths are NaN and
+    the relative strength is 0.
     Raises ValueError when no line of the table lies in the window.
     """
     low, high = window
@@ -144,18 +132,15 @@ def look_up_lines(named, lines, strength, window, resolving_power=RESOLVING_POWE
     if in_window.empty:
         raise ValueError(f"the line table has no line between {low} and {high} nm")
     strongest = in_window["strength"].max()
-    found = [_look_up(row, table, strongest, resolving_power) for row in named.itertuples()]
-    return named.assign(in_window=named["wavelength_nm"].between(low, high)).join(
-        pd.DataFrame(found, index=named.index)
-    )
+    rows = [_look_up(row, table, strongest) for row in named.itertuples()]
+    return named.assign(in_window=named["wavelength_nm"].between(low, high)).join(pd.DataFrame(rows, named.index))
 
 
-def _look_up(named, table, strongest, resolving_power):
+def _look_up(named, table, strongest):
     offset = (table["wavelength_air_nm"] - named.wavelength_nm).abs()
-    close = (table["element"] == named.element) & (offset <= named.wavelength_nm / resolving_power)
+    close = (table["element"] == named.element) & (offset <= named.wavelength_nm / RESOLVING_POWER)
     if not close.any():
-        nothing = float("nan")
-        return dict(nearest_nm=nothing, strongest_nm=nothing, stage=None, relative_strength=0.0, n_lines=0)
+        return dict(nearest_nm=np.nan, strongest_nm=np.nan, stage=None, relative_strength=0.0, n_lines=0)
     best = table.loc[table.loc[close, "strength"].idxmax()]
     return dict(
         nearest_nm=table.loc[offset[close].idxmin(), "wavelength_air_nm"],
@@ -171,11 +156,3 @@ def _unit_ranks(maps):
     ranks -= ranks.mean(axis=-1, keepdims=True)
     with np.errstate(invalid="ignore"):
         return ranks / np.linalg.norm(ranks, axis=-1, keepdims=True)
-
-
-def _mean_over_pairs(unit_vectors, keep):
-    # The squared length of a sum of n unit vectors is n plus twice the sum over pairs.
-    total = np.where(keep[..., None], unit_vectors, 0).sum(axis=0)
-    n = keep.sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(n > 1, ((total**2).sum(axis=-1) - n) / (n * (n - 1)), np.nan)

@@ -1,4 +1,4 @@
-"""Which channels of a spectrum raise a network's prediction, by its last convolution?"""
+"""Grad-CAM: which channels of a spectrum raise a network's prediction."""
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ def grad_cam(network, layer, X):
     layer : module of `network` whose output is (n, n_maps, length), the last convolution as a rule
     X : array or tensor (n, ..., n_channels), in the shape that the network takes
     Returns float array (n, n_channels), >= 0, not normalised; zero where nothing raises the prediction.
-    The network is evaluated (no dropout) and left in the mode it was in.
+    The network is evaluated without dropout and returned to its mode.
     Raises ValueError when the network gives more than one value a sample or the layer no feature maps.
     Source: libs paper, equations 8 (gradient), 9 (its mean over positions) and 10 (weighted sum, ReLU).
     """

@@ -5,7 +5,4 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["gejiu", "libs", "mir"],
-    submod_attrs={
-        "published": ["text_with_figures"],
-    },
 )

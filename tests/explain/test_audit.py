@@ -35,7 +35,7 @@ def test_a_map_on_the_lines_beats_every_shift():
     assert result.share == pytest.approx(1, abs=1e-3)
     assert result.expected == pytest.approx(14 / 33)
     assert result.p_value == pytest.approx(1 / 33)
-    assert (result.n_maps, result.n_shifts) == (2, 32)
+    assert result.n_maps == 2
 
 
 def test_a_flat_map_and_a_map_beside_the_lines_do_not():
@@ -72,15 +72,11 @@ def test_rank_correlation_is_spearmans():
 def test_agreement_is_the_mean_over_pairs():
     maps = np.random.default_rng(0).random((5, 3, 20))
     maps[4, 0] = 0  # an empty map of the first sample is left out
-    pairs = [(i, j) for i in range(5) for j in range(i)]
-    agreement = audit.map_agreement(maps)
-    assert agreement["n_maps"].tolist() == [4, 5, 5]
-    for sample in range(3):
-        kept = [(maps[i, sample], maps[j, sample]) for i, j in pairs if sample or i < 4]
-        rank = np.mean([spearmanr(a, b).statistic for a, b in kept])
-        cosine = np.mean([a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in kept])
-        np.testing.assert_allclose(agreement.loc[sample, ["spearman", "cosine"]], [rank, cosine])
-    assert np.isnan(audit.map_agreement(maps[4:])["cosine"]).all()
+    for sample, agreement in enumerate(audit.map_agreement(maps)):
+        kept = maps[: 5 if sample else 4, sample]
+        pairs = [spearmanr(a, b).statistic for i, a in enumerate(kept) for b in kept[:i]]
+        assert agreement == pytest.approx(np.mean(pairs))
+    assert np.isnan(audit.map_agreement(maps[4:])).all()
 
 
 def test_randomised_copies_differ_and_reproduce_and_leave_the_network_alone():
@@ -109,8 +105,8 @@ def test_weights_that_cannot_be_drawn_are_named():
 
 def test_randomisation_compares_with_each_copy():
     network, X = network_of(), np.random.default_rng(0).random((4, 1, 40))
-    correlation = audit.randomisation_correlation(network, network[2], X, n_randomisations=3, random_state=5)
-    copy = audit.randomise_weights(network, 7)
+    correlation = audit.randomisation_correlation(network, network[2], X, n_randomisations=3)
+    copy = audit.randomise_weights(network, 2)
     original, changed = grad_cam(network, network[2], X), grad_cam(copy, copy[2], X)
     expected = [spearmanr(a, b).statistic for a, b in zip(original, changed, strict=True)]
     assert correlation.shape == (3, 4)
@@ -132,16 +128,13 @@ def look_up(element, wavelength):
     return audit.look_up_lines(named, LINES, STRENGTH, (588.82, 589.99)).loc["named"]
 
 
-def test_look_up_finds_the_elements_own_line():
-    found = look_up("Na", 589.59)
-    assert found["nearest_nm"] == found["strongest_nm"] == 589.592
-    assert found["relative_strength"] == 0.5 and found["n_lines"] == 1 and found["in_window"]
-
-
-def test_look_up_tells_the_nearest_from_the_strongest():
-    found = look_up("Fe", 589.66)
-    assert (found["nearest_nm"], found["strongest_nm"], found["stage"]) == (589.65, 589.70, 2)
-    assert found["relative_strength"] == pytest.approx(0.005) and found["n_lines"] == 2
+def test_look_up_finds_the_nearest_and_the_strongest_line_of_the_element():
+    sodium = look_up("Na", 589.59)
+    assert sodium["nearest_nm"] == sodium["strongest_nm"] == 589.592
+    assert sodium["relative_strength"] == 0.5 and sodium["n_lines"] == 1 and sodium["in_window"]
+    iron = look_up("Fe", 589.66)
+    assert (iron["nearest_nm"], iron["strongest_nm"], iron["stage"]) == (589.65, 589.70, 2)
+    assert iron["relative_strength"] == pytest.approx(0.005) and iron["n_lines"] == 2
 
 
 def test_look_up_says_where_there_is_no_line():

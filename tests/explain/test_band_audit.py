@@ -40,6 +40,11 @@ def attributions(trained, soils):
     return shap_values(trained, soils[0][:100], soils[0][300:360], n_samples=50)
 
 
+def highest_place(profile):
+    """Place, 0 to 9, of the highest channel in each window."""
+    return np.reshape(profile, (-1, 10)).argmax(axis=1)
+
+
 def test_the_gradient_is_the_same_for_every_channel_of_a_window(trained, soils):
     gradient = band_audit.input_gradient(trained, soils[0][:20]).reshape(20, 40, 10)
     assert np.ptp(gradient, axis=2).max() == 0
@@ -58,33 +63,24 @@ def test_peaks_lie_on_the_edges_of_windows(attributions):
     named = peaks(profile, WAVELENGTH, n_peaks=8)["wavelength_nm"]
     named_count = band_audit.edge_count(band_audit.place_in_window(named, WAVELENGTH, 10), 10)
     assert named_count.n_edge >= 7 and named_count.p_value < 1e-4
-    windows = band_audit.edge_count(band_audit.highest_place(profile, 10), 10)
+    windows = band_audit.edge_count(highest_place(profile), 10)
     assert windows.n_peaks == 40 and windows.n_edge == pytest.approx(36, abs=2) and windows.p_value < 1e-18
-    assert band_audit.straight_share(attributions, 10) == pytest.approx(0.895, abs=0.005)
-    # Nearly all that is missing stands in one window: it holds the centre of kaolinite's band at 2206.9 nm, which is
-    # 17 nm wide, so that spectra bend inside it. Without it lines take up all but a hundredth.
-    others = attributions[:, (WAVELENGTH < 2200) | (WAVELENGTH > 2209)]
-    assert band_audit.straight_share(others, 10) == pytest.approx(0.989, abs=0.005)
 
 
 def test_an_untrained_network_has_its_peaks_there_too(soils):
     X, y = soils
     values = shap_values(initial_network(SMALL, 3, y), X[:100], X[300:360], n_samples=50)
-    count = band_audit.edge_count(band_audit.highest_place(mean_absolute(values), 10), 10)
     # First weights 0 to 5 give 36 to 39.
-    assert count.n_edge == pytest.approx(39, abs=1)
+    assert np.isin(highest_place(mean_absolute(values)), [0, 9]).sum() == pytest.approx(39, abs=1)
 
 
 def test_straight_spectra_have_no_peak_inside_a_window(trained):
     rng = np.random.default_rng(0)
     slopes, levels = rng.normal(0, 0.05, (2, 60, 40, 1))
     X = (levels + slopes * np.arange(-4.5, 5)).reshape(60, 400) - 1
-    values = shap_values(trained, X[:40], X[40:], n_samples=30)
-    assert band_audit.straight_share(values, 10) == pytest.approx(1, abs=1e-6)
-    profile = mean_absolute(values)
-    assert set(band_audit.highest_place(profile, 10)) == {0, 9}
-    named = peaks(profile, WAVELENGTH, separation_nm=0)["wavelength_nm"]
-    assert set(band_audit.place_in_window(named, WAVELENGTH, 10)) == {0, 9}
+    profile = mean_absolute(shap_values(trained, X[:40], X[40:], n_samples=30))
+    assert set(highest_place(profile)) == {0, 9}
+    assert set(band_audit.place_in_window(peaks(profile, WAVELENGTH)["wavelength_nm"], WAVELENGTH, 10)) == {0, 9}
 
 
 def test_channels_may_be_mirrored_in_every_window_and_the_network_sees_no_difference(trained, soils, attributions):
@@ -93,7 +89,7 @@ def test_channels_may_be_mirrored_in_every_window_and_the_network_sees_no_differ
     values = shap_values(trained, mirrored[:100], mirrored[300:360], n_samples=50)
     np.testing.assert_allclose(mean_absolute(values, 10), mean_absolute(attributions, 10), rtol=0.02, atol=1e-3)
     # What moved, by up to 9 nm, is the channel that a reader would name.
-    highest, moved = (band_audit.highest_place(mean_absolute(v), 10) for v in (attributions, values))
+    highest, moved = (highest_place(mean_absolute(v)) for v in (attributions, values))
     assert np.mean(moved == 9 - highest) > 0.9
 
 
@@ -102,8 +98,7 @@ def test_places_and_edges_by_hand():
     assert places.tolist() == [0, 9, 5, 9]
     with pytest.raises(ValueError, match=r"2000\.5 nm is no channel"):
         band_audit.place_in_window([2000, 2000.5], WAVELENGTH, 10)
-    assert band_audit.edge_count(places, 10) == (3, 4, 0.75, 0.2, pytest.approx(4 * 0.2**3 * 0.8 + 0.2**4))
-    assert band_audit.highest_place([1, 3, 2, 9, 8, 7], 3).tolist() == [1, 0]
+    assert band_audit.edge_count(places, 10) == (3, 4, 0.2, pytest.approx(4 * 0.2**3 * 0.8 + 0.2**4))
 
 
 def test_the_papers_wavelengths():
@@ -114,26 +109,9 @@ def test_the_papers_wavelengths():
     assert count.p_value == pytest.approx(9.04e-11, rel=1e-3)
 
 
-def test_curved_values_are_no_straight_line():
-    bowl = np.tile((np.arange(10) - 4.5) ** 2, (3, 4))
-    assert band_audit.straight_share(bowl, 10) == pytest.approx(0, abs=1e-12)
-    assert band_audit.straight_share(bowl + 10 * np.tile(np.arange(10), (3, 4)), 10) > 0.9
-
-
 def test_spread_is_over_all_pairs():
     spread = band_audit.input_spread([[0.0, 1], [2, 1]], [[1.0, 3], [5, 1]])
     assert spread.tolist() == [(1 + 1 + 5 + 3) / 4, (2 + 2 + 0 + 0) / 4]
-
-
-def test_agreement_is_spearmans_and_chance_is_shifts():
-    rng = np.random.default_rng(0)
-    smooth = np.abs(np.fft.irfft(rng.normal(size=(2, 6)), 100))
-    table = band_audit.pairwise_agreement([smooth[0], smooth[0] ** 2, smooth[1]])
-    assert table[["first", "second"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 2]]
-    assert table["spearman"][0] == pytest.approx(1) and table["p_value"][0] == 0.01
-    expected = [spearmanr(smooth[0], np.roll(smooth[1], shift)).statistic for shift in range(100)]
-    assert table["spearman"][1] == pytest.approx(expected[0])
-    assert table["p_value"][1] == pytest.approx(np.mean(np.array(expected) >= expected[0] - 1e-12))
 
 
 def test_parts_drawn_anew(trained):
@@ -150,21 +128,13 @@ def test_parts_drawn_anew(trained):
 
 def test_randomised_networks_lose_the_profile(trained, soils, attributions):
     background, explained = soils[0][:100], soils[0][300:360]
-    seen = []
     table = band_audit.randomisation_test(
-        trained,
-        background,
-        explained[:20],
-        attributions,
-        n_randomisations=2,
-        n_samples=20,
-        progress=lambda *done: seen.append(done),
+        trained, background, explained[:20], attributions, n_randomisations=2, n_samples=20
     )
-    assert seen[-1] == (6, 6) and table["part"].tolist() == [part for part in band_audit.PARTS for _ in range(2)]
+    assert table["part"].tolist() == [part for part in band_audit.PARTS for _ in range(2)]
     # A network of the same weights, explained from other random points, keeps its profile; a randomised one does not.
     again = shap_values(trained, background, explained, n_samples=50, random_state=1)
-    same = band_audit.pairwise_agreement([mean_absolute(attributions), mean_absolute(again)])
-    assert same["spearman"][0] > 0.99
+    assert spearmanr(mean_absolute(attributions), mean_absolute(again)).statistic > 0.99
     assert table["by_channel"].abs().max() < 0.5
     assert table["by_channel"].mean() == pytest.approx(0.09, abs=0.04)
     np.testing.assert_allclose(table["by_window"], table["by_channel"], atol=0.02)
@@ -191,19 +161,15 @@ def test_mass_near_bands_against_shifted_bands():
     assert near.share == pytest.approx(0.997, abs=0.002) and near.p_value == pytest.approx(1 / 600)
     off = band_audit.band_mass(np.roll(peak, 40), wavelength, bands, half_width_nm=10)
     assert off.share < 0.01 and off.p_value > 0.5
-    # By its own width, 45.1 nm, the band at 531.1 nm reaches from 509 to 553 nm.
-    own = band_audit.band_mass(peak, wavelength, bands[bands["centre_nm"] == 531.1])
-    assert own.expected == pytest.approx(45 / 600) and own.share == pytest.approx(0.25, abs=0.01)
 
 
 def test_what_a_network_for_kaolinite_looks_at(attributions):
     profile = mean_absolute(attributions)
-    # The three Al-OH bands of the table, 2157.6, 2181.2 and 2206.9 nm, to within 3 nm: the doublet of kaolinite and the
-    # shoulder between. With other first weights the band at 2207 nm is first as well, and others follow it.
-    named = peaks(profile, WAVELENGTH, 3)["wavelength_nm"].sort_values().tolist()
-    assert named == pytest.approx([2160, 2180, 2206], abs=1)
+    # The strongest Al-OH band of the table, at 2206.9 nm. Which peaks follow depends on the first weights and on the
+    # processor.
+    assert peaks(profile, WAVELENGTH, 1)["wavelength_nm"].tolist() == pytest.approx([2206], abs=1)
     mass = band_audit.band_mass(profile, WAVELENGTH, band_audit.known_bands(["kaolinite"]), 10)
-    # Six bands of 20 channels each. Only one table in a hundred has as much mass near it when shifted; with other first
-    # weights it is one in ten to one in three.
+    # Six bands of 20 channels each. One or two tables in a hundred have as much mass near them when shifted; with other
+    # first weights up to half of them.
     assert mass.expected == pytest.approx(120 / 400)
-    assert mass.share == pytest.approx(0.478, abs=0.02) and mass.p_value == pytest.approx(0.01, abs=0.005)
+    assert mass.share == pytest.approx(0.478, abs=0.02) and mass.p_value < 0.03

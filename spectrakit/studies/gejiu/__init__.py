@@ -5,6 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "assigned_bands": ["nearest_band"],
         "protocol": [
             "FittedScale",
             "N_PEAKS",
@@ -18,7 +19,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "target_domain",
             "target_round",
         ],
-        "published": ["CHECKS", "ROWS"],
         "run": ["statistics"],
     },
 )

@@ -17,6 +17,7 @@ from spectrakit.resources import data_path
 from spectrakit.runs import mean_of, record_of, share_of, table_columns
 from spectrakit.simulate.soils import UNKNOWN_SHARE
 from spectrakit.spectra import LUCAS_AXIS_NM, one_of
+from spectrakit.studies.gejiu.assigned_bands import band_distances
 from spectrakit.studies.gejiu.protocol import (
     POOL,
     PROFILES,
@@ -33,9 +34,9 @@ from spectrakit.studies.gejiu.protocol import (
     target_domain,
     target_round,
 )
-from spectrakit.studies.gejiu.published import DIRECT, band_distances
 from spectrakit.training import PAPER, predict
 
+DIRECT = ("resnet_pb", "pls_pb", "svm_pb")
 FOUR_MODELS = (*DIRECT, "resnet_ph_pb")
 # Windows that count as the highest tenth of a profile, see the head of data/published/gejiu.yml.
 N_HIGHEST = len(WINDOW_NM) // 10

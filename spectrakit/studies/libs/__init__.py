@@ -45,7 +45,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "line_signal",
             "reference_lines",
         ],
-        "published": ["CHECKS"],
         "run": ["replicate", "score_frame"],
     },
 )

@@ -23,7 +23,6 @@ from spectrakit.simulate import libs as experiment
 from spectrakit.simulate.libs import doppler_sigma, line_depths, line_table, stark_fwhm
 from spectrakit.studies.libs.domains import measured_task
 from spectrakit.studies.libs.protocol import N_FOLDS, TARGETS, Task, fit_cnn, reference_lines
-from spectrakit.studies.libs.published import chance_alignment
 from spectrakit.studies.libs.run import look_up_named_lines, published_lines
 from spectrakit.training import StackedNetworks
 
@@ -134,7 +133,7 @@ def audit_task(explained, n_randomisations=20):
         "p_value": mass.p_value,
         "n_maps": mass.n_maps,
         "with_random": np.nanmean(erased),
-        "between_folds": map_agreement(maps)["spearman"].mean(),
+        "between_folds": np.nanmean(map_agreement(maps)),
         "with_raising": np.nanmean(rank_correlation(maps, np.maximum(effects, 0))),
         "with_any": np.nanmean(rank_correlation(maps, np.abs(effects))),
     }
@@ -185,7 +184,7 @@ def net_widths(published):
     Returns a DataFrame, one row a window: channels; named, the lines that the paper names; named_cover (%), share of
     channels near one; known, lines of the atomic table within the window; known_cover (%).
     """
-    figures, rows = chance_alignment(published["entries"]), []
+    figures, rows = published["inconsistencies"]["chance_alignment"]["figures"], []
     for target in TARGETS:
         axis = experiment.window_axes()[target]
         known = line_table(axis[0], axis[-1]).wavelength_air_nm

@@ -14,6 +14,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "linear_predictions",
             "simulated_library",
         ],
-        "published": ["CHECKS"],
     },
 )
