@@ -16,7 +16,7 @@ def shared():
 @pytest.fixture
 def command(capsys):
     """Run the command line: arguments to exit code, lines on stdout and lines on stderr."""
-    from spectrakit.cli import commands as cli
+    from spectrakit import cli
 
     def run(*arguments):
         with pytest.raises(SystemExit) as exit_of:

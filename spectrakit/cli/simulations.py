@@ -67,8 +67,9 @@ def simulate_mir(
 
     def blocks(progress):
         nonlocal last
-        for last in library.mir_blocks(samples, seed, progress):
-            yield last
+        for block in library.mir_blocks(samples, seed, progress):
+            last = block
+            yield block
 
     with progress_bar("simulating spectra") as progress:
         n_rows = write_partitions(blocks(progress), output)

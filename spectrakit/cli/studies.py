@@ -94,7 +94,9 @@ def _print_differences(frame, study, results):
 
     listed = largest_differences(frame, study, results, N_LISTED)
     n_differ = (frame["verdict"] == "differs").sum()
-    print(f"{study}, published and ours: {len(listed)} of the {n_differ} figures that differ, the largest differences")
+    print(
+        f"{study}: {n_differ} of {len(frame)} figures differ from those published{', most of all' if n_differ else ''}"
+    )
     for item in listed.itertuples():
         print(f"  {item.Index:<41} {item.published:>15} {item.ours:>19}")
 

@@ -151,7 +151,16 @@ def conformal_intervals(y, held_out, groups):
 
 
 def leave_laboratories_out(
-    soils, target, choices, models=None, scale=None, reference=None, random_state=0, folder=None, progress=None
+    soils,
+    target,
+    choices,
+    models=None,
+    scale=None,
+    reference=None,
+    random_state=0,
+    folder=None,
+    progress=None,
+    runner=None,
 ):
     """Scores of every model with every harmonisation on every laboratory, each by what was fitted to the others.
 
@@ -161,7 +170,7 @@ def leave_laboratories_out(
     reference : laboratory whose spectra the others are brought to; where it is left out, and by default, that of the
         training laboratories with most samples
     folder : where finished laboratories are kept, so that a stopped run goes on where it was; None to keep nothing
-    progress : as of `Run`
+    progress, runner : as of `Run`
     Returns a DataFrame, a row a model, harmonisation and laboratory: model, harmonisation, laboratory, n_train, n_test,
     r2, rmse, bias, sep, rpiq, coverage_90, width_90, outside (share of its spectra outside the domain of the training
     spectra). Raises ValueError for a reference that is no laboratory of the soils, and as `scale_of`.
@@ -176,7 +185,7 @@ def leave_laboratories_out(
     X, site = soils.spectra.astype(float), site_labels(soils)
     inputs = (X, y, laboratory, site, soils.axis, choices, models, reference, random_state)
     kept = KeptParts(folder, result_key(*inputs, code=(LeaveOut, with_axis)))
-    run, parts = Run(kept, progress, len(choices) * len(names)), []
+    run, parts = Run(kept, progress, len(choices) * len(names), runner), []
     for harmonisation, choice in choices.items():
         made = {name: partial(_with_axis, make, soils.axis, harmonisation) for name, make in models.items()}
         study = LeaveOut(X, y, laboratory, site, choice, made, reference, random_state)

@@ -97,9 +97,7 @@ class ImputeOutcome:
         return [*lines, f"{self.output}: {', '.join(f'{count:,} {origin}' for origin, count in self.counts.items())}"]
 
 
-def fill_gaps(
-    path, target, output, model, folder=None, progress=None, runner=None, block_rows=BLOCK_ROWS, **options
-):
+def fill_gaps(path, target, output, model, folder=None, progress=None, runner=None, block_rows=BLOCK_ROWS, **options):
     """Fit to the measured rows of a library, fill the others, and write the hybrid data set, as an `ImputeOutcome`.
 
     path, target, model : as of `make_plan`, and options too
@@ -164,7 +162,7 @@ def _coverage_name(level):
 
 
 def score_groups(intervals, y, held_out, groups):
-    """How far held-out predictions are from measured contents, and how many the intervals cover: see `ImputeOutcome`."""
+    """Scores of held-out predictions, and the shares of contents that the intervals cover: see `ImputeOutcome`."""
     bounds = held_out_intervals(intervals, y, held_out, groups)
     covered = coverage_table(y, bounds, intervals.levels, groups).pivot(
         index="group", columns="level", values="coverage"

@@ -42,9 +42,7 @@ def filled_blocks(imputer, run, rows):
     if run.runner.remote:
         # A worker reads its own blocks.
         places = [(start, min(start + rows, plan.n_samples)) for start in starts]
-        tasks = [
-            (name, ("filling", place, place[1] - place[0])) for name, place in zip(names, places, strict=True)
-        ]
+        tasks = [(name, ("filling", place, place[1] - place[0])) for name, place in zip(names, places, strict=True)]
         parts = run.each(_read_and_fill, imputer, tasks)
     else:
         blocks = zip(names, starts, plan.blocks(None, rows), strict=True)
