@@ -87,8 +87,7 @@ def print_profile(config, recipe, n_rows):
 def run(recipe, config, training, test, seed, folder):
     """History of one recipe, and its R2 on the test rows."""
     network = initial_network(config, seed, training[1])
-    checkpoint = folder and folder / f"{recipe.name.replace(' ', '-')}.checkpoint"
-    history = fit_network(network, *training, recipe, seed, checkpoint=checkpoint)
+    history = fit_network(network, *training, recipe, seed, checkpoint=folder)
     score = r2(test[1], predict(network, test[0])[:, 0])
     best = history.validation_mse.idxmin()
     print(
@@ -123,8 +122,6 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--checkpoint", type=Path, help="folder for the state of a fit that is stopped")
     options = parser.parse_args()
-    if options.checkpoint:
-        options.checkpoint.mkdir(parents=True, exist_ok=True)
     dataset = read_table(options.table, "nm", "reflectance")
     y = dataset.properties[options.target].to_numpy()[: options.n]
     X = np.log(dataset.spectra[: options.n])

@@ -197,8 +197,29 @@ plt.show()
 # **Before or after the ReLU?** Equation 1 of the paper puts the ReLU into the feature map; the Grad-CAM section speaks
 # of the output of the last convolutional layer, which comes before it. Before the ReLU a feature can be negative, and
 # with a negative weight it then counts as raising the prediction, although the closed ReLU lets nothing of it pass. We
-# follow the Grad-CAM section. Exercise 2 asks what the other reading does.
-#
+# follow the Grad-CAM section.
+
+
+# %% tags=["hide-input"]
+def share_near_lines(part, layer):
+    """Share of the mass of the out-of-fold maps of one task that lies near its lines."""
+    lines = study.reference_lines(part.task.target).wavelength_air_nm
+    return explain.line_mass(part.out_of_fold(part.all_maps(layer)), part.task.wavelength, lines).share
+
+
+layers = {"before": study.CONVOLUTION, "after": study.RELU}
+near = pd.DataFrame({name: [share_near_lines(part, at) for part in explained.values()] for name, at in layers.items()})
+
+# %% tags=["hide-input"]
+teaching.sentence(
+    "After the ReLU the maps hold more of their mass near the lines in {n_more} of {n} tasks, and less in {n_less}. An "
+    "[exercise](#exercises) below asks for one of these shares.",
+    n_more=(near["after"] > near["before"]).sum(),
+    n_less=(near["after"] < near["before"]).sum(),
+    n=len(near),
+)
+
+# %% [markdown]
 # ## Look for yourself
 #
 # Choose any of the 24 soils and compare the three questions. Is the strip of a network whose weights were drawn
@@ -426,7 +447,7 @@ print(f"{smallest:.3f}, above 0.05/6 = {0.05 / 6:.4f}: with so few channels no m
 # :label: ex-relu
 # ```
 # Read equation 1 to the letter and compute the maps on the ReLU behind the last convolution:
-# `part.all_maps(libs_audit.RELU)`. For sodium in field soils, what share of their mass lies near the lines?
+# `part.all_maps(study.RELU)`. For sodium in field soils, what share of their mass lies near the lines?
 
 # %%
 part = explained["na", "low"]
@@ -436,7 +457,7 @@ answer = None
 
 # %% tags=["hide-input"]
 teaching.check(
-    answer, explain.line_mass(maps, part.task.wavelength, lines).share, 0.005, "audit.line_mass gives share and p"
+    answer, explain.line_mass(maps, part.task.wavelength, lines).share, 0.005, "explain.line_mass gives share and p"
 )
 
 # %% [markdown]

@@ -616,7 +616,7 @@ figures.show_table(pd.DataFrame(rows, columns=heads), caption, formats)
 
 # %% mystnb={"image": {"alt": "Two panels, carbon and organic matter, one row a laboratory left out: coverage of 90 per cent intervals calibrated on the known laboratories as orange crosses and of those made for new laboratories as blue dots, with dotted lines at their means and a dashed one at 90. Recorded run."}}
 apart = tables["apart"]
-figure = figures.coverage_apart(apart)
+figure = figures.coverage_left_out(apart)
 
 # %%
 for target, name in figures.TARGET_NAMES.items():

@@ -10,7 +10,8 @@ from spectrakit.preprocess.harmonise import WITHOUT_STANDARDS
 from spectrakit.runs import tasks as cluster
 from spectrakit.spectra import SpectralDataset
 from spectrakit.tables import write_table
-from spectrakit.workflows.impute import command, fill
+from spectrakit.workflows.impute import command as study
+from spectrakit.workflows.impute import fill
 
 STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that are left"]
 
@@ -20,11 +21,11 @@ def test_the_command_offers_the_harmonisations_that_need_no_standards():
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, request):
+def run(tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(cluster, "PATIENCE", 1)
-    return request.getfixturevalue("command")
+    return command
 
 
 @pytest.fixture
@@ -77,15 +78,13 @@ def test_what_was_found_promised_and_written(run, table, tmp_path):
 
 def test_options_reach_the_run(run, table, tmp_path, monkeypatch):
     asked = []
-    made = command.make_plan
-    monkeypatch.setattr(
-        command, "make_plan", lambda *given, **more: asked.append((*given, more)) or made(*given, **more)
-    )
+    made = study.make_plan
+    monkeypatch.setattr(study, "make_plan", lambda *given, **more: asked.append((*given, more)) or made(*given, **more))
     arguments = ("--harmonise", "msc", "--level", 0.5, "--fit-rows", 50, "--seed", 7, "--model", "pls")
     code, out, err = run("impute", "library.csv", "--property", "c_g_kg", "-o", "hybrid.csv", *arguments)
     assert (code, err) == (0, [])
     options = {"signal": "absorbance", "harmonise": "msc", "level": 0.5, "fit_rows": 50, "random_state": 7}
-    assert asked[0][1:] == ("c_g_kg", command.log_pls, options)
+    assert asked[0][1:] == ("c_g_kg", study.log_pls, options)
     assert out[0] == "note: fitted to 50 of 67 measured rows, in equal parts by laboratory"
     frame = pd.read_csv(tmp_path / "hybrid.csv")
     assert {"lower_50", "upper_68", "upper_95"} <= set(frame) and frame["predicted"].notna().sum() == 50 + 22

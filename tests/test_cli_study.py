@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from spectrakit import ledger
-from spectrakit.cli import commands as cli
+from spectrakit.cli import terminal
 from spectrakit.simulate.libs import experiment
 from spectrakit.studies.libs import protocol as libs
 from spectrakit.studies.libs import run as libs_record
@@ -96,13 +96,13 @@ def test_a_finished_run_is_shown_again_without_work(run, record, monkeypatch):
 def test_the_bar_says_which_task_runs(monkeypatch):
     shown = []
 
-    class Bar(cli.Progress):
+    class Bar(terminal.Progress):
         def update(self, task, **values):
             super().update(task, **values)
             shown.append((self.tasks[task].description, self.tasks[task].percentage))
 
-    monkeypatch.setattr(cli, "Progress", Bar)
-    with cli._progress_bar("libs, quick profile") as progress:
+    monkeypatch.setattr(terminal, "Progress", Bar)
+    with terminal.progress_bar("libs, quick profile") as progress:
         progress(1, 4)
         progress(0.5, 1, "libs, quick profile: Mg high")
     assert shown == [("libs, quick profile", 25), ("libs, quick profile: Mg high", 50)]

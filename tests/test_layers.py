@@ -26,7 +26,7 @@ ORDER = {
     "simulate": [{"instruments"}, {"libs", "soils"}, {"library"}],
     "workflows": [{"transfer"}, {"harmonise", "impute"}],
     "studies": [{"libs", "gejiu", "mir"}],
-    "teaching": [{"exercises", "figures"}, {"widgets"}],
+    "teaching": [{"exercises", "figures", "sentences"}, {"widgets"}],
 }
 RANK = {room: {name: rank for rank, names in enumerate(order) for name in names} for room, order in ORDER.items()}
 MODULES = sorted(path.relative_to(PACKAGE).with_suffix("").parts for path in PACKAGE.rglob("*.py"))

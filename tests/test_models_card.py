@@ -12,11 +12,11 @@ from spectrakit.simulate.instruments import ASD_FIELDSPEC_3, FOSS_XDS
 from spectrakit.simulate.soils.composition import WORLD, _draw_factors, draw_soils
 from spectrakit.simulate.soils.lucas import N_SAMPLES, simulate_lucas
 from spectrakit.simulate.soils.scans import scan
-from spectrakit.training.episodes import episode_error
-from spectrakit.training.library_features import TARGETS, covered_inputs, draw_worlds
 from spectrakit.training.pretraining import predict
 from spectrakit.workflows.harmonise.laboratory_tables import read_laboratories
 from spectrakit.workflows.harmonise.leave_out import Choice, leave_laboratories_out, soils_to_predict
+from tools.make.episodes import episode_error
+from tools.make.library_training import TARGETS, covered_inputs, draw_worlds
 
 NAMES = ("resnet_soils", "resnet_lucas_ph")
 LIBRARY = "resnet_library"

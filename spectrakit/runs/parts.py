@@ -4,6 +4,7 @@ import json
 import shutil
 import weakref
 import zipfile
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
@@ -52,8 +53,10 @@ class KeptParts:
             return None
 
     def remove(self):
-        """Remove all parts."""
+        """Remove all parts, and the folder of all runs where it holds no others."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):
+            self.folder.parent.rmdir()
 
 
 def _packed(value, archive):

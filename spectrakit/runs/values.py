@@ -39,6 +39,12 @@ def _objects(shape, items):
     return array.reshape(shape)
 
 
+def _tensor_apart(tensor):
+    """How the axes of a tensor lie in memory, which an optimiser relies on, and its values in that order."""
+    order = sorted(range(tensor.ndim), key=tensor.stride, reverse=True)
+    return [[order.index(axis) for axis in range(tensor.ndim)], tensor.detach().permute(order).numpy()]
+
+
 def _frame(columns, index, values):
     series = {place: pd.Series(column, index=index, dtype=column.dtype) for place, column in enumerate(values)}
     return pd.DataFrame(series, index=index).set_axis(columns, axis="columns")
@@ -51,7 +57,7 @@ _KINDS = {
     "dict": (dict, lambda value: [[key, each] for key, each in value.items()], dict),
     "number": (np.generic, np.asarray, lambda array: array[()]),
     "objects": (np.ndarray, lambda value: [value.shape, value.ravel().tolist()], lambda parts: _objects(*parts)),
-    "tensor": (torch.Tensor, lambda value: value.detach().cpu().numpy(), torch.from_numpy),
+    "tensor": (torch.Tensor, _tensor_apart, lambda parts: torch.from_numpy(parts[1]).permute(parts[0])),
     "range": (
         pd.RangeIndex,
         lambda value: [value.start, value.stop, value.step, value.name],

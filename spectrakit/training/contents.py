@@ -1,14 +1,10 @@
-"""How is a content predicted that physics keeps between nothing and a limit, and how far do predictions spread?
+"""Contents between 0 and a physical limit, predicted by an ensemble of 1D-ResNets, with the spread of predictions.
 
-What a network gives is a number without bounds; the content is `limit` times its sigmoid, so no spectrum, however
-strange, is given less than nothing or more than the limit. Organic carbon is the total times a share predicted in the
-same way, so it is never above the total. Contents are in g/kg here, and nothing depends on that.
+The content is `limit` times the sigmoid of a network's output, so it lies between 0 and the limit for any spectrum.
+Organic carbon is the total times a share predicted in the same way, so it is never above the total.
 """
 
-import json
-import zlib
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,16 +16,9 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from torch import nn
 
 from spectrakit.contents import MAX_CARBON
-from spectrakit.models import (
-    ResNetConfig,
-    initial_network,
-    load_network,
-    load_networks,
-    save_network,
-    save_networks,
-    thinned_outputs,
-)
-from spectrakit.training.pretraining import ONE_CYCLE, Recipe, fit_network
+from spectrakit.models import ResNetConfig, initial_network, thinned_outputs
+from spectrakit.runs import KeptParts, result_key
+from spectrakit.training.pretraining import ONE_CYCLE, fit_network
 
 CONTENT_NETWORK = ResNetConfig(
     n_channels=1700, pool=5, n_filters=32, n_last=8, hidden=(64, 16), relu_output=False, dropout=0.1
@@ -40,21 +29,23 @@ CONTENT_NETWORK = ResNetConfig(
 CONTENT_RECIPE = replace(ONE_CYCLE, name="contents", batch_size=64, max_epochs=10, patience=10)
 """Some 7,000 steps on 51,000 spectra; a few thousand take 20 epochs in batches of 32, and 1,500 steps."""
 
-# The size beyond which nothing that a network says counts: the sigmoid of 30 is within 1e-13 of 1, and further out
-# rounding would reach the limit itself.
-_LARGEST_OUTPUT = 30.0
-# In standard deviations of the training spectra: far outside of what a soil shows, and float32 is not overrun.
-_LARGEST_INPUT = 1000.0
-_SMALLEST_SPREAD = 1e-4
-_ROWS = 4096
+# Outputs are clipped to this size: the sigmoid of 30 is within 1e-13 of 1, and further out rounding would reach the
+# limit itself.
+_MAX_OUTPUT = 30.0
+# In standard deviations of the training spectra: far from any soil, and float32 does not overflow.
+_MAX_INPUT = 1000.0
+# As a share of the limit.
+_MIN_SPREAD = 1e-4
+# Predictions this close to a limit, as a share of it, count as near.
+_NEAR = 0.01
 
 
 class _FoldedLogarithm(nn.Module):
     """The scale on which networks are fitted: log((content + start) / (limit - content + start)), standardised.
 
     limit : highest content; start : in its unit; mean, sd : of the training contents on this scale
-    A started folded logarithm: errors count in proportion between the limits, and as they are within `start` of a
-    limit, where those of the laboratory rule. A measured zero is a value like any other.
+    A started folded logarithm: errors count in proportion to the content between the limits, and as they are within
+    `start` of a limit, where the errors of the laboratory dominate. Measured zeros need no special treatment.
     Source: Tukey 1977, Exploratory Data Analysis, for folds and starts.
     """
 
@@ -64,17 +55,17 @@ class _FoldedLogarithm(nn.Module):
 
     @classmethod
     def of(cls, contents, limit):
-        """The scale of training contents (n,): it starts at their lower quartile."""
+        """The scale of training contents (n,), whose start is their lower quartile."""
         start = float(np.quantile(contents, 0.25)) or float(contents.mean()) or limit
         values = cls(limit, start, 0.0, 1.0).targets(contents)
         return cls(limit, start, float(values.mean()), float(values.std()) or 1.0)
 
     def forward(self, outputs):
-        """From outputs of the dense layers, in any shape, to targets: what a network ends in while it is fitted."""
+        """Targets from outputs of the dense layers, in any shape; the last layer of a network while it is fitted."""
         return self._standardised(self.limit * torch.sigmoid(outputs.float()), torch.log)
 
     def targets(self, contents):
-        """From contents, in any shape, to targets."""
+        """Targets from contents, in any shape."""
         return self._standardised(contents, np.log)
 
     def _standardised(self, contents, log):
@@ -85,16 +76,16 @@ class _FoldedLogarithm(nn.Module):
 class ContentNetwork(RegressorMixin, BaseEstimator):
     """Contents between 0 and `limit` from pretreated spectra, by a small ensemble of 1D-ResNets, and their spread.
 
-    limit : highest content there can be, in the unit of y: 580 g/kg for carbon, 1000 for organic matter, 1 for a share
-    n_members : networks, each with its own weights and its own rows set aside to watch
-    n_passes : networks that dropout thins each member to, for the spread alone
-    recipe : its `validation_share` is that of the rows, or of the groups, that a member watches and is not fitted to
+    limit : highest possible content, in the unit of y: 580 g/kg for carbon, 1000 for organic matter, 1 for a share
+    n_members : networks, each with its own initial weights and validation set
+    n_passes : dropout passes a member, for the spread
+    recipe : its `validation_share` is that of the rows, or of the groups
     config : as for one network; `n_channels` is taken from X
-    random_state : an int is the seed of weights, watched rows, order of rows and dropout; None counts as 0
+    random_state : seed of weights, validation sets, order of rows and dropout; None counts as 0
 
-    A prediction is the mean of the members' contents. What is fitted on a nearly logarithmic scale is, as content,
-    rather a median than a mean; smearing by the errors of watched rows (Duan 1983) changed the RMSE of 927 simulated
-    soils by less than 0.1 %, and the bias by 0.02 g/kg of -0.4, so there is none.
+    A prediction is the mean of the members' contents. A model fitted on a nearly logarithmic scale predicts rather a
+    median than a mean; smearing by the errors of validation rows (Duan 1983) changed the RMSE of 927 simulated soils by
+    less than 0.1 %, and the bias by 0.02 g/kg of -0.4, so there is none.
     After fit: `networks_` (list); `input_scale_`, by which inputs are divided; `history_`, DataFrame of the epochs of
     all members.
     """
@@ -119,12 +110,12 @@ class ContentNetwork(RegressorMixin, BaseEstimator):
         """Fit all members.
 
         X : (n, n_channels) pretreated spectra, n_channels a multiple of `config.pool`; y : (n,) contents
-        groups : (n,) sites, or whatever else shall not stand on both sides; None for rows that are independent
+        groups : (n,) sites, or other labels that a validation set must not share with the rows fitted; None for
+            independent rows
         progress : called after each epoch with the epochs done and those of all members
-        checkpoint : folder that keeps what was done, so that the same call resumes a fit that was stopped; what the fit
-            wrote there is removed at the end
-        Raises ValueError for contents out of bounds, fewer than two groups, parameters out of range, and for a
-        checkpoint of another fit.
+        checkpoint : folder that keeps finished members and the state of the one being fitted, so that the same call
+            resumes a fit that was stopped; emptied at the end
+        Raises ValueError for contents out of bounds, fewer than two groups, and parameters out of range.
         """
         for name, least in (("n_members", 1), ("n_passes", 0)):
             if getattr(self, name) < least:
@@ -134,12 +125,14 @@ class ContentNetwork(RegressorMixin, BaseEstimator):
         groups = np.arange(len(y)) if groups is None else np.asarray(groups)
         check_consistent_length(y, groups)
         if len(pd.unique(groups)) < 2:
-            raise ValueError("groups: all rows are of one group; two are needed, one to fit and one to watch")
-        averages = _averages(X, self._network_config().n_channels)
+            raise ValueError("groups: all rows are of one group; two are needed, one to fit and one for validation")
+        averages = self._averages(X)
         self.input_scale_ = float(np.sqrt(averages.var(axis=0).mean())) or 1.0
-        pooled = self._inputs(averages)
-        kept = None if checkpoint is None else _Kept(checkpoint, (self._settings(), pooled, y, groups))
-        members = [self._member(place, pooled, y, groups, progress, kept) for place in range(self.n_members)]
+        data = self._inputs(averages), y, groups
+        kept = None
+        if checkpoint is not None:
+            kept = KeptParts(checkpoint, result_key(self.get_params(), data, code=[ContentNetwork]))
+        members = [self._member(place, data, progress, kept) for place in range(self.n_members)]
         self.networks_, histories = map(list, zip(*members, strict=True))
         self.history_ = pd.concat(histories, keys=range(self.n_members), names=["member", "epoch"])
         if kept is not None:
@@ -149,171 +142,83 @@ class ContentNetwork(RegressorMixin, BaseEstimator):
     def predict(self, X, return_std=False):
         """Contents (n,) of pretreated spectra X (n, n_channels), above 0 and below `limit`.
 
-        return_std : also their spread (n,), as `predict_spread`
+        return_std : also their spread (n,), `both` of `predict_with_spreads`
         """
         if not return_std:
-            return self._members_and_draws(X, n_passes=0)[0].mean(axis=0)
-        means, spreads = self.predict_with_spreads(X)
-        return means, spreads["both"].to_numpy()
-
-    def predict_spread(self, X):
-        """Standard deviation (n,) of predictions, in the unit of y, > 0: of members and of dropout passes together."""
-        return self.spreads(X)["both"].to_numpy()
-
-    def spreads(self, X):
-        """Where the spread comes from: DataFrame (n, 3), each > 0, at least a ten-thousandth of `limit`.
-
-        `members` : standard deviation between the members, without dropout; nothing but the least where there is one
-        `passes` : standard deviation between the dropout passes of a member, quadratic mean over members
-        `both` : root of the sum of their squares. None of them is a promise: see `evaluation.intervals`.
-        """
-        return self.predict_with_spreads(X)[1]
-
-    def predict_draws(self, X):
-        """Contents (n_members, n_passes, n) by every thinned network."""
-        return self._members_and_draws(X, self.n_passes)[1]
+            return self._members_and_passes(X, n_passes=0)[0].mean(axis=0)
+        contents, spreads = self.predict_with_spreads(X)
+        return contents, spreads["both"].to_numpy()
 
     def predict_with_spreads(self, X):
-        """Contents (n,), as `predict`, and their spreads, DataFrame (n, 3), as `spreads`, in one go."""
-        members, draws = self._members_and_draws(X, self.n_passes)
-        nothing = np.zeros(members.shape[1])
-        within = draws.var(axis=1, ddof=1).mean(axis=0) if self.n_passes > 1 else nothing
-        between = members.var(axis=0, ddof=1) if self.n_members > 1 else nothing
+        """Contents (n,), as `predict`, and their spreads, DataFrame (n, 3), each at least a ten-thousandth of `limit`.
+
+        `members` : standard deviation between the members, without dropout; the least value where there is one member
+        `passes` : standard deviation between the dropout passes of a member, quadratic mean over members
+        `both` : root of the sum of their squares. None is calibrated: see `evaluation.ConformalIntervals`.
+        """
+        members, passes = self._members_and_passes(X, self.n_passes)
+        zeros = np.zeros(members.shape[1])
+        within = passes.var(axis=1, ddof=1).mean(axis=0) if self.n_passes > 1 else zeros
+        between = members.var(axis=0, ddof=1) if self.n_members > 1 else zeros
         spread = np.sqrt(np.column_stack([between, within, between + within]))
-        spread = np.maximum(spread, _SMALLEST_SPREAD * self.limit)
+        spread = np.maximum(spread, _MIN_SPREAD * self.limit)
         return members.mean(axis=0), pd.DataFrame(spread, columns=["members", "passes", "both"])
 
-    def _members_and_draws(self, X, n_passes):
-        """Contents (n_members, n) by the members, and (n_members, n_passes, n) by what dropout thins them to."""
+    def _members_and_passes(self, X, n_passes):
+        """Contents (n_members, n) by the members, and (n_members, n_passes, n) by their dropout passes."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float32)
-        parts = [self._part(X[start : start + _ROWS], n_passes) for start in range(0, len(X), _ROWS)]
-        return tuple(np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
-
-    def _part(self, X, n_passes):
-        inputs = self._inputs(_averages(X, self._network_config().n_channels))
+        inputs = self._inputs(self._averages(validate_data(self, X, reset=False, dtype=np.float32)))
         outputs = [thinned_outputs(network, inputs, n_passes) for network in self.networks_]
-        plain, passes = (self._content(np.array(part)[..., 0]) for part in zip(*outputs, strict=True))
-        return plain, passes
+        clipped = (np.clip(np.array(part)[..., 0], -_MAX_OUTPUT, _MAX_OUTPUT) for part in zip(*outputs, strict=True))
+        return tuple(self.limit * expit(part) for part in clipped)
 
-    def _content(self, outputs):
-        return self.limit * expit(np.clip(outputs, -_LARGEST_OUTPUT, _LARGEST_OUTPUT))
+    def _averages(self, X):
+        """Averages (n, n_channels / pool), float64, of neighbouring channels, taken once for all members."""
+        return X.reshape(len(X), self._member_config().n_channels, -1).mean(axis=2, dtype=float)
 
     def _inputs(self, averages):
-        """What the networks see: float32 (n, n_channels / pool)."""
-        return np.clip(averages / self.input_scale_, -_LARGEST_INPUT, _LARGEST_INPUT).astype(np.float32)
+        """Inputs of the networks, float32 (n, n_channels / pool)."""
+        return np.clip(averages / self.input_scale_, -_MAX_INPUT, _MAX_INPUT).astype(np.float32)
 
-    def _network_config(self):
-        """That of a member. Neighbouring channels are averaged beforehand, once for all members."""
+    def _member_config(self):
         config = replace(self.config, n_channels=self.n_features_in_)
         return replace(config, n_channels=config.n_channels // config.pool, pool=1)
 
-    def _settings(self):
-        return self.limit, self.n_members, asdict(self.recipe), asdict(self.config), int(self.random_state or 0)
-
-    def _member(self, place, pooled, y, groups, progress, kept):
-        """Network and history of one member."""
-        if kept is not None and kept.has(place):
-            return kept.member(place)
+    def _member(self, place, data, progress, kept):
+        """Network and history of one member; data : inputs, contents and groups."""
+        inputs, y, groups = data
         seed = int(self.random_state or 0) * self.n_members + place
         shuffle = GroupShuffleSplit(1, test_size=self.recipe.validation_share, random_state=seed)
-        fitted, watched = next(shuffle.split(pooled, groups=groups))
-        scale = _FoldedLogarithm.of(y[fitted], self.limit)
-        start = logit(np.array([y[fitted].mean() / self.limit]).clip(1e-6, 1 - 1e-6))
-        network = initial_network(self._network_config(), seed, start)
+        training, validation = next(shuffle.split(inputs, groups=groups))
+        start = logit(np.array([y[training].mean() / self.limit]).clip(1e-6, 1 - 1e-6))
+        network = initial_network(self._member_config(), seed, start)
+        part = kept and kept.load(f"member-{place}")
+        if part is not None:
+            network.load_state_dict(part["network"])
+            return network.eval(), part["history"]
+        scale = _FoldedLogarithm.of(y[training], self.limit)
         network.head.append(scale)
         epochs = self.recipe.max_epochs
         history = fit_network(
             network,
-            pooled[fitted],
-            scale.targets(y[fitted]),
+            inputs[training],
+            scale.targets(y[training]),
             self.recipe,
             seed,
-            validation=(pooled[watched], scale.targets(y[watched])),
+            validation=(inputs[validation], scale.targets(y[validation])),
             progress=progress and (lambda done, _: progress(place * epochs + done, self.n_members * epochs)),
-            checkpoint=kept and kept.unfinished(place),
+            checkpoint=kept and kept.folder / f"member-{place}",
         )
         network.head.pop(-1)
         if kept is not None:
-            kept.keep(place, network, history)
+            kept.save(f"member-{place}", {"network": network.state_dict(), "history": history})
         return network, history
-
-
-def _averages(X, n_averages):
-    """Averages (n, n_averages), float64, of as many neighbouring channels each of X (n, n_channels)."""
-    return X.reshape(len(X), n_averages, -1).mean(axis=2, dtype=float)
-
-
-class _Kept:
-    """A folder that keeps the members of a fit that is not finished, for that fit alone."""
-
-    def __init__(self, folder, fit):
-        settings, *arrays = fit
-        sums = [zlib.crc32(np.ascontiguousarray(a if a.dtype != object else a.astype(str)).tobytes()) for a in arrays]
-        self.folder, self.fingerprint = Path(folder), json.dumps([settings, sums])
-        self.folder.mkdir(parents=True, exist_ok=True)
-
-    def unfinished(self, place):
-        return self.folder / f"member-{place}.checkpoint"
-
-    def _finished(self, place):
-        return self.folder / f"member-{place}.safetensors"
-
-    def has(self, place):
-        return self._finished(place).exists()
-
-    def keep(self, place, network, history):
-        metadata = {"fingerprint": self.fingerprint, "history": history.to_dict("list")}
-        save_network(network, self._finished(place), metadata)
-
-    def member(self, place):
-        network, metadata = load_network(self._finished(place))
-        if metadata["fingerprint"] != self.fingerprint:
-            message = "belongs to a fit with other data, settings or seed; remove it or name another folder"
-            raise ValueError(f"{self._finished(place)}: {message}")
-        return network, pd.DataFrame(metadata["history"])
-
-    def remove(self):
-        """Remove what the fit wrote, and the folder where nothing else is in it."""
-        for path in self.folder.glob("member-*.safetensors"):
-            path.unlink()
-        if not any(self.folder.iterdir()):
-            self.folder.rmdir()
-
-
-def save_contents(model, path, metadata=None):
-    """Write a fitted ContentNetwork into one safetensors file, whole or not at all; `load_contents` reads it.
-
-    metadata : dict that JSON can hold, such as property, pretreatment, axis, library and scores
-    The default of three members takes 1.2 MB for 1,700 channels. The history of the fit is not kept.
-    """
-    check_is_fitted(model)
-    settings = model.get_params(deep=False) | {"recipe": asdict(model.recipe), "config": asdict(model.config)}
-    learned = {"input_scale": model.input_scale_, "n_features_in": model.n_features_in_}
-    save_networks(model.networks_, path, {"settings": settings, "learned": learned, "metadata": metadata or {}})
-
-
-def load_contents(path):
-    """The ContentNetwork of a file that `save_contents` wrote, without `history_`, and its metadata.
-
-    Raises ValueError where the file is not one of these.
-    """
-    networks, kept = load_networks(path)
-    try:
-        settings, learned = kept["settings"], kept["learned"]
-        recipe, config = Recipe(**settings.pop("recipe")), ResNetConfig(**settings.pop("config"))
-        model = ContentNetwork(**settings, recipe=recipe, config=config)
-        model.networks_ = networks
-        model.input_scale_, model.n_features_in_ = learned["input_scale"], learned["n_features_in"]
-        return model, kept["metadata"]
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a ContentNetwork as spectrakit writes it ({error})") from error
 
 
 class OrganicCarbonNetwork(BaseEstimator):
     """Total and organic carbon together, the organic never above the total: total x share.
 
-    network : unfitted ContentNetwork, as the total's; the share's is a copy with a limit of 1
+    network : unfitted ContentNetwork of the total; that of the share is a copy with a limit of 1
     After fit: `total_` and `share_`, fitted ContentNetworks.
     """
 
@@ -356,30 +261,11 @@ class OrganicCarbonNetwork(BaseEstimator):
         self.total_, self.share_ = (network for network, _, _ in fits)
         return self
 
-    def predict(self, X, total=None, return_std=False):
-        """Total and organic carbon (n, 2), the second never above the first.
-
-        total : (n,) measured total carbon, NaN where not measured; what was measured is taken in place of a prediction
-        return_std : also their spread (n, 2): zero for a measured total, else > 0
-        The spread of the organic is that of a product of independent factors, to first order.
-        """
+    def predict(self, X):
+        """Total and organic carbon (n, 2), the second never above the first."""
         check_is_fitted(self)
-        networks = (self.total_, self.share_)
-        if return_std:
-            (carbon, carbon_sd), (share, share_sd) = (network.predict(X, return_std=True) for network in networks)
-        else:
-            carbon, share = (network.predict(X) for network in networks)
-        if total is not None:
-            total = check_array(total, ensure_2d=False, ensure_all_finite="allow-nan", dtype=float, input_name="total")
-            check_consistent_length(X, total)
-            measured = np.isfinite(total)
-            carbon = np.where(measured, total, carbon)
-        contents = np.column_stack([carbon, carbon * share])
-        if not return_std:
-            return contents
-        if total is not None:
-            carbon_sd = np.where(measured, 0.0, carbon_sd)
-        return contents, np.column_stack([carbon_sd, np.hypot(share * carbon_sd, carbon * share_sd)])
+        total, share = self.total_.predict(X), self.share_.predict(X)
+        return np.column_stack([total, total * share])
 
 
 def checked_contents(y, limit):
@@ -391,11 +277,10 @@ def checked_contents(y, limit):
     return y
 
 
-def limit_counts(contents, limit, margin=0.01):
-    """How often a limit acts: how many predictions lie outside of the limits, and how many close to one.
+def limit_counts(contents, limit):
+    """How many predictions lie outside the limits, and how many within a hundredth of `limit` of one.
 
-    contents : (n,) predictions, of a model that knows no limits or of one that does; limit : in the same unit
-    margin : share of `limit` that counts as close
+    contents : (n,) predictions of any model; limit : in the same unit
     Returns a Series of counts: n_samples, below_zero, above_limit, near_zero, near_limit (these two inside the limits).
     """
     contents = np.asarray(contents, float)
@@ -404,7 +289,7 @@ def limit_counts(contents, limit, margin=0.01):
         "n_samples": len(contents),
         "below_zero": np.sum(contents < 0),
         "above_limit": np.sum(contents > limit),
-        "near_zero": np.sum(inside & (contents <= margin * limit)),
-        "near_limit": np.sum(inside & (contents >= (1 - margin) * limit)),
+        "near_zero": np.sum(inside & (contents <= _NEAR * limit)),
+        "near_limit": np.sum(inside & (contents >= (1 - _NEAR) * limit)),
     }
     return pd.Series(counts, dtype=int)

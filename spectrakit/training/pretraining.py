@@ -1,17 +1,15 @@
-"""How is the 1D-ResNet fitted, by the paper's recipe or by a much faster one?"""
+"""Fits of the 1D-ResNet: the recipe of the gejiu paper, and a much faster one."""
 
 import time
-import zlib
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
 from torch.nn.functional import mse_loss
 
-from spectrakit.files import written_whole
+from spectrakit.runs import KeptParts, result_key
 
 SECONDS_PER_CHECKPOINT = 60
 ROWS_PER_PREDICTION = 256
@@ -24,9 +22,9 @@ class Recipe:
     learning_rate : constant, or the highest of the cycle where `one_cycle`
     one_cycle : the rate rises from a 25th of `learning_rate` over the first 30 % of all steps and falls to nothing
     patience : epochs without a better validation error after which the fit stops
-    validation_share : part of the training rows that is set aside to watch, when no rows are given for it
+    validation_share : share of the training rows that is the validation set, where none is given
     bfloat16 : convolutions after the first compute with 8 bits of precision; weights and their sums keep 24. The first
-        looks for differences between neighbours that are smaller than 8 bits can tell; dense layers take little time
+        looks for differences between neighbours that 8 bits cannot resolve; dense layers take little time
     centred : the mean of the training inputs is subtracted first, where the features are not frozen
 
     Raises ValueError for a value out of range.
@@ -52,7 +50,7 @@ class Recipe:
 
 PAPER = Recipe("paper", learning_rate=0.001, batch_size=32, max_epochs=2000, patience=120)
 """The recipe of the gejiu paper, section 2.2.1. Open there: the batch size (32 is the default of the paper's software),
-the rows that early stopping watches (here a tenth of the training side), and the weights that are kept (here those of
+the validation set of early stopping (here a tenth of the training side), and the weights that are kept (here those of
 the best epoch)."""
 
 ONE_CYCLE = Recipe(
@@ -65,13 +63,13 @@ ONE_CYCLE = Recipe(
     bfloat16=True,
     centred=True,
 )
-"""The fast recipe for the same network, penalty and watched rows; batches, rate and epochs were chosen on watched rows
-of simulated spectra. bfloat16 takes a third off the time of a step on a processor with instructions for it; elsewhere
-use `replace(ONE_CYCLE, bfloat16=False)`."""
+"""The fast recipe for the same network, penalty and validation set; batches, rate and epochs were chosen by validation
+rows of simulated spectra. bfloat16 takes a third off the time of a step on a processor with instructions for it;
+elsewhere use `replace(ONE_CYCLE, bfloat16=False)`."""
 
 
 def _tensors(network, X, y):
-    """What the trained layers get and should give: inputs, and targets (n, n_outputs)."""
+    """Inputs of the trained layers and their targets (n, n_outputs), as tensors."""
     y = torch.as_tensor(np.asarray(y), dtype=torch.float32)
     targets = y.unsqueeze(1) if y.ndim == 1 else y
     X = torch.as_tensor(np.asarray(X), dtype=torch.float32)
@@ -81,7 +79,7 @@ def _tensors(network, X, y):
     if not (torch.isfinite(X).all() and torch.isfinite(targets).all()):
         raise ValueError("spectra and targets must be finite: a value is missing, or the logarithm of 0 was taken")
     with torch.no_grad():
-        # What learns nothing is computed once: the pooling, and the features too where they are frozen.
+        # What is not trained is computed once: the pooling, and the features too where they are frozen.
         pooled = torch.cat([network.pool(rows) for rows in X.split(ROWS_PER_PREDICTION)])
         if not network.features_frozen:
             return pooled, targets
@@ -90,7 +88,10 @@ def _tensors(network, X, y):
 
 
 def _optimiser(network, recipe, n_steps):
-    """Adam over what is not frozen, and the schedule of its rate; the L2 penalty enters as its gradient, 2 l2 w."""
+    """Adam over the weights that are not frozen, and the schedule of its rate.
+
+    The L2 penalty enters as its gradient, 2 l2 w.
+    """
     learned = {parameter for parameter in network.parameters() if parameter.requires_grad}
     kernels = {layer.weight for layer in network.weighted_layers()} & learned
     groups = [
@@ -112,9 +113,6 @@ class _Fit:
         n_steps = -(-len(training[0]) // recipe.batch_size) * recipe.max_epochs
         self.optimiser, self.schedule = _optimiser(network, recipe, n_steps)
         self.best, self.history = network.state_dict(), []
-        parts = [*training, *validation, *network.state_dict().values()]
-        sums = [zlib.crc32(part.contiguous().numpy()) for part in parts]
-        self.fingerprint = repr((astuple(recipe), random_state, sums))
 
     def outputs(self, inputs):
         network = self.network
@@ -126,7 +124,7 @@ class _Fit:
         return network.head(maps.float())
 
     def epoch(self):
-        """One pass over the training rows, in an order that depends on the seed and the number of the epoch alone."""
+        """One pass over the training rows, in an order that depends only on the seed and the number of the epoch."""
         start = time.process_time()
         inputs, targets = self.training
         order = np.random.default_rng((self.random_state, len(self.history))).permutation(len(inputs))
@@ -141,39 +139,36 @@ class _Fit:
             loss_sum += loss.item() * len(rows)
         self.network.eval()
         with torch.no_grad():
-            watched = torch.cat([self.outputs(rows) for rows in self.validation[0].split(ROWS_PER_PREDICTION)])
-        error = mse_loss(watched, self.validation[1]).item()
+            outputs = torch.cat([self.outputs(rows) for rows in self.validation[0].split(ROWS_PER_PREDICTION)])
+        error = mse_loss(outputs, self.validation[1]).item()
         if error < min((row[1] for row in self.history), default=np.inf):
             self.best = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
         self.history.append((loss_sum / len(inputs), error, time.process_time() - start))
 
     @property
     def finished(self):
-        """Whether the last epoch is done, or patience is at its end."""
+        """Whether the last epoch is done, or the validation error has not fallen for `patience` epochs."""
         best = min(range(len(self.history)), key=lambda epoch: self.history[epoch][1], default=0)
         n_epochs = len(self.history)
         return n_epochs >= self.recipe.max_epochs or n_epochs - 1 - best >= self.recipe.patience
 
-    def save(self, path):
-        kept = {name: getattr(self, name) for name in ("fingerprint", "best", "history")}
-        for name in ("network", "optimiser", "schedule"):
-            kept[name] = getattr(self, name).state_dict()
-        with written_whole(path) as part:
-            torch.save(kept, part)
+    def state(self):
+        """All that the next epoch depends on, as `KeptParts` takes it."""
+        stateful = (self.network, self.optimiser, self.schedule)
+        return [self.best, self.history, *(each.state_dict() for each in stateful)]
 
-    def load(self, path):
-        kept = torch.load(path, weights_only=True)
-        if kept["fingerprint"] != self.fingerprint:
-            raise ValueError(f"{path}: belongs to a fit with other data, recipe or seed; remove it or name another")
-        self.best, self.history = kept["best"], kept["history"]
-        for name in ("network", "optimiser", "schedule"):
-            getattr(self, name).load_state_dict(kept[name])
+    def resume(self, state):
+        """Go on from a `state`."""
+        self.best, self.history, *states = state
+        for each, kept in zip((self.network, self.optimiser, self.schedule), states, strict=True):
+            each.load_state_dict(kept)
 
 
 @contextmanager
 def _flushed_denormals():
-    """Numbers below 1e-38 count as zero: the penalty brings idle kernels down there, where a product takes 15 times as
-    long, and no result depends on them.
+    """Numbers below 1e-38 count as zero.
+
+    The penalty brings unused kernels down to them, where a product takes 15 times as long; no result depends on them.
     """
     torch.set_flush_denormal(True)
     try:
@@ -182,51 +177,62 @@ def _flushed_denormals():
         torch.set_flush_denormal(False)
 
 
-def watched_rows(n_rows, share, random_state):
-    """Positions (fitted, watched) of training rows, in random order: a share of them is set aside to watch."""
+def validation_rows(n_rows, share, random_state):
+    """Positions of training rows in random order: (rows to fit, validation rows), a share of them the latter."""
     order = np.random.default_rng(random_state).permutation(n_rows)
-    n_watched = max(1, round(share * n_rows))
-    return order[n_watched:], order[:n_watched]
+    n_validation = max(1, round(share * n_rows))
+    return order[n_validation:], order[:n_validation]
 
 
 def fit_network(network, X, y, recipe, random_state, *, validation=None, progress=None, checkpoint=None):
     """Fit `network` in place and leave it in eval mode with the weights of its best epoch.
 
-    X : inputs (n, n_channels), see `preprocess.network_input`; y : targets (n,) or (n, n_outputs), as the network shall
-        give them
+    X : inputs (n, n_channels), see `preprocess.network_input`; y : targets (n,) or (n, n_outputs), on the scale of the
+        network's outputs
     random_state : seed of the validation rows and of the order of rows in each epoch
-    validation : X and y of rows to watch; None sets `recipe.validation_share` of the rows aside
+    validation : X and y of the validation set; by default `recipe.validation_share` of the rows
     progress : called after each epoch with the number of epochs done and the recipe's `max_epochs`
-    checkpoint : path that keeps the state about once a minute, so that the same call resumes a fit that was stopped;
+    checkpoint : folder that keeps the state about once a minute, so that the same call resumes a fit that was stopped;
         removed at the end
 
     Where the features are frozen, they are computed once and only the head is trained on them.
-    Returns a DataFrame, one row an epoch: training_mse (as trained), validation_mse, processor_seconds (all threads).
-    Raises ValueError for arrays that do not fit the network, and for a checkpoint of another fit.
+    Returns a DataFrame, a row an epoch: training_mse (in train mode), validation_mse, processor_seconds (all threads).
+    Raises ValueError for arrays whose shapes do not fit the network and for values that are not finite.
     """
     if recipe.centred and not network.features_frozen:
         network.centre_input(X)
-    inputs, targets = _tensors(network, X, y)
+    training = _tensors(network, X, y)
     if validation is None:
-        rows, watched = watched_rows(len(inputs), recipe.validation_share, random_state)
-        fit = _Fit(network, recipe, random_state, (inputs[rows], targets[rows]), (inputs[watched], targets[watched]))
+        parts = validation_rows(len(training[0]), recipe.validation_share, random_state)
+        training, validation = ([part[rows] for part in training] for rows in parts)
     else:
-        fit = _Fit(network, recipe, random_state, (inputs, targets), _tensors(network, *validation))
-    if checkpoint is not None and Path(checkpoint).exists():
-        fit.load(checkpoint)
+        validation = _tensors(network, *validation)
+    kept = None
+    if checkpoint is not None:
+        key = result_key(network, recipe, random_state, training, validation, code=[fit_network])
+        kept = KeptParts(checkpoint, key)
+    fit = _Fit(network, recipe, random_state, training, validation)
+    _run_epochs(fit, kept, progress)
+    network.load_state_dict(fit.best)
+    if kept is not None:
+        kept.remove()
+    return pd.DataFrame(fit.history, columns=["training_mse", "validation_mse", "processor_seconds"])
+
+
+def _run_epochs(fit, kept, progress):
+    """Run the epochs of a fit, from its kept state where there is one."""
+    state = kept and kept.load("fit")
+    if state is not None:
+        fit.resume(state)
     saved = time.monotonic()
     with _flushed_denormals():
         while not fit.finished:
             fit.epoch()
-            if checkpoint is not None and time.monotonic() - saved >= SECONDS_PER_CHECKPOINT:
-                fit.save(checkpoint)
+            if kept is not None and time.monotonic() - saved >= SECONDS_PER_CHECKPOINT:
+                kept.save("fit", fit.state())
                 saved = time.monotonic()
             if progress is not None:
-                progress(len(fit.history), recipe.max_epochs)
-    network.load_state_dict(fit.best)
-    if checkpoint is not None:
-        Path(checkpoint).unlink(missing_ok=True)
-    return pd.DataFrame(fit.history, columns=["training_mse", "validation_mse", "processor_seconds"])
+                progress(len(fit.history), fit.recipe.max_epochs)
 
 
 def predict(network, X):

@@ -16,8 +16,6 @@ from spectrakit.training.contents import (
     _FoldedLogarithm,
     checked_contents,
     limit_counts,
-    load_contents,
-    save_contents,
 )
 
 SMALL = ResNetConfig(n_channels=60, pool=3, n_filters=6, n_last=4, hidden=(12,), relu_output=False, dropout=0.1)
@@ -73,57 +71,58 @@ def test_no_spectrum_is_given_less_than_nothing_or_more_than_the_limit(library, 
     X, total, _, sites = library
     model = small(limit=limit, n_members=1).fit(X[:200], np.minimum(total[:200], limit), sites[:200])
     predicted, spread = model.predict(strange(X), return_std=True)
-    draws = model.predict_draws(strange(X))
+    _, passes = model._members_and_passes(strange(X), 8)
     assert (predicted > 0).all() and (predicted < limit).all()
-    assert (draws > 0).all() and (draws < limit).all() and draws.shape == (1, 8, 21)
+    assert (passes > 0).all() and (passes < limit).all() and passes.shape == (1, 8, 21)
     assert (spread >= 1e-4 * limit).all() and (spread < limit).all()
     # Not for want of reaching far: whatever the network says, the limits hold.
     assert np.ptp(predicted) > 0.9 * limit
 
 
-def test_spreads_are_those_of_the_draws_and_of_the_members(library, fitted):
+def test_spreads_are_those_of_the_members_and_of_their_passes(library, fitted):
     X = library[0][400:]
-    spreads, draws = fitted.spreads(X), fitted.predict_draws(X)
-    assert list(spreads) == ["members", "passes", "both"] and draws.shape == (2, 8, 100)
+    (contents, spreads), (members, passes) = fitted.predict_with_spreads(X), fitted._members_and_passes(X, 8)
+    assert list(spreads) == ["members", "passes", "both"] and passes.shape == (2, 8, 100)
     assert (spreads > 0).all(axis=None)
-    expected = np.sqrt(draws.var(axis=1, ddof=1).mean(axis=0))
+    expected = np.sqrt(passes.var(axis=1, ddof=1).mean(axis=0))
     np.testing.assert_allclose(spreads["passes"], np.maximum(expected, 0.058))
-    members = np.array([_alone(fitted, place).predict(X) for place in range(2)])
-    np.testing.assert_allclose(members.mean(axis=0), fitted.predict(X))
+    np.testing.assert_allclose(members, [_single(fitted, place).predict(X) for place in range(2)])
+    np.testing.assert_allclose(members.mean(axis=0), contents)
     np.testing.assert_allclose(spreads["members"], np.maximum(members.std(axis=0, ddof=1), 0.058))
     free = (spreads[["members", "passes"]] > 0.058).all(axis=1)
     assert free.sum() > 50
     np.testing.assert_allclose(spreads["both"][free], np.hypot(spreads["members"], spreads["passes"])[free])
-    np.testing.assert_array_equal(fitted.predict_spread(X), spreads["both"])
+    np.testing.assert_array_equal(fitted.predict(X, return_std=True), [contents, spreads["both"]])
 
 
-def _alone(model, place):
+def _single(model, place):
     """One member of an ensemble, by itself."""
-    one, own = clone(model).set_params(n_members=1), slice(place, place + 1)
-    one.networks_, one.input_scale_, one.n_features_in_ = model.networks_[own], model.input_scale_, model.n_features_in_
+    one = clone(model).set_params(n_members=1)
+    one.networks_ = model.networks_[place : place + 1]
+    one.input_scale_, one.n_features_in_ = model.input_scale_, model.n_features_in_
     return one
 
 
 def test_without_members_and_passes_to_compare_the_spread_is_the_least(library):
     X, total, _, sites = library
     one = small(n_members=1, n_passes=0, recipe=replace(QUICK, max_epochs=1)).fit(X, total, sites)
-    np.testing.assert_allclose(one.spreads(X[:5]), 0.058)
-    assert one.predict_draws(X[:5]).shape == (1, 0, 5)
+    np.testing.assert_allclose(one.predict_with_spreads(X[:5])[1], 0.058)
 
 
 def test_the_spread_grows_away_from_the_training_spectra(library, fitted):
     X = library[0][400:]
     noise = np.random.default_rng(2).normal(0, 0.1, X.shape)
-    near, far = (fitted.predict_spread(x) / fitted.predict(x) for x in (X, X + noise))
+    pairs = (fitted.predict(x, return_std=True) for x in (X, X + noise))
+    near, far = (spread / contents for contents, spread in pairs)
     assert np.median(far) > 2 * np.median(near)
 
 
-def test_what_is_said_of_a_spectrum_does_not_depend_on_its_neighbours(library, fitted, monkeypatch):
+def test_a_prediction_does_not_depend_on_the_rows_beside_it(library, fitted):
     X = library[0][400:]
     expected = fitted.predict(X, return_std=True)
-    monkeypatch.setattr(contents, "_ROWS", 7)
-    for part, whole in zip(fitted.predict(X, return_std=True), expected, strict=True):
-        np.testing.assert_allclose(part, whole, rtol=1e-3)
+    parts = zip(*(fitted.predict(X[start : start + 7], return_std=True) for start in range(0, 100, 7)), strict=True)
+    for part, whole in zip(parts, expected, strict=True):
+        np.testing.assert_allclose(np.concatenate(part), whole, rtol=1e-3)
     np.testing.assert_allclose(fitted.predict(X[::-1]), expected[0][::-1], rtol=1e-5)
 
 
@@ -136,25 +135,25 @@ def test_measured_zeros_are_learned_from(library):
     assert (predicted > 0).all()
 
 
-def test_sites_are_not_split_between_fitted_and_watched_rows(library, monkeypatch):
+def test_sites_are_not_split_between_training_and_validation(library, monkeypatch):
     X, total, _, sites = library
-    watched = []
+    fits = []
 
     def fit_network(network, inputs, targets, recipe, seed, *, validation, **others):
-        watched.append((targets, validation[1]))
+        fits.append((targets, validation[1]))
         return original(network, inputs, targets, recipe, seed, validation=validation, **others)
 
     original = contents.fit_network
     monkeypatch.setattr(contents, "fit_network", fit_network)
     small(recipe=replace(QUICK, max_epochs=1)).fit(X, total, sites)
-    for targets, aside in watched:
+    for targets, aside in fits:
         assert (len(targets), len(aside)) == (450, 50)
         # The started logarithm keeps the order, so ranks tell which rows these are.
         order, values = np.sort(total), np.sort(np.concatenate([targets, aside]))
         rows = np.searchsorted(order, total)
         sites_aside = {sites[row] for row in range(500) if np.isclose(aside, values[rows[row]]).any()}
         assert len(sites_aside) == 10
-    assert not np.array_equal(watched[0][1], watched[1][1])  # each member watches rows of its own
+    assert not np.array_equal(fits[0][1], fits[1][1])  # each member has its own validation set
 
 
 def test_the_training_scale_is_a_started_folded_logarithm():
@@ -195,27 +194,6 @@ def test_how_strong_the_signal_is_does_not_count(library):
     np.testing.assert_allclose(clone(once).fit(64 * X, total, sites).predict(64 * X[:20]), expected, rtol=1e-5)
 
 
-def test_a_saved_model_predicts_the_same(library, fitted, tmp_path):
-    X = library[0][400:]
-    save_contents(fitted, tmp_path / "carbon.safetensors", {"property": "c_g_kg"})
-    model, metadata = load_contents(tmp_path / "carbon.safetensors")
-    assert metadata == {"property": "c_g_kg"} and model.get_params() == fitted.get_params()
-    np.testing.assert_array_equal(model.predict(X, return_std=True), fitted.predict(X, return_std=True))
-    with pytest.raises(ValueError, match=r"other\.safetensors: there is no such file"):
-        load_contents(tmp_path / "other.safetensors")
-    (tmp_path / "other.safetensors").write_text("{}")
-    with pytest.raises(ValueError, match=r"other\.safetensors: not the weights"):
-        load_contents(tmp_path / "other.safetensors")
-
-
-def test_the_default_ensemble_takes_less_than_two_megabytes(library, tmp_path):
-    random = np.random.default_rng(0)
-    recipe = replace(CONTENT_RECIPE, max_epochs=1, batch_size=16)
-    model = ContentNetwork(recipe=recipe).fit(random.normal(size=(20, 1700)), random.uniform(1, 100, 20))
-    save_contents(model, tmp_path / "carbon.safetensors")
-    assert (tmp_path / "carbon.safetensors").stat().st_size < 1_300_000
-
-
 def test_a_fit_that_was_stopped_resumes_and_ends_the_same(library, tmp_path, monkeypatch):
     X, total, _, sites = library
     monkeypatch.setattr("spectrakit.training.pretraining.SECONDS_PER_CHECKPOINT", 0)
@@ -229,10 +207,12 @@ def test_a_fit_that_was_stopped_resumes_and_ends_the_same(library, tmp_path, mon
 
     with pytest.raises(KeyboardInterrupt):
         clone(model).fit(X, total, sites, progress=stop, checkpoint=folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["member-0.safetensors", "member-1.checkpoint"]
-    with pytest.raises(ValueError, match=r"member-0\.safetensors: belongs to a fit with other data, settings or seed"):
-        clone(model).fit(X, total + 1, sites, checkpoint=folder)
+    (kept,) = folder.iterdir()
+    assert sorted(path.name for path in kept.iterdir()) == ["member-0.zip", "member-1"]
     epochs = []
+    others = clone(model).fit(X, total + 1, sites, progress=lambda *done: epochs.append(done), checkpoint=folder)
+    assert len(epochs) == 6 and not np.array_equal(others.predict(X[:20]), expected[0])
+    epochs.clear()
     resumed = clone(model).fit(X, total, sites, progress=lambda *done: epochs.append(done), checkpoint=folder)
     assert epochs == [(6, 6)] and not folder.exists()
     np.testing.assert_array_equal(resumed.predict(X[:20], return_std=True), expected)
@@ -244,22 +224,13 @@ def test_organic_carbon_is_never_above_the_total(library):
     y = np.column_stack([total, organic])
     y[::3, 1], y[1::7] = np.nan, np.nan
     model = OrganicCarbonNetwork(small(n_members=1)).fit(X[:400], y[:400], sites[:400])
-    predicted, spread = model.predict(X[400:], return_std=True)
+    predicted = model.predict(X[400:])
     assert r2(np.log(organic[400:] + 1), np.log(predicted[:, 1] + 1)) > 0.9
-    assert predicted.shape == spread.shape == (100, 2) and (spread > 0).all()
     for rows in (predicted, model.predict(strange(X))):
-        assert (rows[:, 1] <= rows[:, 0]).all() and (rows > 0).all()
+        assert (rows[:, 1] <= rows[:, 0]).all() and (rows > 0).all() and rows.shape[1] == 2
     assert model.share_.limit == 1 and model.total_.limit == 580
-    measured = np.where(np.arange(100) < 50, total[400:], np.nan)
-    known, known_spread = model.predict(X[400:], measured, return_std=True)
-    np.testing.assert_array_equal(known[:50, 0], total[400:450])
-    np.testing.assert_array_equal(known[50:], predicted[50:])
-    assert (known[:, 1] <= known[:, 0]).all() and (known_spread[:50, 0] == 0).all()
-    share, share_sd = predicted[:50, 1] / predicted[:50, 0], model.share_.predict_spread(X[400:450])
-    np.testing.assert_allclose(known[:50, 1], total[400:450] * share)
-    np.testing.assert_allclose(known_spread[:50, 1], total[400:450] * share_sd)
-    expected = np.hypot(share * spread[:50, 0], predicted[:50, 0] * share_sd)
-    np.testing.assert_allclose(spread[:50, 1], expected)
+    np.testing.assert_array_equal(predicted[:, 0], model.total_.predict(X[400:]))
+    np.testing.assert_array_equal(predicted[:, 1], predicted[:, 0] * model.share_.predict(X[400:]))
 
 
 def test_organic_carbon_above_the_total_names_the_row(library):
@@ -304,4 +275,3 @@ def test_bad_input_is_refused(library, fitted):
 def test_how_often_a_limit_acts():
     counts = limit_counts([-1, 0, 5.8, 6, 100, 574.1, 574.2, 580, 581, 900], 580)
     assert counts.to_dict() == {"n_samples": 10, "below_zero": 1, "above_limit": 2, "near_zero": 2, "near_limit": 2}
-    assert limit_counts([5, 94, 96], 100, margin=0.05)[["near_zero", "near_limit"]].tolist() == [1, 1]

@@ -1,11 +1,9 @@
-"""Which lines, partition functions and ionisation energies does the kit carry, and where do they come from?
-
-Run once per revision of the reference compilation, not at build time:
+"""How the tables of data/atomic were made: lines, partition functions and ionisation energies.
 
     python -m tools.make.atomic_tables REFERENCE_FOLDER
 
-REFERENCE_FOLDER holds `lines_190-1000nm.csv.gz`, `levels.csv.gz` (NIST data by way of Cloudy's Stout database) and the
-tables of Barklem & Collet (2016).
+writes them; run it once for a revision of the compilation. REFERENCE_FOLDER holds `lines_190-1000nm.csv.gz`,
+`levels.csv.gz` (NIST data by way of Cloudy's Stout database) and the tables of Barklem & Collet (2016).
 """
 
 import sys
@@ -16,14 +14,14 @@ import pandas as pd
 
 from spectrakit.resources import data_path
 
-HERE = data_path("atomic")
+FOLDER = data_path("atomic")
 ELEMENTS = ["H", "C", "N", "O", "Na", "Mg", "Al", "Si", "K", "Ca", "Ti", "Mn", "Fe"]
 ROMAN = {1: "I", 2: "II", 3: "III"}
 WINDOWS_NM = [(421.01, 422.73), (279.00, 280.99), (588.82, 589.99)]
 MARGIN_NM = 0.6
 SURVEY_NM = (200.0, 975.0)
 # A line enters the survey when, somewhere between 7,000 and 12,000 K, it reaches this share of the strongest line of
-# its own ion: fainter ones cannot be told from the continuum of a soil plasma.
+# its ion: fainter ones cannot be distinguished from the continuum of a soil plasma.
 SURVEY_SHARE = 2e-3
 BOLTZMANN_EV = 8.617333262e-5
 BOLTZMANN_CM = 0.695034800
@@ -75,11 +73,11 @@ def partition_functions(folder):
             if f"{element}_{roman}" not in table:
                 continue
             low = np.interp(np.minimum(temperatures, 1e4), grid, table[f"{element}_{roman}"])
-            own = levels[(levels.element == element) & (levels.stage == stage)]
-            if len(own):
+            known = levels[(levels.element == element) & (levels.stage == stage)]
+            if len(known):
                 limit_cm = limits.loc[element, f"energy_{stage}_eV"] / BOLTZMANN_EV * BOLTZMANN_CM
-                own = own[own["E_cm-1"] < limit_cm]
-                energy, weight = own["E_cm-1"].to_numpy()[:, None], own.g.to_numpy()[:, None]
+                known = known[known["E_cm-1"] < limit_cm]
+                energy, weight = known["E_cm-1"].to_numpy()[:, None], known.g.to_numpy()[:, None]
 
                 def total(at, energy=energy, weight=weight):
                     return (weight * np.exp(-energy / (BOLTZMANN_CM * at))).sum(0)
@@ -139,11 +137,11 @@ def select_lines(folder):
 
 
 def add_stark_widths(lines):
-    """Write the known Stark widths into the table; the others are estimated where they are used."""
+    """Return the lines with the known Stark widths; the others are estimated where they are used."""
     lines = lines.assign(stark_fwhm_nm=np.nan, stark_exponent=1.0, stark_source="")
     for (element, stage, wavelength), (width, exponent, source) in STARK.items():
-        own = lines[(lines.element == element) & (lines.stage == stage)]
-        index = (own.wavelength_air_nm - wavelength).abs().idxmin()
+        of_ion = lines[(lines.element == element) & (lines.stage == stage)]
+        index = (of_ion.wavelength_air_nm - wavelength).abs().idxmin()
         assert abs(lines.loc[index, "wavelength_air_nm"] - wavelength) < 2e-3, (element, stage, wavelength)
         lines.loc[index, ["stark_fwhm_nm", "stark_exponent", "stark_source"]] = [width, exponent, source]
     return lines
@@ -151,8 +149,8 @@ def add_stark_widths(lines):
 
 if __name__ == "__main__":
     reference = Path(sys.argv[1])
-    add_stark_widths(select_lines(reference)).to_csv(HERE / "lines.csv", index=False, lineterminator="\n")
+    add_stark_widths(select_lines(reference)).to_csv(FOLDER / "lines.csv", index=False, lineterminator="\n")
     partition_functions(reference).to_csv(
-        HERE / "partition_functions.csv", index=False, float_format="%.6g", lineterminator="\n"
+        FOLDER / "partition_functions.csv", index=False, float_format="%.6g", lineterminator="\n"
     )
-    ionisation_energies(reference).to_csv(HERE / "ionisation_energies.csv", index=False, lineterminator="\n")
+    ionisation_energies(reference).to_csv(FOLDER / "ionisation_energies.csv", index=False, lineterminator="\n")

@@ -1,8 +1,9 @@
-"""Which scatter of the plasma gives the limits of detection that the LIBS study publishes?
+"""How `scatter.scale` of data/libs_experiment.yml was chosen: by the limits of detection that the LIBS study publishes.
 
-Prints, for each set of soils, the factor `scatter.scale` of data/libs_experiment.yml with which the geometric mean of
-the three simulated limits equals that of the published ones, and the limits themselves. Run by hand (some minutes); the
-result is written into the settings by hand, rounded to two digits.
+    python -m tools.make.calibrate_libs
+
+prints, for each set of soils, the factor with which the geometric mean of the three simulated limits equals that of the
+published ones, and the limits themselves (some minutes). The factors are rounded to two digits in the settings.
 """
 
 from dataclasses import replace

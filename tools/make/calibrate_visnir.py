@@ -1,11 +1,11 @@
-"""Which tables give simulated soils the pH and the lead of the Gejiu study, and what of the lead can no spectrum know?
+"""How the tables of data/soils were made that give simulated soils the pH and the lead of the Gejiu study.
 
     python -m tools.make.calibrate_visnir ph      writes data/soils/lucas_ph.csv; run after a change of the soil model
     python -m tools.make.calibrate_visnir lead    writes data/soils/gejiu_lead.csv
     python -m tools.make.calibrate_visnir share   prints the R2 of PLS and SVM on lead for several shares and seeds
 
-Skewness, excess kurtosis and standard deviation are those of the samples at hand (moments over n, not n - 1), as NumPy
-and SciPy give them; the paper does not say which it means. Run by hand (`share` takes minutes).
+Skewness, excess kurtosis and standard deviation are moments over n, not n - 1, as in NumPy and SciPy; the paper does
+not say which it means. `share` takes minutes.
 """
 
 import argparse
@@ -24,7 +24,7 @@ PH_STEP = 0.1
 # The density of pH is sought between these, and made to follow the model's soils between these quantiles of them; at
 # either end, two surveys in three do not reach beyond.
 PH_AXIS, PH_ENDS = (2.4, 12.0), (2e-5, 1 - 2e-5)
-LEAST_SLOPE_LEAD = 0.02
+MIN_SLOPE_LEAD = 0.02
 
 
 def published(target):
@@ -41,8 +41,8 @@ def moments(values):
     return np.array([mean, sd, (scaled**3).mean(), (scaled**4).mean() - 3])
 
 
-def smoothest(at, start, weights, equalities, least_slope):
-    """Values (n,) over places `at` (n,) that fulfil `equalities` (all zero), rise by `least_slope` and bend least.
+def smoothest(at, start, weights, equalities, min_slope):
+    """Values (n,) over places `at` (n,) that fulfil `equalities` (all zero), rise by `min_slope` and bend least.
 
     start : (n,) values to begin with; weights : (n - 2,) of the squared second derivatives at the inner places
     """
@@ -56,7 +56,7 @@ def smoothest(at, start, weights, equalities, least_slope):
         jac=lambda values: 2 * penalty @ values,
         constraints=[
             {"type": "eq", "fun": equalities},
-            {"type": "ineq", "fun": lambda values: slope @ values - least_slope, "jac": lambda values: slope},
+            {"type": "ineq", "fun": lambda values: slope @ values - min_slope, "jac": lambda values: slope},
         ],
         method="SLSQP",
         options={"maxiter": 1500, "ftol": 1e-9},
@@ -134,15 +134,15 @@ def lead_table(n_samples=130):
         contents = np.exp(logarithms)
         ends = logarithms[[0, -1]] - np.log([wanted["min"], wanted["max"]])
         median = np.log(contents[middle - 1 : middle + 1].mean() / wanted["median"])
-        apart = moments(contents) - [wanted[name] for name in STATISTICS]
-        return np.concatenate([ends, [median], apart / [wanted["mean"], wanted["sd"], 1, 1]])
+        misfit = moments(contents) - [wanted[name] for name in STATISTICS]
+        return np.concatenate([ends, [median], misfit / [wanted["mean"], wanted["sd"], 1, 1]])
 
     normal = norm.ppf((np.arange(n_samples) + 0.5) / n_samples)
     quarters = np.linspace(0, n_samples - 1, 5)
     start = np.interp(
         np.arange(n_samples), quarters, np.log([wanted["min"], 110, wanted["median"], 600, wanted["max"]])
     )
-    logarithms = smoothest(normal, start, norm.pdf(normal[1:-1]), equalities, LEAST_SLOPE_LEAD)
+    logarithms = smoothest(normal, start, norm.pdf(normal[1:-1]), equalities, MIN_SLOPE_LEAD)
     return pd.DataFrame({"pb_mg_kg": np.exp(logarithms).round(2)})
 
 

@@ -1,13 +1,13 @@
-"""How were the weights in this folder made?
+"""How the weights in data/models were made.
 
     python -m tools.make.models soils    writes resnet_soils.safetensors, which `spectrakit transfer` fine-tunes
     python -m tools.make.models lucas    writes resnet_lucas_ph.safetensors, ResNet-pH of the simulated LUCAS
     python -m tools.make.models library  writes resnet_library.safetensors, the model `pretrained` of
-                                                `spectrakit harmonise` and `spectrakit impute`
+                                         `spectrakit harmonise` and `spectrakit impute`
 
-On a core that others use too the first takes about half an hour, the second some minutes, the third eight; each prints
-its scores, which the model card in README.md repeats. The same versions on the same kind of processor give the same
-weights.
+On a core that is shared the first takes about half an hour, the second some minutes, the third eight; each prints its
+scores, which the model card (data/models/README.md) repeats. The same versions on the same kind of processor give the
+same weights.
 """
 
 import sys
@@ -23,24 +23,18 @@ from spectrakit.preprocess import HARMONISATIONS, network_input
 from spectrakit.resources import data_path
 from spectrakit.simulate import ASD_FIELDSPEC_3, FOSS_XDS
 from spectrakit.simulate.soils import WORLD, draw_locality, draw_soils, draw_variation, narrowed, scan, simulate_lucas
-from spectrakit.training import (
+from spectrakit.training import ONE_CYCLE, FeatureRidge, derivative_input, fit_network, predict
+from spectrakit.workflows.harmonise import LEVEL, MAX_COMPONENTS, Choice, LeaveOut, best_stage, conformal_intervals
+from tools.make.episodes import EpisodeRecipe, episode_error, fit_features
+from tools.make.library_training import (
     LIBRARY_NETWORK,
-    ONE_CYCLE,
     TARGETS,
     BetweenRecipe,
-    EpisodeRecipe,
-    FeatureRidge,
-    covered_input,
     covered_inputs,
     draw_cover,
     draw_worlds,
-    episode_error,
     fit_between_laboratories,
-    fit_features,
-    fit_network,
-    predict,
 )
-from spectrakit.workflows.harmonise import LEVEL, MAX_COMPONENTS, Choice, LeaveOut, best_stage, conformal_intervals
 
 FOLDER = data_path("models")
 N_SOILS, SOILS_SEED, LUCAS_SEED = 60_000, 5, 0
@@ -225,7 +219,8 @@ def error_growth(network, penalty, generator, n_worlds=GROWTH_WORLDS):
         for _ in range(GROWTH_COVERS):
             cover, order = draw_cover(generator), generator.permutation(len(drawn[0]))
             sizes = generator.integers(30, GROWTH_SOILS + 1, len(order))
-            inputs = [covered_input(network, drawn[0, place, :n], cover) for place, n in zip(order, sizes, strict=True)]
+            seen = np.where(cover, drawn[0], np.nan)
+            inputs = [derivative_input(network, seen[place, :n]) for place, n in zip(order, sizes, strict=True)]
             features = [network_features(network, rows).astype(float) for rows in inputs]
             y = [targets[0, place, :n, 0] for place, n in zip(order, sizes, strict=True)]
             for k in GROWTH_LABORATORIES:

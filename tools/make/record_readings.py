@@ -1,7 +1,9 @@
-"""Under which reading of what the paper leaves open does the published network fit its training data best?
+"""How data/recorded/libs-readings.csv was made: fits of the published network for each reading of the paper.
 
-Fits the CNN of three repeats (30 networks a task) under every combination of the open points, then the chosen reading
-with one further point changed at a time, and writes data/recorded/libs-readings.csv. Run by hand (some minutes).
+    python -m tools.make.record_readings
+
+fits the CNN of three repeats (30 networks a task) under every combination of the open points, then the chosen reading
+with one further point changed at a time, and writes the file (some minutes).
 """
 
 from dataclasses import replace

@@ -1,8 +1,8 @@
-"""Does pretraining on simulated soils help on measured ones, and how much of it is owed to the pretraining?
+"""How data/recorded/transfer-visnir.csv was made: scores of the pretrained network and of others on measured soils.
 
     python -m tools.make.record_transfer FOLDER [TABLE ...]
 
-Runs `spectrakit transfer` with its default settings on every property of the plain spectral tables (percent
+runs `spectrakit transfer` with its default settings on every property of the plain spectral tables (percent
 reflectance) of a folder and writes data/recorded/transfer-visnir.csv. A sixth model, 'input', is the pretrained one
 without its features: the same new layers, over the network's pooled input alone. Takes about half an hour on one core;
 a run that was stopped goes on where it was, and with names of tables it runs those and writes nothing, so that two may
@@ -28,7 +28,7 @@ RUNS = Path(".spectrakit/runs/transfer")
 
 
 def models():
-    """The five models of `spectrakit transfer`, and the control."""
+    """The five models of `spectrakit transfer`, and 'input'."""
     network, kept = load_network(data_path("models", "resnet_soils.safetensors"))
     return transfer_models() | {
         "input": lambda random_state=None: FineTunedNetwork(

@@ -28,7 +28,7 @@ from spectrakit.preprocess import lucas_reflectance, network_input, with_target
 from spectrakit.simulate.soils import N_SAMPLES, simulate_gejiu, simulate_lucas
 from spectrakit.spectra import LUCAS_AXIS_NM
 from spectrakit.tables import read_gejiu, read_lucas
-from spectrakit.training import ONE_CYCLE, PAPER, Recipe, fit_network, predict, watched_rows
+from spectrakit.training import ONE_CYCLE, PAPER, Recipe, fit_network, predict, validation_rows
 
 TARGET_DOMAIN = replace(PAPER, name="paper, target domain", validation_share=0.2)
 """The paper's recipe on some hundred soils; a fifth of the training side is watched."""
@@ -380,7 +380,7 @@ def stopping_round(source, soils, round_, recipe, random_state):
     training, test = soils.rounds[round_]
     X, y = soils.log_reflectance, np.log(soils.target)
     all_rows = np.arange(len(training))
-    fitted, held = watched_rows(len(training), recipe.validation_share, random_state)
+    fitted, held = validation_rows(len(training), recipe.validation_share, random_state)
     choices = {
         "a fifth of the training side": (fitted, training[held]),
         "the test side": (fitted, test),

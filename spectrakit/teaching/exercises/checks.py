@@ -1,17 +1,16 @@
-"""Is a reader's answer to an exercise right, and if not, where should they look?"""
+"""Check of the answer to an exercise."""
 
 import numpy as np
 
 
 def check(answer, expected, tolerance=0.0, hint="Have another look at the text above.", unit=""):
-    """Print what becomes of an answer: right, not yet and a hint, or not answered yet; never what is expected.
+    """Print whether an answer is right, with a hint if it is not, and never the expected answer.
 
-    answer : the reader's; None while there is none. A number, a text, or an array or list of numbers
-    expected : what it is compared with; a text is compared without regard to case and outer blanks
+    answer : a number, a text, or an array or list of numbers; None while there is none
+    expected : the right answer; texts are compared without regard to case and outer blanks
     tolerance : largest absolute difference that still counts as right, in the unit of the answer
     hint : one sentence on where to look; unit : of the answer, for the message
-    Returns True, False, or None where there is no answer, and never raises for an answer that is wrong.
-    Raises ValueError for a negative tolerance.
+    Returns True, False, or None where there is no answer. Raises ValueError for a negative tolerance.
     """
     if not tolerance >= 0:
         raise ValueError(f"a tolerance is zero or more, not {tolerance}")

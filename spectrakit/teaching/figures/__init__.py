@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "TARGET_NAMES",
             "change_of_error",
             "constituent_absorbance",
-            "coverage_apart",
+            "coverage_left_out",
             "coverage_by_method",
             "coverage_map",
             "coverage_profile",

@@ -1,28 +1,28 @@
-"""How are soils, models and wavelengths of the Gejiu study drawn, so that transfer can be judged by eye?
+"""Figures of the Gejiu study: soils, scores of models, wavelengths.
 
-Each function returns the Figure; the look is that of `teaching.plots`. Tables are those that the study records
-(`studies.gejiu_record.extra_tables`), wavelengths are in nm, lead is in mg/kg or its natural logarithm.
+Each function returns the Figure. Tables are those that the study records, wavelengths are in nm, lead is in mg/kg or
+its natural logarithm.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
-from scipy.stats import rankdata
 
+from spectrakit.explain import rank_correlation
 from spectrakit.teaching.figures.plots import BLUE, GREEN, GREY, ORANGE, PINK, WIDTH, YELLOW, arrow, blank_axes, box
 
 LEAD_MODEL_NAMES = {"mean": "mean", "resnet_pb": "ResNet-Pb", "pls_pb": "PLS-Pb", "svm_pb": "SVM-Pb"}
 LEAD_MODEL_NAMES |= {"resnet_ph_pb": "ResNet-pH-Pb"}
-"""Models of lead, in the paper's order and by its names."""
+"""Models of lead with the names of the paper, in its order."""
 COLOURS = {"mean": "#A9B0B8", "resnet_pb": ORANGE, "pls_pb": GREEN, "svm_pb": YELLOW, "resnet_ph_pb": BLUE}
 _AREA_MARKERS = {"smelting grid": "o", "near smelter": "s", "mining road": "D"}
 _LEAD_COLOURS = plt.get_cmap("cividis_r")
 
 
 def sampling_map(places, lead):
-    """Where soils were taken and how much lead they hold: the counterpart of figure 1.
+    """Map of the sampling points and their lead: the counterpart of figure 1.
 
-    places : simulate.gejiu.SamplingMap; lead : (n_points,) mg/kg
+    places : as of `simulate.soils.sampling_map`; lead : (n_points,) mg/kg
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 6.6))
     for place, road in enumerate(places.roads):
@@ -44,7 +44,7 @@ def sampling_map(places, lead):
 
 
 def lead_spectra(wavelength, reflectance, lead):
-    """What lead goes along with in the spectra: reflectance of soils with little and with much, and rank correlation.
+    """Reflectance of the soils with little and with much lead, and its rank correlation with lead.
 
     wavelength : (n_channels,); reflectance : (n, n_channels); lead : (n,)
     """
@@ -57,21 +57,14 @@ def lead_spectra(wavelength, reflectance, lead):
         above.plot(wavelength, middle, style, color=colour, label=name)
     above.set(ylabel="Reflectance", xlim=(wavelength[0], wavelength[-1]))
     above.legend()
-    below.plot(wavelength, spectral_correlation(reflectance, lead), color=BLUE)
+    below.plot(wavelength, rank_correlation(reflectance.T, lead), color=BLUE)
     below.axhline(0, color=GREY, linewidth=0.8)
     below.set(xlabel="Wavelength (nm)", ylabel="Rank correlation\nwith lead", ylim=(-1, 1))
     return figure
 
 
-def spectral_correlation(reflectance, lead):
-    """Rank correlation (n_channels,) of every channel of reflectance (n, n_channels) with lead (n,)."""
-    ranks, own = rankdata(reflectance, axis=0), rankdata(lead)
-    ranks, own = ranks - ranks.mean(axis=0), own - own.mean()
-    return own @ ranks / np.linalg.norm(own) / np.linalg.norm(ranks, axis=0)
-
-
 def transfer_diagram():
-    """What goes from the pH network to the lead network, and what is tuned: the counterpart of figure 2, lower part."""
+    """The layers that the lead network takes from the pH network, and those that are tuned: figure 2, lower part."""
     figure, axes = blank_axes(74, 33)
     names = ("spectrum\n2100", "average\npooling", "convolutions,\nresidual blocks", "dense\n16, 10", "output")
     rows = {"pH": (21, (GREY, GREY, BLUE, BLUE, BLUE)), "ln Pb": (3, (GREY, GREY, GREY, PINK, PINK))}
@@ -113,7 +106,7 @@ def observed_and_predicted(predictions, scores):
 
 
 def r2_boxes(scores, published):
-    """R2 of the rounds by model as boxes, every round a dot, beside what was published: figure 6.
+    """R2 of the rounds by model as boxes, every round a dot, beside the published means: figure 6.
 
     scores : DataFrame with model, round and r2; published : {model: R2}
     """
@@ -123,7 +116,7 @@ def r2_boxes(scores, published):
         r2 = scores.loc[scores["model"] == name].sort_values("round")["r2"].to_numpy()
         style = {"boxprops": {"facecolor": COLOURS[name] + "40"}, "medianprops": {"color": "black"}}
         axes.boxplot([r2], positions=[place], widths=0.5, patch_artist=True, showfliers=False, **style)
-        # Rounds stand side by side, in order, so that no dot hides another.
+        # Rounds lie side by side, in order, so that no dot hides another.
         axes.plot(place + np.linspace(-0.18, 0.18, len(r2)), r2, "o", color=COLOURS[name], markersize=4)
     known = [name for name in shown if name in published]
     at = [shown.index(name) for name in known]
@@ -135,7 +128,7 @@ def r2_boxes(scores, published):
     return figure
 
 
-def source_scores(table, labels, reference=None):
+def source_scores(table, labels, reference):
     """R2 of lead after pretraining on each source, best on top, every round a dot and the mean a bar.
 
     table : DataFrame with source, round, r2; labels : {source: name}; reference : (name, R2) of a line to compare with
@@ -146,24 +139,23 @@ def source_scores(table, labels, reference=None):
         r2 = table.loc[table["source"] == source].sort_values("round")["r2"].to_numpy()
         axes.plot(r2, place + np.linspace(-0.18, 0.18, len(r2)), "o", color=BLUE, markersize=4, alpha=0.7)
         axes.plot([mean], [place], "|", color=ORANGE, markersize=16, markeredgewidth=2.5)
-    if reference is not None:
-        axes.axvline(reference[1], color=GREY, linestyle="--", linewidth=1, label=reference[0])
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    axes.axvline(reference[1], color=GREY, linestyle="--", linewidth=1, label=reference[0])
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
     axes.set_yticks(range(len(order)), [labels.get(source, source) for source in order.index])
     axes.set_xlabel("R² of lead, test soils")
     return figure
 
 
-def shap_profiles(wavelength, profiles, named, found):
+def shap_profiles(wavelength, profiles, named, peaks):
     """Mean absolute SHAP value by wavelength, one axes a network: the counterpart of figure 7.
 
     profiles : {title: (n_channels,)}; named : {title: wavelengths that the paper names}, dotted lines
-    found : {title: wavelengths of our peaks}, dots on the curve
+    peaks : {title: wavelengths of our peaks}, dots on the curve
     """
     figure, grid = plt.subplots(len(profiles), 1, figsize=(WIDTH, 2.9 * len(profiles)), sharex=True, squeeze=False)
     for axes, (title, profile) in zip(grid[:, 0], profiles.items(), strict=True):
         axes.plot(wavelength, profile, color=BLUE, linewidth=0.8)
-        places = np.searchsorted(wavelength, found[title])
+        places = np.searchsorted(wavelength, peaks[title])
         axes.plot(np.asarray(wavelength)[places], np.asarray(profile)[places], "o", color=ORANGE, label="our peaks")
         for nm in named[title]:
             label = "named in the paper" if nm == named[title][0] else None
@@ -175,7 +167,7 @@ def shap_profiles(wavelength, profiles, named, found):
 
 
 def inside_windows(wavelength, gradient, distance, profile, pool, span):
-    """Gradient, distance from the background and mean absolute SHAP value, channel by channel, a few windows wide.
+    """Gradient, distance from the background and mean absolute SHAP value by channel, over a few pooling windows.
 
     gradient, distance, profile : (n_channels,); pool : channels a window; span : (low, high) nm
     """
@@ -193,7 +185,7 @@ def inside_windows(wavelength, gradient, distance, profile, pool, span):
 
 
 def place_bars(counts, pool):
-    """How many peaks fall on each place of a pooling window, over what an even spread would give.
+    """Number of peaks at each place in a pooling window, and the number that an even spread would give.
 
     counts : {series: places of peaks, 0 to pool - 1}
     """
@@ -217,12 +209,12 @@ def measured_tasks(means):
     labels = {"pls": "PLS", "svm": "SVM", "scratch": "from scratch", "pretrained": "pretrained"}
     figure, axes = plt.subplots(figsize=(WIDTH, 1.1 + 0.32 * len(means)))
     shown = [name for name in marks if name in means]
-    # Models of one task stand a little apart, so that none hides another.
-    for name, apart in zip(shown, np.linspace(-0.24, 0.24, len(shown)), strict=True):
+    # The marks of one task are shifted a little, so that none hides another.
+    for name, shift in zip(shown, np.linspace(-0.24, 0.24, len(shown)), strict=True):
         marker, colour = marks[name]
         face = "none" if name == "scratch" else colour
         style = {"color": colour, "markerfacecolor": face, "markersize": 6, "label": labels[name]}
-        axes.plot(means[name], np.arange(len(means)) + apart, marker, **style)
+        axes.plot(means[name], np.arange(len(means)) + shift, marker, **style)
     axes.axvline(0, color=GREY, linewidth=0.8)
     axes.set_yticks(range(len(means)), means.index)
     axes.set_ylim(len(means) - 0.5, -0.5)

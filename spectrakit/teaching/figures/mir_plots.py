@@ -1,7 +1,7 @@
-"""How are mid-infrared spectra, laboratories and a library with its gaps drawn?
+"""Figures of the mid-infrared study: spectra, laboratories, intervals, coverage of the library.
 
-Each function returns the Figure; the look is that of `teaching.plots`. Wavenumbers are in 1/cm, ascending; tables are
-those that the study records (`studies.mir_record.extra_tables`); contents are in g/kg.
+Each function returns the Figure. Wavenumbers are in 1/cm, ascending; tables are those that the study records; contents
+are in g/kg.
 """
 
 import matplotlib.pyplot as plt
@@ -15,7 +15,7 @@ TARGET_NAMES = {"c": "carbon", "om": "organic matter"}
 CONTENT_MODEL_NAMES = {"network": "network", "pls": "PLS", "pls log": "PLS of the logarithm", "mean": "mean"}
 METHOD_NAMES = {"mc-dropout": "MC-dropout", "ensemble": "ensemble", "both": "ensemble and dropout"}
 METHOD_NAMES |= {"conformal": "conformal", "conformal by spread": "conformal, by spread"}
-"""Targets, models and kinds of intervals by the names that the study records them under."""
+"""Names of targets, models and kinds of intervals in the record of the study, and in figures."""
 WAVENUMBER = "Wavenumber (cm⁻¹)"
 _MARKS = {"network": ("o", BLUE), "pls": ("s", GREEN), "pls log": ("D", YELLOW), "mean": ("|", GREY)}
 
@@ -32,7 +32,7 @@ def _logarithmic(axes, which):
 
 
 def constituent_absorbance(axis, absorbance, bands):
-    """Absorbance of pure constituents, one axes each in two columns, with a few bands named.
+    """Absorbance of pure constituents, one axes each in two columns, with a few bands labelled.
 
     absorbance : {name: (n_channels,)}; bands : {name: [(1/cm, label), ...]}
     """
@@ -80,9 +80,9 @@ def one_standard(axis, scans, reference):
 
 
 def removed_by(table):
-    """What harmonisations take away of differences between scans of left-out standards: a dot a laboratory.
+    """Share of the differences between scans of left-out standards that harmonisations remove: a dot a laboratory.
 
-    table : DataFrame, index of harmonisations, a column a laboratory, shares (1 is all; below 0 a harmonisation adds)
+    table : DataFrame of shares, index of harmonisations, a column a laboratory; below 0 a harmonisation adds
     """
     table = table.loc[table.median(axis=1).sort_values().index]
     figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.4 * len(table)))
@@ -97,7 +97,7 @@ def removed_by(table):
     return figure
 
 
-def change_of_error(records, baseline="none"):
+def change_of_error(records):
     """RMSE on laboratories left out, over that without harmonisation, as coloured cells, one axes a target.
 
     records : DataFrame with target, harmonisation, laboratory, rmse, of one model
@@ -106,7 +106,7 @@ def change_of_error(records, baseline="none"):
     figure, grid = plt.subplots(1, records["target"].nunique(), figsize=size, squeeze=False)
     for axes, (target, rows) in zip(grid[0], records.groupby("target", sort=False), strict=True):
         wide = rows.pivot(index="harmonisation", columns="laboratory", values="rmse")
-        wide = 100 * (wide.div(wide.loc[baseline]) - 1).drop(index=baseline)
+        wide = 100 * (wide.div(wide.loc["none"]) - 1).drop(index="none")
         wide = wide.loc[wide.median(axis=1).sort_values().index]
         axes.imshow(wide, cmap="RdBu_r", vmin=-60, vmax=60, aspect="auto")
         for (row, column), value in np.ndenumerate(wide.to_numpy()):
@@ -121,13 +121,13 @@ def change_of_error(records, baseline="none"):
     return figure
 
 
-def domain_distances(found):
-    """Distances to a domain along the components (T2) and from them (Q), over their limits, of two sets of spectra.
+def domain_distances(sets):
+    """Distances to a domain along its components (T2) and from them (Q), over their limits, of sets of spectra.
 
-    found : {name: DataFrame of `SpectralDomain.examine`}
+    sets : {name: DataFrame of `SpectralDomain.examine`}
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 3.9))
-    for (name, table), colour, marker in zip(found.items(), (GREY, BLUE, ORANGE), "o^s", strict=False):
+    for (name, table), colour, marker in zip(sets.items(), (GREY, BLUE, ORANGE), "o^s", strict=False):
         places = table["t2"] / table["t2_limit"], table["q"] / table["q_limit"]
         style = {"markersize": 4, "alpha": 0.6, "markeredgewidth": 0}
         axes.plot(*places, marker, color=colour, label=f"{name}: {table['outside'].mean():.0%} outside", **style)
@@ -151,10 +151,10 @@ def predicted_with_intervals(shown):
         contents = ["observed", "predicted", "lower", "upper"]
         rows = rows[contents].clip(lower=least / 3)  # a logarithm has no zero
         for part, colour, name in ((inside, SKY, "inside"), (~inside, ORANGE, "outside")):
-            own = rows[part]
-            axes.vlines(own["observed"], own["lower"], own["upper"], color=colour, linewidth=0.7, alpha=0.6)
+            chosen = rows[part]
+            axes.vlines(chosen["observed"], chosen["lower"], chosen["upper"], color=colour, linewidth=0.7, alpha=0.6)
             label = f"interval holds it: {part.mean():.0%}" if name == "inside" else f"it does not: {part.mean():.0%}"
-            axes.plot(own["observed"], own["predicted"], ".", color=colour, markersize=4, label=label)
+            axes.plot(chosen["observed"], chosen["predicted"], ".", color=colour, markersize=4, label=label)
         axes.axline((least, least), (10 * least, 10 * least), color="black", linewidth=0.8)
         axes.set(title=TARGET_NAMES[target], xlabel="Measured (g/kg)")
         _logarithmic(axes, "xy")
@@ -164,7 +164,7 @@ def predicted_with_intervals(shown):
 
 
 def scores_by_group(scores, metric, label):
-    """A score of each model in every group, mean over the rounds: groups below each other, one axes a target.
+    """A score of each model by group, mean over the rounds, one axes a target.
 
     scores : DataFrame with target, model, group, n and the metric
     """
@@ -174,9 +174,9 @@ def scores_by_group(scores, metric, label):
         counts = rows.groupby("group")["n"].mean().sort_values(ascending=False)
         means = means.loc[counts.index]
         models = [name for name in _MARKS if name in means]
-        for model, apart in zip(models, np.linspace(-0.21, 0.21, len(models)), strict=True):
+        for model, shift in zip(models, np.linspace(-0.21, 0.21, len(models)), strict=True):
             marker, colour = _MARKS[model]
-            at = np.arange(len(means)) + apart
+            at = np.arange(len(means)) + shift
             axes.plot(means[model], at, marker, color=colour, markersize=6, label=CONTENT_MODEL_NAMES[model])
         axes.set_yticks(range(len(means)), [f"{name} ({counts[name]:.0f})" for name in means.index])
         axes.set(ylim=(len(means) - 0.5, -0.5), xlabel=label, title=TARGET_NAMES[rows["target"].iloc[0]])
@@ -203,24 +203,24 @@ def coverage_by_method(coverage):
         axes.set_yticks(range(len(means)), [METHOD_NAMES[name] for name in means.index])
         axes.grid(axis="y", linewidth=0.4)
     handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3, title="asked for (dashed) and found (mark)")
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, title="nominal (dashed) and observed (mark)")
     return figure
 
 
-def coverage_apart(apart, level=0.9):
-    """Coverage on laboratories left out, by intervals of the known ones and by those that promise for new ones.
+def coverage_left_out(table):
+    """Coverage of 90 % intervals on laboratories left out, calibrated on the known laboratories and for new ones.
 
-    apart : DataFrame with target, laboratory, n, naive_90, promised_90 (for a level of 0.9)
+    table : DataFrame with target, laboratory, n, naive_90, promised_90
     """
-    figure, grid = plt.subplots(1, apart["target"].nunique(), figsize=(WIDTH, 3.9), squeeze=False)
+    figure, grid = plt.subplots(1, table["target"].nunique(), figsize=(WIDTH, 3.9), squeeze=False)
     names = {"naive": ("known laboratories' intervals", ORANGE, "x"), "promised": ("made for new ones", BLUE, "o")}
-    for axes, (target, rows) in zip(grid[0], apart.groupby("target", sort=False), strict=True):
-        rows = rows.sort_values(f"naive_{100 * level:g}")
+    for axes, (target, rows) in zip(grid[0], table.groupby("target", sort=False), strict=True):
+        rows = rows.sort_values("naive_90")
         for kind, (name, colour, marker) in names.items():
-            values = 100 * rows[f"{kind}_{100 * level:g}"]
+            values = 100 * rows[f"{kind}_90"]
             axes.plot(values, range(len(rows)), marker, color=colour, label=name, markersize=7, markeredgewidth=2)
             axes.axvline(values.mean(), color=colour, linewidth=1, linestyle=":")
-        axes.axvline(100 * level, color="black", linewidth=0.8, linestyle="--")
+        axes.axvline(90, color="black", linewidth=0.8, linestyle="--")
         axes.set_yticks(range(len(rows)), rows["laboratory"] + " (" + rows["n"].astype(int).astype(str) + ")")
         axes.set(xlabel="True value inside (%)", title=TARGET_NAMES[target], ylim=(-0.5, len(rows) - 0.5))
         axes.grid(axis="y", linewidth=0.4)
@@ -248,7 +248,7 @@ def coverage_map(space, target):
 
 
 def coverage_profile(depths):
-    """Samples that reach each layer of 10 cm, those with the target measured and all of them, one axes a target.
+    """Number of samples that reach each layer of 10 cm, with the target measured and in all, one axes a target.
 
     depths : {target: DataFrame with layer (top, cm), measured, all}
     """

@@ -1,7 +1,7 @@
-"""How are spectra, predictions and explanations drawn, so that every figure of the book looks alike?
+"""The style of the book's figures, and figures of the LIBS study and of pretraining.
 
-Each function returns the Figure. Wavelengths are in nm. In figures of the LIBS study contents are in ppm and `outcomes`
-are Outcomes (`spectrakit.studies.libs.protocol`), one a task, and grids have one row an element and one column a range.
+Each function returns the Figure. Wavelengths are in nm. In figures of the LIBS study contents are in ppm, `outcomes`
+are Outcomes of `spectrakit.studies.libs`, one a task, and grids have one row an element and one column a range.
 """
 
 import matplotlib.pyplot as plt
@@ -14,7 +14,7 @@ from spectrakit.preprocess import normalise_maximum
 from spectrakit.simulate.libs import BOLTZMANN_EV
 from spectrakit.studies.libs import scaled_to_peak
 
-# Okabe and Ito's colours, told apart in every kind of colour vision.
+# Okabe and Ito's colours, which people with any kind of colour vision can distinguish.
 BLUE, ORANGE, GREEN, PINK, SKY, YELLOW = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
 GREY = "#5B6470"
 MODEL_COLOURS = {"CNN": BLUE, "RF": YELLOW, "BPNN": ORANGE, "PLS": GREEN, "mean": "#A9B0B8"}
@@ -27,7 +27,7 @@ _STAGES = {1: "I", 2: "II", 3: "III"}
 
 
 def book_style():
-    """Give every figure that follows the look of the book; a chapter calls it once."""
+    """Set the style of the figures that follow; a chapter calls it once."""
     sns.set_theme(context="notebook", style="ticks", palette=[BLUE, ORANGE, GREEN, PINK, SKY, YELLOW])
     sizes = {"font.size": 11, "axes.labelsize": 11, "axes.titlesize": 11, "legend.fontsize": 10}
     sizes |= {"xtick.labelsize": 10, "ytick.labelsize": 10, "lines.linewidth": 1.3, "lines.markersize": 5}
@@ -42,9 +42,9 @@ def panels(n_rows=1, n_columns=1, height=3.4, **options):
 
 
 def line_labels(lines):
-    """Reference lines as figures and widgets take them: [(nm, 'Mg II 279.55'), ...].
+    """Reference lines with their labels, for figures and widgets: [(nm, 'Mg II 279.55'), ...].
 
-    lines : DataFrame with element, stage and wavelength_air_nm, as `simulate.atoms.line_table` gives
+    lines : DataFrame with element, stage and wavelength_air_nm, as of `simulate.libs.line_table`
     """
     rows = zip(lines["wavelength_air_nm"], lines["element"], lines["stage"], strict=True)
     return [(float(nm), f"{element} {_STAGES[stage]} {nm:.2f}") for nm, element, stage in rows]
@@ -56,7 +56,7 @@ def task_title(task):
 
 
 def draw_lines(axes, lines):
-    """Mark reference lines (nm, label) within the axes by dotted lines, with upright labels above that keep apart."""
+    """Mark reference lines (nm, label) inside the axes by dotted lines, with labels above that do not overlap."""
     low, high = axes.get_xlim()
     # The height of a label's letters as a share of the axes' width, before the layout has fixed it.
     step = 0.2 * axes.get_gridspec().ncols / WIDTH
@@ -80,13 +80,13 @@ def window_spectra(tasks, lines):
     tasks : Tasks; lines : for each task [(nm, label), ...]
     """
     figure, grid = plt.subplots(1, len(tasks), figsize=(WIDTH, 3.9), squeeze=False)
-    for axes, task, own in zip(grid[0], tasks, lines, strict=True):
+    for axes, task, labelled in zip(grid[0], tasks, lines, strict=True):
         scale = plt.Normalize(task.content.min(), task.content.max())
         for content, counts in sorted(zip(task.content, task.counts, strict=True), key=lambda pair: pair[0]):
             axes.plot(task.wavelength, counts / 1000, color=RISING(scale(content)), linewidth=0.9)
         axes.set(xlabel="Wavelength (nm)", xlim=(task.wavelength[0], task.wavelength[-1]))
         axes.locator_params(axis="x", nbins=3)
-        draw_lines(axes, own)
+        draw_lines(axes, labelled)
         bar = plt.cm.ScalarMappable(scale, RISING)
         label = f"{task.target.capitalize()} (ppm)"
         figure.colorbar(bar, ax=axes, location="bottom", label=label, aspect=14, ticks=plt.MaxNLocator(3))
@@ -95,7 +95,7 @@ def window_spectra(tasks, lines):
 
 
 def survey_spectrum(wavelength, counts, lines=()):
-    """A spectrum of the whole range with a few of its lines named: wavelength and counts (n_channels,)."""
+    """A spectrum of the whole range with a few of its lines labelled: wavelength and counts (n_channels,)."""
     figure, axes = plt.subplots(figsize=(WIDTH, 3.4))
     axes.plot(wavelength, np.asarray(counts) / 1000, color=BLUE, linewidth=0.6)
     axes.set(xlabel="Wavelength (nm)", ylabel="Signal (1000 counts)", xlim=(wavelength[0], wavelength[-1]))
@@ -192,27 +192,27 @@ def _task_grid(outcomes, height=2.6, **options):
     return figure, placed
 
 
-def predicted_vs_reference(outcomes, model="CNN"):
-    """Out-of-fold predictions over reference contents, mean and standard deviation of the repeats: figure 4."""
+def predicted_vs_reference(outcomes):
+    """Out-of-fold predictions of the CNN over reference contents, mean and deviation over the repeats: figure 4."""
     figure, placed = _task_grid(outcomes, height=2.9)
     for axes, outcome in placed:
-        content, predicted = outcome.task.content, outcome.out_of_fold[model]
+        content, predicted = outcome.task.content, outcome.out_of_fold["CNN"]
         ends = [min(content.min(), predicted.mean(0).min()), max(content.max(), predicted.mean(0).max())]
         axes.axline((ends[0], ends[0]), slope=1, color=GREY, linestyle="--", linewidth=1, label="predicted = reference")
-        style = {"fmt": "o", "capsize": 2.5, "color": TARGET_COLOURS[outcome.task.target], "label": model}
+        style = {"fmt": "o", "capsize": 2.5, "color": TARGET_COLOURS[outcome.task.target], "label": "CNN"}
         axes.errorbar(content, predicted.mean(0), yerr=predicted.std(0), **style)
         axes.set(xlabel="Reference content (ppm)", ylabel="Predicted content (ppm)")
     placed[0][0].legend()
     return figure
 
 
-def percentage_error_boxes(outcomes, model="CNN"):
-    """Percentage errors of each sample over the repeats, as boxes: figures 5 and 6. Unspiked samples have none."""
+def percentage_error_boxes(outcomes):
+    """Percentage errors of the CNN by sample, as boxes: figures 5 and 6. Unspiked samples have none."""
     figure, placed = _task_grid(outcomes)
     for axes, outcome in placed:
         task = outcome.task
         order = np.argsort(task.content)
-        errors = percentage_error(task.content, outcome.out_of_fold[model])[:, order]
+        errors = percentage_error(task.content, outcome.out_of_fold["CNN"])[:, order]
         axes.axhline(0, color=GREY, linewidth=0.8)
         colour = TARGET_COLOURS[task.target]
         style = {"boxprops": {"facecolor": colour + "40", "edgecolor": colour}, "medianprops": {"color": colour}}
@@ -241,7 +241,7 @@ def _name_samples(axes, names):
     axes.set_xlabel("Sample, by rising content")
 
 
-def grad_cam_map(outcome, lines=()):
+def grad_cam_map(outcome, lines):
     """Grad-CAM of every sample over wavelength below the mean normalised spectrum, lines marked: figure 7.
 
     lines : [(nm, label), ...]. Each map is scaled to its own maximum; samples stand by rising content, from below.
@@ -253,7 +253,7 @@ def grad_cam_map(outcome, lines=()):
     figure, (above, below) = plt.subplots(2, 1, sharex=True, **size)
     above.plot(task.wavelength, normalise_maximum(task.counts).mean(0), color=BLUE)
     above.set(ylabel="Mean spectrum", xlim=(task.wavelength[0], task.wavelength[-1]))
-    above.set_title(task_title(task), pad=72 if lines else 6)
+    above.set_title(task_title(task), pad=72)
     image = below.pcolormesh(
         task.wavelength, np.arange(len(order)), maps, cmap="cividis", shading="nearest", vmin=0, vmax=1
     )
@@ -266,11 +266,11 @@ def grad_cam_map(outcome, lines=()):
     return figure
 
 
-def r2_bars(metrics, floor=None):
+def r2_bars(metrics, floor):
     """R2 by task and model, mean and standard deviation of the repeats: the counterpart of figure 8.
 
     metrics : DataFrame with target, range, model and r2, one row a repeat
-    floor : lower end of the axis, where one poor model would flatten all others
+    floor : lower end of the axis, so that one poor model does not flatten all others
     """
     frame = metrics.assign(task=metrics["target"].str.capitalize())
     ranges = list(dict.fromkeys(frame["range"]))
@@ -320,11 +320,10 @@ def _with_legend(figure, grid):
     return figure
 
 
-def boltzmann_plot(upper_energy_eV, log_ratio, labels=()):
+def boltzmann_plot(upper_energy_eV, log_ratio):
     """Boltzmann plot with its straight line, whose slope -1/(k T) gives the temperature.
 
     upper_energy_eV : (n_lines,); log_ratio : (n_lines,) ln(I wavelength / (g A)), I the integrated intensity
-    labels : (n_lines,) texts beside the points
     """
     slope, intercept = np.polyfit(upper_energy_eV, log_ratio, 1)
     ends = np.array([np.min(upper_energy_eV), np.max(upper_energy_eV)])
@@ -332,18 +331,13 @@ def boltzmann_plot(upper_energy_eV, log_ratio, labels=()):
     label = f"T = {-1 / (BOLTZMANN_EV * slope):,.0f} K"
     axes.plot(ends, intercept + slope * ends, color=ORANGE, label=label)
     axes.plot(upper_energy_eV, log_ratio, "o", color=BLUE)
-    for energy, ratio, text in zip(upper_energy_eV, log_ratio, labels, strict=False):
-        axes.annotate(text, (energy, ratio), xytext=(5, 5), textcoords="offset points", fontsize=9)
     axes.set(xlabel="Energy of the upper level (eV)", ylabel="ln(I λ / g A)")
     axes.legend()
     return figure
 
 
-# --- from pH to lead -------------------------------------------------------------------------------------
-
-
 def constituent_spectra(wavelength, reflectance, bands):
-    """Reflectance of pure constituents, one axes each in two columns, with a few bands named.
+    """Reflectance of pure constituents, one axes each in two columns, with a few bands labelled.
 
     reflectance : {name: (n_channels,)}; bands : {name: [(nm, label), ...]}
     """
@@ -359,7 +353,7 @@ def constituent_spectra(wavelength, reflectance, bands):
 
 
 def domain_spectra(wavelength, domains):
-    """Median reflectance of each domain over wavelength, and the range that holds nine soils of ten.
+    """Median reflectance of each domain over wavelength, and its range from the 5th to the 95th percentile.
 
     domains : {name: reflectance (n, n_channels)}
     """
@@ -395,17 +389,17 @@ def resnet_diagram():
 
 
 def learning_curves(histories):
-    """RMSE of trained and of watched soils over the epochs, one axes a recipe; the epoch that is kept is marked.
+    """RMSE of training and validation soils over the epochs, one axes a recipe; the epoch that is kept is marked.
 
     histories : {title: DataFrame of training_mse and validation_mse, as `fit_network` returns it}
     """
     figure, grid = plt.subplots(1, len(histories), figsize=(WIDTH, 3.2), sharey=True, squeeze=False)
     for axes, (title, history) in zip(grid[0], histories.items(), strict=True):
         epoch = np.arange(1, len(history) + 1)
-        watched = np.sqrt(history["validation_mse"].to_numpy())
-        axes.plot(epoch, np.sqrt(history["training_mse"]), color=BLUE, label="trained")
-        axes.plot(epoch, watched, color=ORANGE, linestyle="--", label="watched")
-        axes.plot(epoch[watched.argmin()], watched.min(), "o", color=ORANGE, label="weights kept")
+        validation = np.sqrt(history["validation_mse"].to_numpy())
+        axes.plot(epoch, np.sqrt(history["training_mse"]), color=BLUE, label="training")
+        axes.plot(epoch, validation, color=ORANGE, linestyle="--", label="validation")
+        axes.plot(epoch[validation.argmin()], validation.min(), "o", color=ORANGE, label="weights kept")
         axes.set(title=title, xlabel="Epoch")
         axes.xaxis.set_major_locator(plt.MaxNLocator(integer=True))
     grid[0, 0].set_ylabel("RMSE")
@@ -414,19 +408,19 @@ def learning_curves(histories):
 
 
 def predicted_vs_measured(panels, name):
-    """Predicted over measured values of test soils, one axes each, scores in the title: figures 3, 4, 5 and 8 there.
+    """Predicted over measured values of test soils, one axes each, scores in the title: figures 3, 4, 5 and 8.
 
     panels : {title: (measured, predicted)}; name : of the property, with unit
     """
     figure, grid = plt.subplots(1, len(panels), figsize=(WIDTH, 3.9), sharex=True, sharey=True, squeeze=False)
     for axes, (title, (measured, predicted)) in zip(grid[0], panels.items(), strict=True):
-        # Many points turn pale, so that one sees where they crowd.
+        # The more points, the paler, so that their density can be seen.
         alpha = min(1, 12 / np.sqrt(len(measured)))
         axes.scatter(measured, predicted, s=12, color=BLUE, alpha=alpha, linewidth=0)
         axes.axline((np.mean(measured),) * 2, slope=1, color=GREY, linestyle="--", linewidth=1)
         scores = {"R²": r2, "RMSE": rmse, "RPD": rpd}
-        found = ", ".join(f"{label} {score(measured, predicted):.2f}" for label, score in scores.items())
-        axes.set_title(f"{title}\n{found}", fontsize=10)
+        listed = ", ".join(f"{label} {score(measured, predicted):.2f}" for label, score in scores.items())
+        axes.set_title(f"{title}\n{listed}", fontsize=10)
         axes.set(xlabel=f"Measured {name}", aspect="equal")
     grid[0, 0].set_ylabel(f"Predicted {name}")
     return figure

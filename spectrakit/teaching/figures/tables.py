@@ -1,4 +1,4 @@
-"""How are tables shown so that they can be read on a phone, and a verdict does not hang on its colour?"""
+"""Tables that scroll on a narrow page, with coloured verdicts."""
 
 import hashlib
 from html import escape
@@ -14,7 +14,7 @@ VERDICT_COLOURS = {
     "cannot be assessed": ("#E4E6E9", "#2B3138"),
 }
 _STYLES = [
-    # The notebook theme gives all columns one width; short cells should not break, long ones should.
+    # The theme gives all columns one width; here short cells do not break and long ones do.
     {"selector": "", "props": "border-collapse: collapse; margin: 0; table-layout: auto;"},
     {"selector": "caption", "props": "caption-side: top; text-align: left; padding-bottom: 0.4em; color: inherit;"},
     {"selector": "th, td", "props": "text-align: left; vertical-align: top; padding: 0.3em 0.7em;"},
@@ -24,9 +24,9 @@ _BREAKING = "white-space: normal; min-width: 10em;"
 
 
 def show_table(frame, caption, formats=None, wide=()):
-    """A frame as a table that scrolls inside itself where the page is narrow; its index is not shown.
+    """A frame as a table without its index, which scrolls where the page is narrow.
 
-    frame : columns as they shall be headed; cells that end in a verdict of the ledger take its colour
+    frame : its columns are the headings; cells that end in a verdict of the ledger are coloured
     formats : column to format string, such as {'R²': '{:.2f}'}; missing values show as a dash
     wide : columns of long text, which may break into lines
     Returns an IPython HTML object. Raises ValueError for a column without a heading.

@@ -1,7 +1,7 @@
-"""How does a page without a kernel answer 'what if'? All answers are computed beforehand; the page picks and draws.
+"""`Explorer`, the widget of the book: controls above, panels below, for pages with a kernel and without.
 
-`Explorer` is the one widget of the book: controls on top, panels below. Python computes what every combination of
-the controls gives; `widgets.js` looks up the chosen one and draws it. Only a mixed soil is computed in the page.
+Python computes the result of every combination of the controls beforehand; `explorer.js` looks up the chosen one and
+draws it. Only the soil of `soil_mixer` is computed in the page.
 """
 
 import base64
@@ -13,17 +13,17 @@ import numpy as np
 import traitlets
 
 KINDS = ("line", "points", "area", "strip")
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 _PADDING = 0.05
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
 class Control:
-    """One thing that a reader can change: a slider for numbers, a dropdown for texts, a check box for (False, True).
+    """A slider for numbers, a dropdown for texts, or a check box for (False, True).
 
-    label : what it is, without unit; values : (n,) numbers or texts, or False and True; unit : of the numbers
-    text : (n,) what the reader sees for each value; by default the value and its unit
+    label : without unit; values : (n,) numbers or texts, or False and True; unit : of the numbers
+    text : (n,) the text shown for each value; by default the value and its unit
     """
 
     label: str
@@ -32,10 +32,7 @@ class Control:
     text: tuple | None = None
 
     def specification(self):
-        """What the page needs of the control, as JSON can hold it.
-
-        Raises ValueError for no values, or texts that are not as many.
-        """
+        """The control as JSON. Raises ValueError for no values, or for another number of texts than of values."""
         values = list(self.values)
         is_choice, is_switch = (any(isinstance(value, kind) for value in values) for kind in (str, bool))
         text = [str(value) for value in self.text or [value_text(value, self.unit) for value in values]]
@@ -47,9 +44,9 @@ class Control:
 
 @dataclass(frozen=True)
 class Series:
-    """What one panel shows for each combination of the controls; NaN leaves a gap.
+    """The values of one curve for each combination of the controls; NaN leaves a gap.
 
-    label : name of the series, for the legend and for those who listen to the page
+    label : name of the series, for the legend and for screen readers
     values : (len(control_1), ..., len(control_k), len(x)), or 1 in place of the length of a control that has no effect
     kind : 'line', 'points', 'area' (a line filled down to zero) or 'strip', a heat strip below the panel, whose colours
         run from the lowest to the highest of all its values
@@ -79,9 +76,8 @@ class Panel:
     y_range: str | tuple = "shared"
 
     def specification(self, shape):
-        """What the page needs of the panel, as JSON can hold it.
+        """The panel as JSON; shape : number of values of each control.
 
-        shape : number of values of each control
         Raises ValueError for an unknown kind or y_range, an x that is not finite, or values of the wrong shape.
         """
         x = np.asarray(self.x, float)
@@ -104,7 +100,7 @@ class Panel:
         if series.kind not in KINDS:
             raise ValueError(f"series '{series.label}': kind '{series.kind}' is none of {', '.join(KINDS)}")
         fits = values.ndim == len(shape) and values.shape[-1] == shape[-1]
-        if not fits or any(own not in (1, full) for own, full in zip(values.shape, shape, strict=True)):
+        if not fits or any(length not in (1, full) for length, full in zip(values.shape, shape, strict=True)):
             raise ValueError(f"panel '{self.title}', series '{series.label}': values are {values.shape}, not {shape}")
         specification = {"label": series.label, "kind": series.kind, "shape": list(values.shape), "data": pack(values)}
         if series.kind == "strip":
@@ -130,13 +126,13 @@ class Panel:
 
 
 class Explorer(anywidget.AnyWidget):
-    """Controls above, panels below; works with a kernel and in a page without one.
+    """Controls above, panels below.
 
     controls : Controls, the first one the first axis of every Series; panels : Panels; caption : a sentence below
-    start : place of each control's value at first, (0, ..., 0) by default
-    `indices` follows the reader, and may be set: `explorer.observe(answer, "indices")`.
-    Raises ValueError for shapes that do not agree and for more data than a page should carry (`MOST_BYTES`);
-    traitlets.TraitError for indices that no control has.
+    start : index of each control's first value, (0, ..., 0) by default
+    `indices` are those of the chosen values; they can be set and observed.
+    Raises ValueError for shapes that do not agree and for more than `MAX_BYTES` of data, traitlets.TraitError for
+    indices outside of the controls.
     """
 
     _esm = Path(__file__).with_suffix(".js")
@@ -149,7 +145,7 @@ class Explorer(anywidget.AnyWidget):
         shape = [len(control["text"]) for control in controls]
         panels = [panel.specification(shape) for panel in panels]
         size = sum(len(series["data"]) for panel in panels for series in panel["series"])
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             raise ValueError(f"the page would carry {size / 1e6:.1f} MB of this widget; give its controls fewer values")
         specification = {"controls": controls, "panels": panels, "caption": caption}
         super().__init__(specification=specification, indices=list(start or [0] * len(shape)))
@@ -169,7 +165,7 @@ def pack(values):
 
 
 def value_text(value, unit=""):
-    """A value as a reader should see it: six digits, or three and a power of ten where it is huge or tiny; its unit."""
+    """A value with its unit: six digits, or three and a power of ten where it is very large or small."""
     if isinstance(value, str):
         return value
     mantissa, _, exponent = f"{value:.6g}".partition("e")
@@ -179,7 +175,7 @@ def value_text(value, unit=""):
 
 
 def _extent(values):
-    """Lowest and highest finite value, never the same: a flat or empty range is opened by one."""
+    """Lowest and highest finite value; a range of one value, or of none, is widened to a length of one."""
     finite = np.asarray(values, float)[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     return [low, high] if high > low else [low - 0.5, high + 0.5]

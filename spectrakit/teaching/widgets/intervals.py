@@ -1,54 +1,47 @@
-"""How much of a library is filled, and how well, where an imputed value must have an interval no wider than so much?"""
+"""Explorer of imputed values: how many are accepted, and how good they are, by the width of their intervals."""
 
 import numpy as np
 
 from spectrakit.teaching.widgets.explorer import Control, Explorer, Panel, Series
 
-_COLUMNS = ("width_g_kg", "filled", "rmse", "coverage", "cells")
-_N_WIDTHS = 40
+N_WIDTHS = 40
+LEVEL = 0.9
 
 
-def accept_or_refuse(acceptance, names, level=0.9):
+def accept_or_refuse(acceptance, names):
     """Explorer of a recorded table: choose a property and the widest interval to accept, see what is filled then.
 
-    acceptance : DataFrame with target, width_g_kg, filled, rmse, coverage, cells, as `studies.mir_record` records it;
-        a chosen width stands for the widest recorded one that is not above it
-    names : {target: name of the property}; level : of the intervals
-    Raises ValueError for a column that is missing, and a target without a row.
+    acceptance : DataFrame with target, width_g_kg, filled, rmse, coverage and cells, as the study records it; a chosen
+        width stands for the widest recorded one that is not above it
+    names : {target: name of the property}
     """
-    missing = [name for name in ("target", *_COLUMNS) if name not in acceptance]
-    if missing:
-        raise ValueError(f"acceptance lacks the columns {', '.join(missing)}")
-    tables = {target: acceptance[acceptance["target"] == target].sort_values("width_g_kg") for target in names}
-    empty = [target for target, table in tables.items() if table.empty]
-    if empty:
-        raise ValueError(f"acceptance has no row of {', '.join(empty)}")
-    shares = np.unique(np.concatenate([table["filled"] for table in tables.values()]))
+    tables = [acceptance[acceptance["target"] == target].sort_values("width_g_kg") for target in names]
+    shares = np.unique(np.concatenate([table["filled"] for table in tables]))
     widths = _round_widths(acceptance[acceptance["target"].isin(names)]["width_g_kg"])
-    # Row of the chosen width in each table; -1 where even the narrowest interval is wider.
-    rows = {t: np.searchsorted(table["width_g_kg"], widths, side="right") - 1 for t, table in tables.items()}
+    # The share that each chosen width fills; NaN where even the narrowest interval is wider.
+    filled = [
+        np.append(np.nan, table["filled"])[np.searchsorted(table["width_g_kg"], widths, side="right")]
+        for table in tables
+    ]
+    is_chosen = np.array(filled)[:, :, None] == shares
 
     def series(column, factor=1):
-        line = [np.interp(shares, table["filled"], factor * table[column], left=np.nan) for table in tables.values()]
-        chosen = np.full((len(names), len(widths), len(shares)), np.nan)
-        for target, found, own in zip(tables.values(), rows.values(), chosen, strict=True):
-            places = np.searchsorted(shares, target["filled"].to_numpy())
-            for width, row in enumerate(found):
-                if row >= 0:
-                    own[width, places[row]] = factor * target[column].iloc[row]
-        return Series("any threshold", np.array(line)[:, None]), Series("your threshold", chosen, "points")
+        lines = [np.interp(shares, table["filled"], factor * table[column], left=np.nan) for table in tables]
+        lines = np.array(lines)[:, None]
+        chosen = np.where(is_chosen, lines, np.nan)
+        return Series("any threshold", lines), Series("your threshold", chosen, "points")
 
-    promised = Series("asked for", np.full((1, 1, len(shares)), 100 * level))
+    level = Series("asked for", np.full((1, 1, len(shares)), 100 * LEVEL))
     panels = [
         ("Widest interval", "Width (g/kg)", series("width_g_kg")),
         ("Error of what is filled", "RMSE (g/kg)", series("rmse")),
-        (f"Coverage of the {level:.0%} intervals", "Inside (%)", (*series("coverage", 100), promised)),
+        (f"Coverage of the {LEVEL:.0%} intervals", "Inside (%)", (*series("coverage", 100), level)),
         ("Cells of one degree with a value", "Cells", series("cells")),
     ]
-    panels = [Panel(title, 100 * shares, "Gaps filled (%)", label, own, (), "each") for title, label, own in panels]
+    panels = [Panel(title, 100 * shares, "Gaps filled (%)", label, each, (), "each") for title, label, each in panels]
     controls = (
         Control("Property", tuple(names), text=tuple(names.values())),
-        Control(f"Widest {level:.0%} interval that is accepted", widths, "g/kg"),
+        Control(f"Widest {LEVEL:.0%} interval that is accepted", widths, "g/kg"),
     )
     caption = (
         "Looked up in the recorded run, where the truth is known. Every value whose interval is wider is left out; "
@@ -59,6 +52,6 @@ def accept_or_refuse(acceptance, names, level=0.9):
 
 def _round_widths(widths):
     """Widths to choose from, evenly spread on a logarithmic scale, two digits each: (n,) ascending."""
-    spread = np.geomspace(widths.min(), widths.max(), _N_WIDTHS)
+    spread = np.geomspace(widths.min(), widths.max(), N_WIDTHS)
     rounded = [float(f"{width:.2g}") for width in spread[:-1]]
     return np.unique([*rounded, float(np.ceil(widths.max()))])

@@ -1,4 +1,4 @@
-"""What does each fault of a laboratory do to the spectrum of one soil, by itself and together with others?"""
+"""Explorer of the faults of a laboratory: the spectrum of one soil with any of them and without."""
 
 from dataclasses import replace
 from itertools import product
@@ -15,7 +15,7 @@ FAULTS = ("shift", "baseline", "gain", "resolution", "air", "noise", "grinding")
 _OF_BASELINE, _OF_AIR = ("offset", "slope", "curvature"), ("vapour", "carbon_dioxide")
 _OF_SHIFT, _OF_RESOLUTION = ("shift_per_cm", "stretch_ppm"), ("resolution_per_cm", "step_per_cm")
 _JITTER = ("shift_jitter_per_cm", "baseline_jitter", "gain_jitter", "vapour_jitter")
-_FAULTLESS = dict.fromkeys((*_OF_SHIFT, *_OF_BASELINE, *_OF_AIR, *_JITTER, "noise"), 0.0)
+_FAULTLESS = dict.fromkeys((*_OF_SHIFT, *_OF_BASELINE, *_OF_AIR, *_JITTER, "noise"), 0.0) | {"gain": 1.0}
 # Channels averaged for the overview, as the network of the study averages them; the closer look has each channel.
 _AVERAGED = 5
 _CLOSE = (3560, 3800)
@@ -23,40 +23,42 @@ _BANDS = ((1870, "quartz"), (2513, "carbonate"), (2930, "CH"), (3620, "OH"))
 
 
 def faulty_spectra(composition, grain_um, laboratory, reference, random_state=0):
-    """One soil as a laboratory would see it with every choice of its faults: float32 (2, 2, 2, 2, 2, 2, 2, 1700).
+    """Absorbance of one soil with every combination of a laboratory's faults: float32 (2, 2, 2, 2, 2, 2, 2, 1700).
 
     composition : (1, n_infrared) mass fractions; grain_um : (1,) of the sieved soil; laboratory, reference :
-    `simulate.laboratories.Laboratory`; random_state : of the noise, which is the same in every choice
-    Axes as FAULTS, without before with, then `library_axis()`. Without a fault, resolution and grinding are those of
-    the reference, wavenumbers and gain are right, and baseline, air and noise add nothing. There is no jitter.
+    as of `laboratories()`; random_state : of the noise, which is the same in every combination
+    Axes as FAULTS, index 0 without and 1 with the fault, then `library_axis()`. Without a fault, resolution and
+    grinding are those of the reference, wavenumbers and gain are right, and baseline, air and noise add nothing. There
+    is no jitter.
     """
-    own, spectra = laboratory.spectrometer, np.empty((2,) * len(FAULTS) + (len(library_axis()),), np.float32)
-    settings = {name: (getattr(reference.spectrometer, name), getattr(own, name)) for name in _OF_RESOLUTION}
+    faulty = laboratory.spectrometer
+    spectra = np.empty((2,) * len(FAULTS) + (len(library_axis()),), np.float32)
     ground = [soil_absorbance(composition, grain_um * lab.grain_factor, TRUE_AXIS) for lab in (reference, laboratory)]
     for shift, resolution in product((0, 1), repeat=2):
-        ideal = replace(own, **_FAULTLESS | {"gain": 1.0} | {name: pair[resolution] for name, pair in settings.items()})
-        ideal = replace(ideal, **{name: shift * getattr(own, name) for name in _OF_SHIFT})
-        # Baseline and air add the same to every soil: what an instrument of no gain shows.
-        added = [
-            replace(ideal, gain=0.0, **{name: getattr(own, name) for name in names}).measure(ground[0], _generator(0))[
-                0
-            ]
-            for names in (_OF_BASELINE, _OF_AIR)
-        ]
+        ideal = replace(faulty, **_FAULTLESS)
+        ideal = replace(ideal, **_settings(faulty if shift else ideal, _OF_SHIFT))
+        ideal = replace(ideal, **_settings(faulty if resolution else reference.spectrometer, _OF_RESOLUTION))
+        # Baseline and air add the same to every soil: what the instrument shows with a gain of zero.
+        no_gain = [replace(ideal, gain=0.0, **_settings(faulty, names)) for names in (_OF_BASELINE, _OF_AIR)]
+        added = [instrument.measure(ground[0], np.random.default_rng(0))[0] for instrument in no_gain]
         for noise, grinding in product((0, 1), repeat=2):
-            instrument = replace(ideal, noise=noise * own.noise)
-            seen = instrument.measure(ground[grinding], _generator(random_state))[0]
+            instrument = replace(ideal, noise=noise * faulty.noise)
+            seen = instrument.measure(ground[grinding], np.random.default_rng(random_state))[0]
             for baseline, gain, air in product((0, 1), repeat=3):
-                found = seen * (own.gain if gain else 1) + baseline * added[0] + air * added[1]
-                spectra[shift, baseline, gain, resolution, air, noise, grinding] = found
+                total = seen * (faulty.gain if gain else 1) + baseline * added[0] + air * added[1]
+                spectra[shift, baseline, gain, resolution, air, noise, grinding] = total
     return spectra
 
 
+def _settings(spectrometer, names):
+    return {name: getattr(spectrometer, name) for name in names}
+
+
 def laboratory_switches(composition, grain_um, name, reference="national"):
-    """Explorer with a check box for each fault of a laboratory: one soil with the chosen faults and without any.
+    """Explorer with a check box for each fault of a laboratory: one soil with the chosen faults and without.
 
     composition : (1, n_infrared) mass fractions; grain_um : (1,); name, reference : of `laboratories()`
-    Raises ValueError for a laboratory that is not there, and as `soil_absorbance`.
+    Raises ValueError for an unknown laboratory, and as `soil_absorbance`.
     """
     for wanted in (name, reference):
         if wanted not in laboratories():
@@ -83,10 +85,6 @@ def laboratory_switches(composition, grain_um, name, reference="national"):
     return Explorer(controls, panels, caption)
 
 
-def _generator(seed):
-    return np.random.default_rng(seed)
-
-
 def _pair(spectra):
     without = spectra[(slice(0, 1),) * len(FAULTS)]
     return Series("with the faults chosen", spectra), Series("without", without)
@@ -97,15 +95,15 @@ def _panel(title, axis, series, markers, y_label="Absorbance"):
 
 
 def _texts(laboratory, reference):
-    """What each fault amounts to in a laboratory, for the reader: {fault: text}."""
-    own, other = laboratory.spectrometer, reference.spectrometer
+    """The size of each fault of a laboratory: {fault: text}."""
+    faulty, other = laboratory.spectrometer, reference.spectrometer
     texts = {
-        "shift": f"Wavenumbers: {own.shift_per_cm:+g} cm⁻¹, {own.stretch_ppm:+g} ppm",
-        "baseline": f"Baseline: {own.offset:+g}, slope {own.slope:+g}, curve {own.curvature:+g}",
-        "gain": f"Gain: {own.gain:g}",
-        "resolution": f"Resolution: {own.resolution_per_cm:g} in place of {other.resolution_per_cm:g} cm⁻¹",
-        "air": f"Air: vapour {own.vapour:g}, CO₂ {own.carbon_dioxide:g}",
-        "noise": f"Noise: {own.noise:g} of reflectance",
+        "shift": f"Wavenumbers: {faulty.shift_per_cm:+g} cm⁻¹, {faulty.stretch_ppm:+g} ppm",
+        "baseline": f"Baseline: {faulty.offset:+g}, slope {faulty.slope:+g}, curve {faulty.curvature:+g}",
+        "gain": f"Gain: {faulty.gain:g}",
+        "resolution": f"Resolution: {faulty.resolution_per_cm:g} in place of {other.resolution_per_cm:g} cm⁻¹",
+        "air": f"Air: vapour {faulty.vapour:g}, CO₂ {faulty.carbon_dioxide:g}",
+        "noise": f"Noise: {faulty.noise:g} of reflectance",
         "grinding": f"Grains: {laboratory.grain_factor / reference.grain_factor:.2g} times as large",
     }
     return {fault: text.replace("-", "−") for fault, text in texts.items()}

@@ -1,4 +1,4 @@
-"""Where does the network of each element look, sample by sample?"""
+"""Explorer of Grad-CAM maps."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def grad_cam_browser(explained):
     """Explorer of Grad-CAM maps: choose a sample and a question, see the three windows.
 
     explained : {(target, range): Explained}, targets in any order, the same samples in all tasks of a range
-    Each panel shows what the network saw (scaled spectrum) and the map as a strip, scaled to its own maximum.
+    Each panel shows the input of the network (scaled spectrum), and below it the map, scaled to its maximum.
     """
     targets = list(dict.fromkeys(target for target, _ in explained))
     ranges = list(dict.fromkeys(range_ for _, range_ in explained))

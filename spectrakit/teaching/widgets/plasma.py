@@ -1,4 +1,4 @@
-"""Which widgets of the chapters are made of the simulator itself?"""
+"""Explorer of simulated LIBS spectra."""
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,10 @@ from spectrakit.teaching.widgets.explorer import Control, Explorer, Panel, Serie
 
 
 def plasma_explorer(temperatures_K, electron_densities_cm3, contents_ppm):
-    """Explorer of the three LIBS windows: what temperature, electron density and content do to noiseless counts.
+    """Explorer of the three LIBS windows: noiseless counts by temperature, electron density and content.
 
-    temperatures_K, electron_densities_cm3, contents_ppm : values of the three sliders; the content is that of Ca, Mg
-    and Na alike, in an average soil
+    temperatures_K, electron_densities_cm3, contents_ppm : values of the three sliders; Ca, Mg and Na have the same
+    content, in an average soil
     """
     values = (np.asarray(temperatures_K), np.asarray(electron_densities_cm3), np.asarray(contents_ppm))
     temperature, density, content = (grid.ravel() for grid in np.meshgrid(*values, indexing="ij"))

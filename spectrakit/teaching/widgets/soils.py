@@ -1,4 +1,4 @@
-"""What does a soil reflect that a reader mixes, with more values than could be computed beforehand?"""
+"""Explorer of a mixed soil, which the page computes: there are too many combinations to compute beforehand."""
 
 from dataclasses import dataclass
 
@@ -33,7 +33,7 @@ MARKERS = ((480, "Fe oxides"), (900, "Fe oxides"), (1414, "OH"), (1909, "water")
 
 @dataclass(frozen=True)
 class Mixture:
-    """Reflectance of a soil mixed of the values of all controls, computed in the page (`mixed` in widgets.js).
+    """Reflectance of the soil that the controls give, computed in the page (`mixed` in explorer.js).
 
     label : name of the series; wavelength : (n_channels,) nm
     The controls are those of `AMOUNTS`, in order.
@@ -43,14 +43,14 @@ class Mixture:
     wavelength: np.ndarray
 
     def specification(self, shape):
-        """What the page needs, as JSON can hold it: rows of absorption, the scattering, and what the sliders mean.
+        """Rows of absorption, the scattering, and the meaning of the sliders, as JSON.
 
         shape : number of values of each control, then of channels. Raises ValueError for other controls.
         The rows are quartz, `DRY` and water, over the scattering of 50 um grains at 1000 nm; the last is scattering.
         """
-        own = (*(len(amounts) for amounts in AMOUNTS.values()), len(self.wavelength))
-        if tuple(shape) != own:
-            raise ValueError(f"series '{self.label}': controls and channels are {tuple(shape)}, not {own}")
+        expected = (*(len(amounts) for amounts in AMOUNTS.values()), len(self.wavelength))
+        if tuple(shape) != expected:
+            raise ValueError(f"series '{self.label}': controls and channels are {tuple(shape)}, not {expected}")
         plain = no_variation(1)
         rows = np.vstack(
             [
@@ -58,11 +58,9 @@ class Mixture:
                 scattering(np.array([REFERENCE_GRAIN_UM]), plain.scattering_exponent, self.wavelength),
             ]
         )
-        per_cent = [name != "grain size" for name in AMOUNTS]
+        shares = [np.divide(amounts, 1 if name == "grain size" else 100) for name, amounts in AMOUNTS.items()]
         mixture = {
-            "amounts": [
-                [v / 100 if share else v for v in own] for own, share in zip(AMOUNTS.values(), per_cent, strict=True)
-            ],
+            "amounts": [values.tolist() for values in shares],
             "grain": REFERENCE_GRAIN_UM,
             "surface": float(plain.surface[0]),
         }
@@ -70,17 +68,17 @@ class Mixture:
 
 
 def pure_absorption(wavelength):
-    """Absorption of quartz, `DRY` and water, each pure, over the scattering of 50 um grains: (9, n_channels)."""
+    """Absorption of pure quartz, `DRY` and water over the scattering of 50 um grains: (9, n_channels)."""
     pure = np.eye(len(CONSTITUENTS), dtype=np.float32)
     rows = pure[[CONSTITUENTS.index(name) for name in ("quartz", *DRY, "water")]]
     return absorption(rows, wavelength)
 
 
 def composition(amounts):
-    """What a soil is made of: (1, 15) mass fractions in the order of CONSTITUENTS.
+    """Composition of a soil: (1, 15) mass fractions in the order of CONSTITUENTS.
 
-    amounts : dict from the names of `AMOUNTS` to per cent; what is not named is quartz, and dry parts of more than
-        100 % are scaled down to the whole
+    amounts : dict from the names of `AMOUNTS` to per cent; the rest is quartz, and dry parts of more than 100 % are
+        scaled down to 100 %
     """
     whole = max(sum(amounts[name] for name in DRY), 100.0)
     shares = {name: amounts[name] / whole for name in DRY}
@@ -89,7 +87,7 @@ def composition(amounts):
 
 
 def soil_mixer():
-    """Explorer in which a reader mixes a soil of ten parts and sees its reflectance, all of it and near 2300 nm."""
+    """Explorer of the reflectance of a soil, all of it and near 2300 nm, with a slider for each of its parts."""
     units = {"grain size": "µm"}
     controls = [
         Control(name.replace("_", " ").capitalize(), amounts, units.get(name, "%")) for name, amounts in AMOUNTS.items()

@@ -1,4 +1,6 @@
-"""How many soils does it take to tune how much of a pretrained network?"""
+"""Explorer of fine-tuning: R2 by the layers that are tuned and the number of soils."""
+
+from itertools import product
 
 import numpy as np
 
@@ -13,12 +15,11 @@ DEPTH_TEXTS = {
 
 
 def freeze_or_tune(depths, references=None):
-    """Explorer of recorded runs: choose what is tuned and on how many soils, see R2 of the test soils.
+    """Explorer of recorded runs: R2 of the test soils by the layers that are tuned and the number of soils.
 
-    depths : DataFrame with depth (keys of DEPTH_TEXTS), n_train, round, r2, every combination once, as the study
-        records it
+    depths : DataFrame with depth (keys of DEPTH_TEXTS), n_train, round, r2, as the study records it
     references : {name: mean R2 over the same rounds} of models to compare with, drawn as level lines
-    Raises ValueError where a combination of depth, number of soils and round is missing or there twice.
+    Raises ValueError unless each combination of depth, number of soils and round is there once.
     """
     texts = {depth: text for depth, text in DEPTH_TEXTS.items() if depth in set(depths["depth"])}
     sizes, rounds = (sorted(int(value) for value in depths[name].unique()) for name in ("n_train", "round"))
@@ -47,11 +48,8 @@ def freeze_or_tune(depths, references=None):
 
 def _cube(depths, names, sizes, rounds):
     """R2 as (n_depths, n_sizes, n_rounds)."""
-    keys = ["depth", "n_train", "round"]
-    if depths.duplicated(keys).any() or len(depths) != len(names) * len(sizes) * len(rounds):
-        raise ValueError(
-            f"{len(depths)} records for {len(names)} depths, {len(sizes)} numbers of soils and {len(rounds)} rounds: "
-            "each combination belongs there once"
-        )
-    table = depths.set_index(keys)["r2"]
-    return np.array([[[table[name, size, round_] for round_ in rounds] for size in sizes] for name in names])
+    shape = (len(names), len(sizes), len(rounds))
+    table = depths.set_index(["depth", "n_train", "round"])["r2"]
+    if not table.index.is_unique or len(table) != np.prod(shape):
+        raise ValueError("each combination of depth, number of soils and round has to be there once")
+    return table.loc[list(product(names, sizes, rounds))].to_numpy().reshape(shape)

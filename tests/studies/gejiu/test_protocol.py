@@ -133,7 +133,7 @@ def test_a_new_output_keeps_the_hidden_layers_of_a_network_of_several_properties
 
 
 def test_watched_rows_are_a_fifth_and_are_not_fitted():
-    fitted, watched = gejiu.watched_rows(98, gejiu.TARGET_DOMAIN.validation_share, 0)
+    fitted, watched = gejiu.validation_rows(98, gejiu.TARGET_DOMAIN.validation_share, 0)
     assert (len(fitted), len(watched)) == (78, 20)
     assert sorted([*fitted, *watched]) == list(range(98))
 

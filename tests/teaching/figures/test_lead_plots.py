@@ -107,7 +107,6 @@ def test_sources_are_sorted_by_their_mean():
     rounds = [line.get_xdata() for line in axes.lines if line.get_marker() == "o"]
     np.testing.assert_allclose(rounds, [[0.1, 0.3], [0.4, 0.6]])
     assert labels(axes) == ["SVM-Pb"]
-    assert lead_plots.source_scores(table, {}).axes[0].get_legend() is None
 
 
 def test_profiles_carry_our_peaks_and_the_named_wavelengths():

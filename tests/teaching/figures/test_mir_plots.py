@@ -119,7 +119,7 @@ def test_coverage_stands_beside_what_was_asked_for():
 
 def test_laboratories_left_out_show_both_kinds_of_interval():
     rows = {"laboratory": ["a", "b"], "n": [41, 50], "naive_90": [0.8, 0.4], "promised_90": [0.95, 0.85]}
-    axes = mir_plots.coverage_apart(both(pd.DataFrame(rows))).axes[1]
+    axes = mir_plots.coverage_left_out(both(pd.DataFrame(rows))).axes[1]
     assert ticks(axes) == ["b (50)", "a (41)"]
     naive, mean, promised = axes.lines[:3]
     np.testing.assert_allclose(naive.get_xdata(), [40, 80])

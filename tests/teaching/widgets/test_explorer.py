@@ -120,7 +120,7 @@ def test_the_plasma_explorer_fits_and_more_than_a_page_should_carry_does_not(mon
         for name, n in (("Ca", 66), ("Mg", 124), ("Na", 33))
     ]
     assert len(json.dumps(Explorer(controls, panels).specification)) < 400_000
-    monkeypatch.setattr(widgets, "MOST_BYTES", 300_000)
+    monkeypatch.setattr(widgets, "MAX_BYTES", 300_000)
     with pytest.raises(ValueError, match=r"would carry 0\.4 MB"):
         Explorer(controls, panels)
 

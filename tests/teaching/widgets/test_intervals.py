@@ -65,10 +65,3 @@ def test_panels_show_width_coverage_and_cells_too():
     assert [series["label"] for series in coverage] == ["any threshold", "your threshold", "asked for"]
     assert values(coverage[1])[1, -1, -1] == pytest.approx(85) and set(values(coverage[2]).ravel()) == {90}
     assert values(found["Cells of one degree with a value"]["series"][0])[0, 0, 0] == 50
-
-
-def test_a_table_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="acceptance lacks the columns rmse, cells"):
-        accept_or_refuse(records().drop(columns=["rmse", "cells"]), NAMES)
-    with pytest.raises(ValueError, match="acceptance has no row of om"):
-        accept_or_refuse(records().query("target == 'c'"), NAMES)

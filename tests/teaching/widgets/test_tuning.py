@@ -64,5 +64,5 @@ def test_depths_stand_in_one_order_and_dense_need_not_be_there():
 
 @pytest.mark.parametrize("fault", [lambda table: table.iloc[1:], lambda table: pd.concat([table, table.iloc[:1]])])
 def test_a_combination_that_is_missing_or_doubled_is_refused(fault):
-    with pytest.raises(ValueError, match="for 3 depths, 2 numbers of soils and 3 rounds: each combination belongs"):
+    with pytest.raises(ValueError, match="each combination of depth, number of soils and round has to be there once"):
         freeze_or_tune(fault(records()))

@@ -4,14 +4,15 @@ import torch
 from sklearn.linear_model import Ridge
 
 from spectrakit.models.resnet import ResNetConfig, initial_network
-from spectrakit.training.episodes import EpisodeRecipe, episode_error, fit_features
+from tools.make.episodes import EpisodeRecipe, episode_error, fit_features
 
 SMALL = ResNetConfig(n_channels=40, pool=5, n_filters=8, n_last=4, hidden=(4,), relu_output=False)
+PENALTY = torch.tensor(0.3)
 QUICK = EpisodeRecipe(learning_rate=0.01, steps=100, n_support=(16, 33), noise=0.1)
 
 
 def localities(n_localities, seed):
-    """Inputs and targets of localities of 40 soils, each about a level of its own: distances between neighbours."""
+    """Inputs and targets of localities of 40 soils, each about another level: distances between neighbours."""
     random = np.random.default_rng(seed)
     inputs = random.normal(0, 1, (n_localities, 40, 8)) + random.normal(0, 1, (n_localities, 1, 8))
     values = np.abs(inputs[..., 2:4] - inputs[..., 3:5])
@@ -27,11 +28,15 @@ def small_network(seed=0):
 
 
 def held_out_error(network):
-    """Mean error on 30 localities that no fit has seen."""
+    """Mean error on 30 localities that are in no fit."""
     network.eval()
     with torch.no_grad():
         pairs = zip(*localities(30, seed=99), strict=True)
-        return np.mean([episode_error(network.features(x), y, 24, torch.tensor(0.3)).item() for x, y in pairs])
+        return np.mean([episode_error(network.features(x), y, 24, PENALTY).item() for x, y in pairs])
+
+
+def error_of(features, targets, penalty=0.3):
+    return episode_error(features, targets, 30, torch.tensor(penalty)).item()
 
 
 @pytest.fixture
@@ -59,7 +64,7 @@ def test_an_episode_is_a_ridge_regression_on_its_first_rows(episode, penalty):
     y = (y - y[:30].mean(0)) / (y[:30].std(0, ddof=1) + 0.05)
     model = Ridge(penalty, fit_intercept=False).fit(X[:30], y[:30])
     expected = np.mean((model.predict(X[30:]) - y[30:]) ** 2)
-    assert episode_error(*episode, 30, torch.tensor(penalty)).item() == pytest.approx(expected, rel=1e-6)
+    assert error_of(*episode, penalty) == pytest.approx(expected, rel=1e-6)
     assert 0.05 < expected < 1
 
 
@@ -67,48 +72,36 @@ def test_a_penalty_without_end_leaves_the_mean_of_the_support(episode):
     features, targets = episode
     y = targets.numpy()
     scaled = (y[30:] - y[:30].mean(0)) / (y[:30].std(0, ddof=1) + 0.05)
-    found = episode_error(features, targets, 30, torch.tensor(1e9)).item()
     assert (scaled**2 > 9).any()
-    assert found == pytest.approx(np.mean(np.minimum(scaled**2, 9)), rel=1e-6)
+    assert error_of(features, targets, 1e9) == pytest.approx(np.mean(np.minimum(scaled**2, 9)), rel=1e-6)
 
 
 def test_level_and_unit_of_features_and_targets_do_not_count(episode):
     features, targets = episode
-    penalty = torch.tensor(0.3)
-    expected = episode_error(features, targets, 30, penalty).item()
-    assert episode_error(40 * features - 7, targets, 30, penalty).item() == pytest.approx(expected, rel=1e-9)
-    assert episode_error(features, targets + 90, 30, penalty).item() == pytest.approx(expected, rel=1e-9)
-    # 0.05 is added to standard deviations of 8: the unit counts by that much.
-    assert episode_error(features, 100 * targets, 30, penalty).item() == pytest.approx(expected, rel=0.02)
+    # 0.05 is added to standard deviations of 8: the unit of the targets counts by that much.
+    changed = {(40 * features - 7, targets): 1e-9, (features, targets + 90): 1e-9, (features, 100 * targets): 0.02}
+    for pair, tolerance in changed.items():
+        assert error_of(*pair) == pytest.approx(error_of(features, targets), rel=tolerance)
 
 
-def test_what_is_predicted_tells_the_regression_nothing(episode):
+def test_the_regression_does_not_see_what_is_predicted(episode):
     features, targets = episode
-    penalty = torch.tensor(0.3)
-    alone = [
-        episode_error(
-            torch.cat([features[:30], features[[row]]]), torch.cat([targets[:30], targets[[row]]]), 30, penalty
-        )
-        for row in range(30, 50)
-    ]
-    assert episode_error(features, targets, 30, penalty).item() == pytest.approx(np.mean(alone), rel=1e-9)
+    rows = [[*range(30), row] for row in range(30, 50)]
+    alone = [error_of(features[chosen], targets[chosen]) for chosen in rows]
+    assert error_of(features, targets) == pytest.approx(np.mean(alone), rel=1e-9)
 
 
-def test_a_soil_beyond_all_telling_counts_nine_variances_and_steers_nothing(episode):
-    features, targets = episode
-    penalty, alone = torch.tensor(0.3), torch.arange(31)
-    features = features[alone].clone().requires_grad_()
-    targets = targets[alone].clone()
+def test_a_soil_beyond_prediction_counts_nine_variances_and_steers_nothing(episode):
+    features, targets = (tensor[:31].clone() for tensor in episode)
     targets[30] += 1e4
-    error = episode_error(features, targets, 30, penalty)
+    error = episode_error(features.requires_grad_(), targets, 30, PENALTY)
     error.backward()
     assert error.item() == 9 and not features.grad.any()
 
 
 def test_an_episode_has_a_gradient_in_features_and_penalty(episode):
     features, targets = episode
-    penalty = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
-    inputs = (features.clone().requires_grad_(), penalty)
+    inputs = (features.clone().requires_grad_(), torch.tensor(0.3, dtype=torch.float64, requires_grad=True))
     # The penalty enters in single precision.
     assert torch.autograd.gradcheck(lambda x, p: episode_error(x, targets, 30, p), inputs, rtol=0.01)
 
@@ -153,20 +146,15 @@ def test_noise_is_what_no_spectrum_can_know():
     assert means[0] + 0.02 < means[1] < means[2] and means[2] > 0.9
 
 
-def test_an_episode_calibrates_on_as_many_soils_as_the_recipe_says(monkeypatch):
-    seen = []
+def test_episodes_calibrate_on_as_many_soils_as_the_recipe_says_with_progress(monkeypatch):
+    seen, progress = [], []
 
     def noted(features, targets, n_support, penalty):
         seen.append(n_support)
         return features.mean() + penalty
 
-    monkeypatch.setattr("spectrakit.training.episodes.episode_error", noted)
-    fit_features(small_network(), *localities(3, seed=1), EpisodeRecipe(steps=200, n_support=(16, 20)), 0)
+    monkeypatch.setattr("tools.make.episodes.episode_error", noted)
+    recipe = EpisodeRecipe(steps=250, n_support=(16, 20))
+    fit_features(small_network(), *localities(3, seed=1), recipe, 0, lambda *call: progress.append(call))
     assert set(seen) == {16, 17, 18, 19}
-
-
-def test_progress_is_told_every_hundredth_episode():
-    told = []
-    steps = EpisodeRecipe(steps=250, n_support=(4, 8))
-    fit_features(small_network(), *localities(3, seed=1), steps, 0, lambda *call: told.append(call))
-    assert told == [(100, 250), (200, 250)]
+    assert progress == [(100, 250), (200, 250)]

@@ -1,7 +1,7 @@
-"""What might a laboratory be like that nobody has seen yet: its spectrometer, its preparation, the soils of its survey?
+"""Laboratories drawn at random: their spectrometers, their preparation of samples, and the soils of their surveys.
 
-Laboratories drawn at random around those of `simulate.laboratories`, and wider: whatever learns from many of them has
-met the differences between two before it meets those of a third (domain randomisation, Tobin et al. 2017).
+They vary around those of `simulate.library.laboratories`, and more widely, so that a network that is trained on many of
+them is used to differences between laboratories (domain randomisation, Tobin et al. 2017).
 """
 
 from dataclasses import dataclass, replace
@@ -9,8 +9,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from spectrakit.simulate.library.laboratory import END_NOISE, InfraredSpectrometer, Laboratory, spectrometer_optics
-from spectrakit.simulate.library.samples import Programme, analysed, at_depth, cut_at_depth, programmes
+from spectrakit.simulate.library import (
+    END_NOISE,
+    InfraredSpectrometer,
+    Laboratory,
+    Programme,
+    analysed,
+    at_depth,
+    cut_at_depth,
+    programmes,
+    spectrometer_optics,
+)
 from spectrakit.simulate.soils import (
     SCATTERING_EXPONENT,
     InfraredVariation,
@@ -22,25 +31,22 @@ from spectrakit.simulate.soils import (
 )
 from spectrakit.spectra import library_axis
 
-# What the bands of a world differ by from the simulator's, as `infrared.SPREAD` says what those of soils do. Two soils'
-# bands differ by a third of this: that the simulator's are wrong by more than they vary is an assumption.
+# How far bands of a world differ from the simulator's, in the units of `infrared.SPREAD`, which holds for soils. Two
+# soils' bands differ by a third of this: that the simulator's are wrong by more than they vary is an assumption.
 WORLD_SPREAD = {"strength": 0.4, "shift": 0.1, "log_width": 0.2, "surface": 0.4, "scattering": 0.2, "exponent": 0.2}
-_FACTORS, _CHANGES = ("strength", "surface", "scattering"), ("shift_cm", "log_width")
-# Standard deviation between laboratories of the logarithm of what they find of organic carbon (assumption: methods that
-# burn in part or wholly, and their corrections, differ by some ten per cent).
+FACTORS, CHANGES = ("strength", "surface", "scattering"), ("shift_cm", "log_width")
+# Standard deviation between laboratories of the logarithm of organic carbon as analysed (assumption: methods that burn
+# carbon in part or wholly, and their corrections, differ by some ten per cent).
 ANALYSIS_BIAS = 0.08
-# How sites are sampled: of a survey's plans, some take topsoils alone.
-_LAYERS = ((0, 20), (0, 10), (0, 30), (0, 20, 50), (0, 10, 30, 60), ())
-_LAYER_SHARES = (0.35, 0.15, 0.15, 0.15, 0.05, 0.15)
-# Standard deviation of absorbance that a reference of another kind adds, over some hundred 1/cm, and their number.
-_REFERENCE_SPREAD, _REFERENCE_WAVES = 0.02, 12
+# Layers (cm) that surveys sample, and how often: some take topsoils alone, the last takes whole profiles.
+LAYERS = ((0, 20), (0, 10), (0, 30), (0, 20, 50), (0, 10, 30, 60), ())
+LAYER_SHARES = (0.35, 0.15, 0.15, 0.15, 0.05, 0.15)
+# Smooth waves of absorbance that a reference of another kind adds: standard deviation of the first, and their number.
+REFERENCE_SPREAD, N_REFERENCE_WAVES = 0.02, 12
 
 
 def draw_spectrometer(generator):
-    """A spectrometer that might be: `InfraredSpectrometer`, its faults about twice as spread as those of the library's.
-
-    generator : numpy Generator
-    """
+    """Return an `InfraredSpectrometer` with faults that spread about twice as far as those of the library's."""
     low, high = np.log([[1e-4, 5e-4, 5e-4], [1e-3, 2e-2, 3e-2]])
     noise, vapour, carbon_dioxide = np.exp(generator.uniform(low, high))
     offset, slope, curvature = generator.normal(0, (0.06, 0.06, 0.03))
@@ -67,7 +73,7 @@ def draw_spectrometer(generator):
 
 
 def draw_laboratory(generator):
-    """A laboratory that might be: `Laboratory`. generator : numpy Generator"""
+    """Return a `Laboratory`."""
     return Laboratory(
         name="drawn at random",
         spectrometer=draw_spectrometer(generator),
@@ -79,7 +85,7 @@ def draw_laboratory(generator):
 
 
 def draw_programme(generator):
-    """A survey that might be: `Programme` of a region of the library or, two times in three, of a locality anywhere."""
+    """Return the `Programme` of a survey: of a region of the library or, two times in three, of a locality anywhere."""
     if generator.random() < 1 / 3:
         region = programmes()[generator.integers(len(programmes()))].region
     else:
@@ -89,7 +95,7 @@ def draw_programme(generator):
         region=region,
         samples=0,
         box=(),
-        layers=_LAYERS[generator.choice(len(_LAYERS), p=_LAYER_SHARES)],
+        layers=LAYERS[generator.choice(len(LAYERS), p=LAYER_SHARES)],
         ignites=False,
         checked=0,
         carbon=np.exp(generator.normal(0.1, 0.3)),
@@ -100,10 +106,10 @@ def draw_programme(generator):
 
 
 def draw_world(generator):
-    """Bands that might be those of all soils, in place of the simulator's: `InfraredVariation` of one row.
+    """Return an `InfraredVariation` of one row: bands of all soils of a world, in place of the simulator's.
 
-    generator : numpy Generator. What is learned in many such worlds does not hang on what the simulator's bands have
-    wrong: the measured world is then one more.
+    A network that learns from many worlds does not rely on details in which the simulator's bands are wrong: the
+    measured world is one more to it.
     """
     bands = infrared_bands()
     strength, shift, log_width = generator.standard_normal((3, 1, len(bands)), dtype=np.float32)
@@ -120,7 +126,7 @@ def draw_world(generator):
 
 @dataclass(frozen=True)
 class RandomSurvey:
-    """What a laboratory drawn at random found in the soils of its survey; all have one row a soil.
+    """Results of a laboratory drawn at random for the soils of its survey, one row a soil.
 
     spectra : (n, 1700) absorbance on `library_axis`; composition, properties : DataFrames as of `Soils`, the latter
         with c_g_kg, oc_g_kg and om_g_kg; site : (n,) numbers
@@ -133,42 +139,42 @@ class RandomSurvey:
 
 
 def draw_survey(n_soils, world, generator):
-    """`n_soils` soils of a survey drawn at random, as its laboratory scans and analyses them: `RandomSurvey`.
+    """Return `n_soils` soils of a survey drawn at random, as its laboratory scans and analyses them: `RandomSurvey`.
 
-    world : as `draw_world` gives it; generator : numpy Generator
-    Constituents differ from soil to soil, and as much from survey to survey. The reference adds smooth waves of
-    absorbance, the same to all scans; the analysis of organic carbon is off by a factor, the same for all soils.
+    world : of `draw_world`; generator : numpy Generator
+    Bands of constituents differ from soil to soil, and as much from survey to survey. The reference adds smooth waves
+    of absorbance, the same to all scans; the analysis of organic carbon is biased by a factor, the same for all soils.
     """
     programme, laboratory = draw_programme(generator), draw_laboratory(generator)
     horizons = cut_at_depth(programme, n_soils, generator)
     soils, carbon = at_depth(draw_soils(n_soils, programme.region, generator), horizons, programme, generator)
     found = analysed(soils, carbon * np.exp(generator.normal(0, ANALYSIS_BIAS)), laboratory, generator)
     properties = pd.DataFrame(found).join(soils.properties)
-    rows = slice(0, n_soils)  # of the sites cut into depths, the first; whole profiles but for the last
+    rows = slice(0, n_soils)  # the first horizons: whole profiles but for the last
     soils = replace(
         soils, composition=soils.composition[rows], properties=soils.properties[rows], grain_um=soils.grain_um[rows]
     )
     composition = infrared_composition(soils, generator)
     variation = _combined(world, draw_infrared_variation(1, generator), draw_infrared_variation(n_soils, generator))
     spectra = laboratory.scan(composition, soils.grain_um, variation, generator)
-    spectrometer_optics.cache_clear()  # this spectrometer is not met again
+    spectrometer_optics.cache_clear()  # no other survey has this spectrometer
     return RandomSurvey(spectra + _reference(generator), soils.composition, properties[rows], horizons.site[rows])
 
 
-def _combined(world, survey, own):
-    """Variation (n rows) of soils in a survey in a world (one row each)."""
+def _combined(world, survey, soil):
+    """Variation of soils (n rows) in a survey in a world (one row each)."""
     return InfraredVariation(
-        **{name: getattr(world, name) * getattr(survey, name) * getattr(own, name) for name in _FACTORS},
-        **{name: getattr(world, name) + getattr(survey, name) + getattr(own, name) for name in _CHANGES},
-        # The survey's is about the same mean as the soils' own.
-        exponent=world.exponent + survey.exponent + own.exponent - SCATTERING_EXPONENT,
+        **{name: getattr(world, name) * getattr(survey, name) * getattr(soil, name) for name in FACTORS},
+        **{name: getattr(world, name) + getattr(survey, name) + getattr(soil, name) for name in CHANGES},
+        # Both the survey's and the soils' have this mean.
+        exponent=world.exponent + survey.exponent + soil.exponent - SCATTERING_EXPONENT,
     )
 
 
 def _reference(generator):
     """Smooth absorbance (1700,) that the reference of a laboratory adds to all of its spectra."""
     place = (library_axis() - 2300) / 3400
-    waves = np.arange(1, _REFERENCE_WAVES + 1)
-    phase = generator.uniform(0, 2 * np.pi, (_REFERENCE_WAVES, 1))
-    size = generator.normal(0, _REFERENCE_SPREAD, _REFERENCE_WAVES) / waves
+    waves = np.arange(1, N_REFERENCE_WAVES + 1)
+    phase = generator.uniform(0, 2 * np.pi, (N_REFERENCE_WAVES, 1))
+    size = generator.normal(0, REFERENCE_SPREAD, N_REFERENCE_WAVES) / waves
     return (size @ np.sin(np.pi * waves[:, None] * place + phase)).astype(np.float32)
