@@ -150,45 +150,7 @@ def test_wrong_options_give_code_2(run, nothing_started, arguments):
     assert err and "Traceback" not in "\n".join(err)
 
 
-def test_the_ledger_shows_both_sides_and_the_papers_own_contradictions(run, record):
-    code, out, err = run("ledger", "libs", "--results", record)
-    assert (code, err) == (0, [])
-    text = "\n".join(out)
-    assert "libs: published and ours" in text and "libs: inside the paper" in text
-    results = json.loads(record.read_text())["results"]
-    (row,) = [line for line in out if line.startswith("│ lod.ca.high ")]
-    cells = [cell.strip() for cell in row.split("│")]
-    assert "174.568" in cells and f"{results['lod.ca.high']['value']:.4g}" in cells
-    verdicts = ledger.ledger_frame("libs", results)["verdict"].value_counts()
-    assert out[-2] == ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
-    commit = json.loads(record.read_text())["provenance"]["commit"]
-    assert out[-1] == f"ours: quick profile, seed 0, commit {commit}"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (None, "record.json: no recorded results; run: spectrakit replicate libs --profile paper"),
-        ("{", "record.json, line 1: not JSON"),
-        ("{}", "record.json: not a record with provenance and results"),
-    ],
-)
-def test_what_is_no_record_gives_one_line_and_code_2(run, tmp_path, text, message):
-    path = tmp_path / "record.json"
-    if text is not None:
-        path.write_text(text)
-    code, out, err = run("ledger", "libs", "--results", path)
-    assert (code, out, len(err)) == (2, [], 1)
-    assert err[0].startswith(f"spectrakit: {message}")
-
-
-def test_an_unknown_study_gives_code_2(run):
-    code, _, err = run("ledger", "lips")
-    assert code == 2
-    assert err and "Traceback" not in "\n".join(err)
-
-
-def test_replicate_and_ledger_serve_the_gejiu_study(tiny_gejiu, place, monkeypatch, command):
+def test_replicate_serves_the_gejiu_study(tiny_gejiu, place, monkeypatch, command):
     monkeypatch.chdir(place)
     monkeypatch.setenv("COLUMNS", "200")
     code, out, err = command("replicate", "gejiu", "-o", "gejiu.json")
@@ -200,14 +162,8 @@ def test_replicate_and_ledger_serve_the_gejiu_study(tiny_gejiu, place, monkeypat
     assert out[-2] == "beside the paper: " + ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
     assert out[-1] == f"gejiu.json: {len(results)} results of the quick profile, seed 0"
 
-    code, out, err = command("ledger", "gejiu", "--results", "gejiu.json")
-    assert (code, err) == (0, [])
-    (row,) = [line for line in out if line.startswith("│ r2.pls_pb ")]
-    assert ledger._ours_text({"kind": "result"}, results["r2.pls_pb"]) in row
-    assert "gejiu: inside the paper" in "\n".join(out)
 
-
-def test_replicate_and_ledger_serve_the_mid_infrared_study(tiny_mir, tmp_path, monkeypatch, command):
+def test_replicate_serves_the_mid_infrared_study(tiny_mir, tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     code, out, err = command("replicate", "mir", "-o", "mir.json")
@@ -218,9 +174,6 @@ def test_replicate_and_ledger_serve_the_mid_infrared_study(tiny_mir, tmp_path, m
     file, words = out[-1].split(": ")
     assert words == "800 samples, measured and imputed" and len(pd.read_parquet(file)) == 800
 
-    code, out, err = command("ledger", "mir", "--results", "mir.json")
-    assert (code, err) == (0, [])
-    assert ledger._ours_text({"kind": "result"}, results["r2.om"]) in "".join(out)
     code, out, err = command("replicate", "mir", "--data", tmp_path)
     assert (code, out) == (2, [])
     assert err == ["spectrakit: --data: mir takes no measured spectra here, only gejiu does"]
