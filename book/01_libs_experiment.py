@@ -384,13 +384,8 @@ print(f"ratio of the two: {scatter['scale']['low'] / scatter['scale']['high']:.0
 answer = None
 
 # %% tags=["hide-input"]
-teaching.check(
-    answer,
-    evaluation.limit_of_detection(45, 120),
-    0.01,
-    "three standard deviations of the blank, over the slope",
-    "ppm",
-)
+limit = evaluation.limit_of_detection(45, 120)
+teaching.check(answer, limit, 0.01, "three standard deviations of the blank, over the slope", "ppm")
 # %% [markdown]
 # ```{exercise-end}
 # ```

@@ -188,10 +188,9 @@ teaching.check(answer, expected, hint="only the weights of the dense layer chang
 # %% mystnb={"image": {"alt": "Training loss of three networks over 500 epochs on a logarithmic scale: with learning rate 0.1 it falls fastest and is restless, with 0.01 slower and smoother, with 0.001 it hardly leaves its start within the first hundred epochs."}}
 figure, axes = figures.panels(height=3.4)
 for rate in (0.1, 0.01, 0.001):
-    fitted = training.CNNRegressor(models.CNNConfig(learning_rate=rate), random_state=0).fit(
-        scaled[:10], task.content[:10]
-    )
-    axes.semilogy(np.sqrt(fitted.history_), label=f"learning rate {rate:g}", linewidth=1)
+    regressor = training.CNNRegressor(models.CNNConfig(learning_rate=rate), random_state=0)
+    regressor.fit(scaled[:10], task.content[:10])
+    axes.semilogy(np.sqrt(regressor.history_), label=f"learning rate {rate:g}", linewidth=1)
 axes.axhline(task.content[:10].std(), color=figures.GREY, linestyle=":", label="predicting the mean")
 axes.set(xlabel="Epoch", ylabel="Training RMSE (ppm)")
 axes.set_yticks([30, 100, 300], ["30", "100", "300"])

@@ -207,10 +207,12 @@ def share_near_lines(part, layer):
     return explain.line_mass(part.out_of_fold(part.all_maps(layer)), part.task.wavelength, lines).share
 
 
-layers = {"before": study.CONVOLUTION, "after": study.RELU}
-near = pd.DataFrame({name: [share_near_lines(part, at) for part in explained.values()] for name, at in layers.items()})
-
-# %% tags=["hide-input"]
+near = pd.DataFrame(
+    {
+        "before": [share_near_lines(part, study.CONVOLUTION) for part in explained.values()],
+        "after": [share_near_lines(part, study.RELU) for part in explained.values()],
+    }
+)
 teaching.sentence(
     "After the ReLU the maps hold more of their mass near the lines in {n_more} of {n} tasks, and less in {n_less}. An "
     "[exercise](#exercises) below asks for one of these shares.",

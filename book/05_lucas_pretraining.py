@@ -498,9 +498,8 @@ Y = scaled.to_numpy(np.float32)
 together = models.initial_network(models.ResNetConfig(n_outputs=Y.shape[1], relu_output=False), 0, Y[train])
 history = training.fit_network(together, X[train], Y[train], recipes["one cycle"], 0)
 by_network = training.predict(together, X[test])
-search = sklearn.model_selection.GridSearchCV(
-    sklearn.cross_decomposition.PLSRegression(scale=False), {"n_components": [10, 20, 30]}, cv=5
-)
+pls = sklearn.cross_decomposition.PLSRegression(scale=False)
+search = sklearn.model_selection.GridSearchCV(pls, {"n_components": [10, 20, 30]}, cv=5)
 by_pls = [search.fit(pooled(X[train]), own[train]).predict(pooled(X[test])) for own in Y.T]
 
 # %%

@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 from tools.site.executor import chapter_key, execute_chapters, forget_removed_chapters, is_current
 from tools.site.lab import prepare_lab
 from tools.site.layout import BookError, Layout
-from tools.site.pairs import RUN, check_pairs, edited_notebooks, notebook_text, write_pairs
+from tools.site.pairs import EDITED, RUN, STALE, check_pairs, notebook_state, notebook_text, write_pairs
 from tools.site.publisher import build_site, edition_cells, pages_in_contents, stage
 
 ROOT = Path(__file__).parents[1]
@@ -70,18 +70,20 @@ def plain_environment(monkeypatch):
 
 def write_book(root):
     """A book of two chapters, with the kit's own configuration and assets and a package of one constant."""
-    (root / "book").mkdir(parents=True)
-    (root / "spectrakit").mkdir()
-    (root / "spectrakit" / "__init__.py").write_text("MARK = 'made of the checkout'\n")
-    (root / "data").mkdir()
-    (root / "data" / "lines.csv").write_text("wavelength_nm\n422.67\n")
-    (root / "requirements.txt").write_text("numpy==2.4.6\n")
-    (root / "_toc.yml").write_text(CONTENTS)
-    shutil.copyfile(ROOT / "_config.yml", root / "_config.yml")
+    texts = {
+        "spectrakit/__init__.py": "MARK = 'made of the checkout'\n",
+        "data/lines.csv": "wavelength_nm\n422.67\n",
+        "requirements.txt": "numpy==2.4.6\n",
+        "_toc.yml": CONTENTS,
+        "_config.yml": (ROOT / "_config.yml").read_text(),
+        "book/intro.md": "# A book\n\nBegin with [the place](01_first.ipynb#a-place).\n",
+        "book/01_first.py": FIRST,
+        "book/02_second.py": SECOND,
+    }
+    for name, text in texts.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
     shutil.copytree(ROOT / "book" / "assets", root / "book" / "assets")
-    (root / "book" / "intro.md").write_text("# A book\n\nBegin with [the place](01_first.ipynb#a-place).\n")
-    (root / "book" / "01_first.py").write_text(FIRST)
-    (root / "book" / "02_second.py").write_text(SECOND)
     layout = Layout(root)
     write_pairs(layout)
     return layout
@@ -121,6 +123,12 @@ def run_times(layout):
     return {path.name: path.stat().st_mtime_ns for path in layout.executed.glob("*.ipynb")}
 
 
+def take(step, layout):
+    command = [sys.executable, "-m", "tools.site", step, "--root", str(layout.root)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return run.returncode, run.stdout + run.stderr
+
+
 # Pairs
 
 
@@ -145,10 +153,10 @@ def test_the_kits_own_pairs_are_current():
 
 def test_a_stale_pair_stops_the_build(book):
     rewrite(book.book / "01_first.py", "one and one", "one and two")
-    command = [sys.executable, "-m", "tools.site", "build", "--root", str(book.root)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 1
-    assert run.stderr == "book/01_first.ipynb is not what its source says\nRun `make sync` and commit the notebooks.\n"
+    assert take("build", book) == (
+        1,
+        "book/01_first.ipynb is not what its source says\nRun `make sync` and commit the notebooks.\n",
+    )
 
 
 def test_sync_writes_only_what_is_stale(book):
@@ -164,12 +172,6 @@ def write_answer(path, cell=-2):
     notebook.cells.append(nbformat.v4.new_code_cell(""))
     nbformat.write(notebook, path)
     return path.read_bytes()
-
-
-def take(step, layout):
-    command = [sys.executable, "-m", "tools.site", step, "--root", str(layout.root)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    return run.returncode, run.stdout + run.stderr
 
 
 def test_sync_leaves_a_notebook_alone_in_which_somebody_wrote(book):
@@ -200,27 +202,30 @@ def test_the_book_is_built_beside_a_notebook_in_which_somebody_wrote(book):
     assert outputs(book, "01_first") == "the sum is 2\n"
 
 
-def test_a_notebook_of_an_earlier_source_or_one_that_was_only_run_is_written_anew(book):
-    path = book.book / "02_second.ipynb"
-    notebook = nbformat.read(path, 4)
-    notebook.cells[1] |= {"execution_count": 3, "outputs": [nbformat.v4.new_output("stream", text="made of")]}
-    notebook.metadata["language_info"]["version"] = "3.12.1"
-    nbformat.write(notebook, path)
-    check_pairs(book, allowed=[RUN])
-    rewrite(path.with_suffix(".py"), "import spectrakit\n", "import spectrakit\n\n# %%\n")
-    with pytest.raises(BookError, match=r"book/02_second\.ipynb is not what its source says"):
-        check_pairs(book, allowed=[RUN])
-    assert write_pairs(book) == [path]
-    check_pairs(book)
-
-
 @pytest.mark.parametrize(
-    "text", ["<<<<<<< HEAD", "{}", '{"cells": [{"cell_type": "raw", "id": "a", "source": "mine"}]}']
+    ("cell", "state", "once_the_source_has_changed"),
+    [
+        ({"execution_count": 3, "metadata": {"trusted": True}}, RUN, STALE),
+        ({"source": 'print("the sum is", 1 + 1)  \n'}, RUN, STALE),
+        ({"source": 'print("the sum is", 1 + 1, 1)'}, EDITED, EDITED),
+        ({"source": "answer = 42", "id": "0a1b2c3d"}, EDITED, EDITED),
+    ],
 )
-def test_what_sync_cannot_have_written_is_left_alone(book, text):
-    (book.book / "01_first.ipynb").write_text(text)
-    assert write_pairs(book) == []
-    assert edited_notebooks(book) == [book.book / "01_first.ipynb"]
+def test_what_somebody_wrote_is_known_from_outputs_and_from_an_earlier_source(
+    book, cell, state, once_the_source_has_changed
+):
+    path = book.book / "01_first.ipynb"
+    notebook = nbformat.read(path, 4)
+    notebook.cells[-2] |= cell
+    nbformat.write(notebook, path)
+    assert notebook_state(path, notebook_text(FIRST)) == state
+    assert notebook_state(path, notebook_text(SECOND)) == once_the_source_has_changed
+
+
+@pytest.mark.parametrize("text", ["<<<<<<< HEAD", "{}", '{"cells": [{"cell_type": "raw", "source": "mine"}]}'])
+def test_what_is_no_notebook_of_sync_counts_as_written_by_somebody(tmp_path, text):
+    (tmp_path / "01_first.ipynb").write_text(text)
+    assert notebook_state(tmp_path / "01_first.ipynb", notebook_text(FIRST)) == EDITED
 
 
 def test_copies_for_the_lab_are_made_once(book):

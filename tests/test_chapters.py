@@ -25,11 +25,12 @@ def test_chapter_runs(chapter):
 
 
 def sentence_of(chapter, words, **names):
-    """What the folded cell of a chapter that holds some words says of the numbers given as `names`."""
+    """The sentence that a folded cell of a chapter makes; `names` replace what the cell assigns to them."""
     cells = jupytext.read(LAYOUT.book / f"{chapter}.py", fmt="py:percent").cells
     (cell,) = [cell for cell in cells if cell.cell_type == "code" and words in cell.source]
     assert cell.metadata["tags"] == ["hide-input"]
     *steps, last = ast.parse(cell.source).body
+    steps = [step for step in steps if not (isinstance(step, ast.Assign) and ast.unparse(step.targets[0]) in names)]
     names |= {"teaching": teaching, "pd": pd}
     exec(compile(ast.Module(steps, []), chapter, "exec"), names)
     return eval(compile(ast.Expression(last.value), chapter, "eval"), names).data

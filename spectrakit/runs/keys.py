@@ -23,7 +23,8 @@ def result_key(*inputs, code=(), files=()):
     inputs : numbers, texts, bytes, None, dates, lists, tuples, dicts and sets of such; arrays, tensors, tables, their
         columns and indexes (names, dtypes, values); dataclasses, networks and estimators (class and attributes);
         functions, classes and partials (by their code)
-    code : functions and classes that compute the result, with all that they reach, see `PackageCode`
+    code : functions that compute the result, and the classes of objects whose methods they call; with all that these
+        reach, see `PackageCode`
     files : paths that are read, by content
     The versions of the libraries that compute always count. The order of dicts and sets does not.
     Raises TypeError for an input of another kind, OSError for a file that cannot be read.

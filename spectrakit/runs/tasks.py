@@ -78,6 +78,8 @@ class ClusterRunner:
         del futures
         try:
             for future, result in finished:
+                if isinstance(result, CancelledError):
+                    raise result
                 yield places[future.key], result
         except KilledWorker as error:
             raise ConnectionError(f"{self.scheduler}: workers die over one task, again and again ({error})") from error

@@ -18,18 +18,21 @@ FILES = {
         "def r2(y):\n    return np.mean(y) * _scale(y)\n\n\ndef _scale(y):\n    return 2.0\n\n\n"
         "def unrelated(y):\n    return 0\n"
     ),
+    "runs/__init__.py": "",
+    "runs/parts.py": "def keep(part):\n    return part\n",
     "room/inner/__init__.py": "",
     "room/inner/deep.py": "LIMIT = 5\n\n\nclass Base:\n    def f(self):\n        return LIMIT\n",
     "fit.py": (
-        "import warnings\n\nfrom package import room\nfrom package.resources import data_path\n"
-        "from package.room.inner.deep import Base as Parent\n\n\n"
+        "import warnings\n\nfrom spectrakit import room\nfrom spectrakit.resources import data_path\n"
+        "from spectrakit.runs.parts import keep\n"
+        "from spectrakit.room.inner.deep import Base as Parent\n\n\n"
         "class Model(Parent):\n"
         '    """A model."""\n\n    def __init__(self, depth=3):\n        self.depth = depth\n\n'
         "    def score(self, y):\n"
-        "        from package.room import TABLE\n\n"
+        "        from spectrakit.room import TABLE\n\n"
         "        if len(y) < 2:\n            raise ValueError(f'too few: {words(y)}')\n"
         "        warnings.warn('slow', stacklevel=2)\n"
-        "        return room.r2(y) + TABLE['a']  # a comment\n\n\n"
+        "        return keep(room.r2(y)) + TABLE['a']  # a comment\n\n\n"
         "def words(y):\n    return 'words'\n\n\n"
         "def draw(y):\n    return Model, 'label'\n\n\n"
         "def bands():\n    return data_path('bands', 'a.csv')\n\n\n"
@@ -42,14 +45,14 @@ FILES = {
 def key(root, name="Model", module="fit", changes=()):
     """Fingerprint in a new package, some of whose text is replaced: (file, old, new)."""
     for file, text in FILES.items():
-        path = root / "package" / file
+        path = root / "spectrakit" / file
         path.parent.mkdir(parents=True, exist_ok=True)
         for place, old, new in changes:
             if place == file:
                 assert old in text
                 text = text.replace(old, new)
         path.write_text(text)
-    return PackageCode(root / "package").fingerprint(f"package.{module}", name)
+    return PackageCode(root / "spectrakit").fingerprint(f"spectrakit.{module}", name)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +65,7 @@ def key(root, name="Model", module="fit", changes=()):
         ("fit.py", "'slow', stacklevel=2", "'it takes time', stacklevel=1"),
         ("fit.py", "'label'", "'another label'"),
         ("room/scores.py", "return 0", "return 1"),
+        ("runs/parts.py", "return part", "return [part]"),
         ("room/scores.py", "def r2", "\n\n\ndef further(y):\n    return 1\n\n\ndef r2"),
     ],
 )

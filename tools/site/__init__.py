@@ -1,1 +1,1 @@
-"""From the sources of the chapters to tested notebooks and a site."""
+"""From the sources of the chapters to notebooks and a site."""

@@ -1,4 +1,4 @@
-"""Which chapters have to run again, and did they run?"""
+"""Runs the chapters whose inputs have changed since they last ran."""
 
 import hashlib
 import os
@@ -21,13 +21,13 @@ def execute_chapters(layout: Layout):
         return
     print(f"Running {len(stale)} of {len(layout.chapters())} chapters", flush=True)
     with ThreadPoolExecutor(min(len(stale), os.cpu_count() or 1)) as pool:
-        failed = [name for name in pool.map(lambda chapter: _run_and_tell(layout, chapter), stale) if name]
+        failed = [name for name in pool.map(lambda chapter: _run_and_report(layout, chapter), stale) if name]
     if failed:
         raise BookError(f"{len(failed)} of {len(stale)} chapters failed: {', '.join(failed)}")
 
 
 def is_current(layout, chapter):
-    """Whether the executed notebook of a chapter was run from what lies there now."""
+    """Whether the executed notebook of a chapter was made from the present inputs."""
     notebook, key = _executed_paths(layout, chapter)
     return notebook.exists() and key.exists() and key.read_text() == chapter_key(layout, chapter)
 
@@ -48,8 +48,8 @@ def chapter_key(layout, chapter):
 def run_chapter(layout, chapter):
     """Run one chapter with nbmake unless it is current; returns nbmake's report if it failed, else None.
 
-    The notebook runs in a scratch folder and is moved only when it has passed, its key last: whatever
-    interrupts a run, no half-run notebook is ever taken for a good one.
+    The notebook runs in a temporary folder and is moved once it has passed, its key last, so that an interrupted
+    run leaves nothing that looks like a complete one.
     """
     if is_current(layout, chapter):
         return None
@@ -76,7 +76,7 @@ def forget_removed_chapters(layout):
             path.unlink()
 
 
-def _run_and_tell(layout, chapter):
+def _run_and_report(layout, chapter):
     report = run_chapter(layout, chapter)
     print(f"  {chapter.stem}: {'ran' if report is None else 'FAILED'}", flush=True)
     if report is not None:

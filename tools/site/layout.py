@@ -1,4 +1,4 @@
-"""Where does everything that the book's pipeline reads and writes lie?"""
+"""Where the files of the book lie."""
 
 import hashlib
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class BookError(Exception):
-    """Something in the book that its author can mend; the message says where and how."""
+    """A fault of the book; the message says where it is and how to mend it."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Layout:
 
     @property
     def work(self):
-        """Copies of the notebooks to write in; git does not see them, and nothing removes or overwrites them."""
+        """Copies of the notebooks to write in; git ignores them, and nothing removes or overwrites them."""
         return self.root / "work"
 
     def chapters(self):
@@ -41,7 +41,7 @@ class Layout:
         return sorted(path for path in self.book.glob("*.py") if re.match(r"\d\d_\w+$", path.stem))
 
     def name_of(self, path):
-        """Path as a message shows it: below `root`, with forward slashes."""
+        """Path below `root`, with forward slashes, for messages."""
         return path.relative_to(self.root).as_posix()
 
 

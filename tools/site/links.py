@@ -1,4 +1,4 @@
-"""Does every link of the built site lead somewhere, and does the site stand without the network?"""
+"""Dead links of the built site, and files that it would load from the network."""
 
 from functools import cache
 from html.parser import HTMLParser
@@ -10,9 +10,9 @@ _LOADING_RELATIONS = {"stylesheet", "preload", "icon", "modulepreload", "preconn
 
 
 def link_problems(html: Path):
-    """One line for every link that leads nowhere and every file that a page would fetch from outside.
+    """One line for every dead link and every file that a page would load from the network.
 
-    What lies in `_static` is the theme's, templates among it, and is not a page.
+    `_static` holds no pages: it is the theme's, with templates in it.
     """
     pages = sorted(page for page in html.rglob("*.html") if "_static" not in page.relative_to(html).parts)
     return [f"{page.relative_to(html)}: {problem}" for page in pages for problem in _page_problems(page)]
@@ -51,10 +51,10 @@ def _page_problems(page):
         address = urlsplit(target)
         if address.scheme or address.netloc:
             continue
-        found = (page.parent / unquote(address.path)).resolve() if address.path else page
-        if not found.is_file():
+        file = (page.parent / unquote(address.path)).resolve() if address.path else page
+        if not file.is_file():
             yield f"dead link to {target}"
-        elif _is_dead_anchor(address.fragment, found):
+        elif _is_dead_anchor(address.fragment, file):
             yield f"dead anchor in link to {target}"
 
 

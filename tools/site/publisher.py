@@ -1,4 +1,4 @@
-"""How do executed notebooks and plain pages become a site whose every link works?"""
+"""From executed notebooks and plain pages to a site whose links all work."""
 
 import gzip
 import hashlib
@@ -24,7 +24,7 @@ _SOLUTION = re.compile(r"(`{3,}|:{3,})\{solution(-start|-end)?\}")
 
 
 def build_site(layout: Layout, edition="reader"):
-    """Build one edition from the executed notebooks unless it stands already; returns the path of index.html."""
+    """Build one edition from the executed notebooks unless it is up to date; returns the path of index.html."""
     site, html = layout.build / f"site-{edition}", layout.build / EDITIONS[edition]
     inputs = html / ".inputs"
     stage(layout, site, edition)
@@ -53,8 +53,8 @@ def stage(layout, site, edition):
 def edition_cells(cells, edition, chapter):
     """Cells of one edition: all of them for a reader, without the solutions for students.
 
-    A solution stands between a cell that opens with `solution-start` and one that opens with
-    `solution-end`; anything else raises BookError, since it would slip into the student edition.
+    A solution stands between a cell that opens with `solution-start` and one that opens with `solution-end`. Anything
+    else raises BookError, since students would see it.
     """
     kept, inside = [], False
     for number, cell in enumerate(cells, start=1):
@@ -66,7 +66,7 @@ def edition_cells(cells, edition, chapter):
                 "and one cell that opens with solution-end."
             )
         if ends and not _NOTHING_BUT_END.fullmatch(source.strip()):
-            raise BookError(f"{chapter}, cell {number}: what follows solution-end belongs into a cell of its own.")
+            raise BookError(f"{chapter}, cell {number}: what follows solution-end belongs in another cell.")
         if starts and ":class: dropdown" not in source:
             raise BookError(f"{chapter}, cell {number}: give solution-start the option `:class: dropdown`.")
         inside = bool(starts) or (inside and not ends)

@@ -38,9 +38,9 @@ def test_a_long_answer_is_cut_and_the_expected_one_never_shown(capsys):
     assert "123" not in printed
 
 
-def test_without_tolerance_the_answer_must_be_equal():
-    assert check(12, 12) is True
-    assert check(12.1, 12) is False
+@pytest.mark.parametrize(("answer", "result"), [(12, True), (12.1, False)])
+def test_without_tolerance_the_answer_must_be_equal(answer, result):
+    assert check(answer, 12) is result
 
 
 def test_a_tolerance_is_not_negative():

@@ -1,7 +1,3 @@
-import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,16 +56,6 @@ def test_spectra_are_shown_by_quarters_of_lead_with_their_rank_correlation():
     correlation = below.lines[0].get_ydata()
     assert correlation[10] == pytest.approx(-1) and correlation[20] == pytest.approx(1)
     assert correlation[50] == pytest.approx(spearmanr(reflectance[:, 50], lead).statistic)
-
-
-def test_the_transfer_diagram_says_what_is_frozen_and_what_is_tuned():
-    figure = lead_plots.transfer_diagram()
-    text = [each.get_text() for each in figure.axes[0].texts]
-    assert {"copied, then frozen", "copied, then tuned", "output\npH", "output\nln Pb"} <= set(text)
-    figure.canvas.draw()
-    boxes = [each.get_window_extent() for each in figure.axes[0].texts]
-    assert [(i, k) for i in range(len(boxes)) for k in range(i) if boxes[i].overlaps(boxes[k])] == []
-    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
 
 
 def test_models_of_lead_are_drawn_in_the_papers_order_with_their_mean_score():

@@ -1,7 +1,3 @@
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -10,7 +6,7 @@ from matplotlib.colors import to_hex
 
 from spectrakit.simulate.libs.atoms import line_table
 from spectrakit.studies.libs.protocol import Outcome, Task
-from spectrakit.teaching.figures import plots
+from spectrakit.teaching.figures import lead_plots, plots
 
 LINES = [(279.553, "Mg II 279.55"), (280.271, "Mg II 280.27"), (300.0, "elsewhere")]
 
@@ -77,27 +73,37 @@ def test_survey_spectrum():
     assert annotations(axes) == ["Ca II 393.37"]
 
 
-def test_setup_diagram_holds_the_settings_of_the_paper():
-    text = " ".join(annotations(plots.setup_diagram().axes[0])).replace("\n", " ")
-    for part in ("1064 nm, 100 mJ", "half-wave plate", "Glan-Taylor", "f = 100 mm", "f = 75 mm at 45°", "R = 5000"):
-        assert part in text
-    assert "delay 2 µs, gate 0.9 µs" in text
-    assert "ICCD" in text
-
-
-def test_data_flow_diagram_names_every_step():
-    text = annotations(plots.data_flow_diagram().axes[0])
-    assert len(text) == 7
-    assert "CNN, RF, BPNN" in text[3]
-
-
-@pytest.mark.parametrize("diagram", [plots.setup_diagram, plots.data_flow_diagram, plots.resnet_diagram])
-def test_no_text_of_a_diagram_overlaps_another_or_leaves_it(diagram):
+@pytest.mark.parametrize(
+    ("diagram", "texts"),
+    [
+        (
+            plots.setup_diagram,
+            [
+                *("1064 nm, 100 mJ", "half-wave plate", "Glan-Taylor", "f = 100 mm", "f = 75 mm at 45°", "R = 5000"),
+                *("delay 2 µs, gate 0.9 µs", "ICCD"),
+            ],
+        ),
+        (
+            plots.data_flow_diagram,
+            ["24 soils, 100 shots each", "CNN, RF, BPNN", "Grad-CAM of the CNN's last convolution"],
+        ),
+        (
+            plots.resnet_diagram,
+            ["average pooling windows of 10 210", "convolution 48 filters of 3", "flatten 3360", "dense 16, 10, 1 pH"],
+        ),
+        (
+            lead_plots.transfer_diagram,
+            ["copied, then frozen", "copied, then tuned", "output pH", "output ln Pb"],
+        ),
+    ],
+)
+def test_a_diagram_holds_what_the_paper_says_and_no_text_overlaps_another_or_leaves_it(diagram, texts):
     figure = diagram()
+    shown = " | ".join(annotations(figure.axes[0])).replace("\n", " ")
+    assert [text for text in texts if text not in shown] == []
     figure.canvas.draw()
     boxes = [text.get_window_extent() for text in figure.axes[0].texts]
-    overlaps = [(i, k) for i in range(len(boxes)) for k in range(i) if boxes[i].overlaps(boxes[k])]
-    assert overlaps == []
+    assert [(i, k) for i in range(len(boxes)) for k in range(i) if boxes[i].overlaps(boxes[k])] == []
     assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
 
 
@@ -203,12 +209,6 @@ def test_domain_spectra_show_the_median_and_nine_soils_of_ten():
     heights = axes.collections[0].get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == pytest.approx((0.05, 0.95))
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["source", "target"]
-
-
-def test_resnet_diagram_holds_the_sizes_of_the_paper():
-    text = annotations(plots.resnet_diagram().axes[0])
-    assert text[1] == "average pooling\nwindows of 10\n210" and text[2].startswith("convolution\n48 filters of 3")
-    assert text[8:10] == ["flatten\n3360", "dense\n16, 10, 1\npH"]
 
 
 def test_learning_curves_mark_the_epoch_that_is_kept():

@@ -1,5 +1,3 @@
-import base64
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,10 +21,6 @@ def records():
     return pd.DataFrame(rows[::-1], columns=columns)
 
 
-def values(series):
-    return np.frombuffer(base64.b64decode(series["data"]), "<f4").reshape(series["shape"])
-
-
 def panels(widget):
     return {panel["title"]: panel for panel in widget.specification["panels"]}
 
@@ -38,7 +32,7 @@ def test_the_reader_chooses_content_and_width():
     assert (width["text"][0], width["text"][-1]) == ("10 g/kg", "160 g/kg")
 
 
-def test_a_point_marks_the_widest_recorded_interval_within_the_threshold():
+def test_a_point_marks_the_widest_recorded_interval_within_the_threshold(values):
     widget = accept_or_refuse(records(), NAMES)
     widths = [float(text.split()[0]) for text in widget.specification["controls"][1]["text"]]
     panel = panels(widget)["Error of what is filled"]
@@ -54,7 +48,7 @@ def test_a_point_marks_the_widest_recorded_interval_within_the_threshold():
     np.testing.assert_allclose(line[1, 0], [np.nan, 5, 5.5, 6.75, 8], rtol=1e-6)
 
 
-def test_panels_show_width_coverage_and_cells_too():
+def test_panels_show_width_coverage_and_cells_too(values):
     found = panels(accept_or_refuse(records(), NAMES))
     assert list(found) == [
         *("Widest interval", "Error of what is filled", "Coverage of the 90% intervals"),

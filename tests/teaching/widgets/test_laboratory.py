@@ -1,4 +1,3 @@
-import base64
 import json
 from dataclasses import replace
 
@@ -24,10 +23,6 @@ def spectra():
 @pytest.fixture(scope="module")
 def widget():
     return laboratory_switches(COMPOSITION, GRAIN_UM, "iberian")
-
-
-def values(series):
-    return np.frombuffer(base64.b64decode(series["data"]), "<f4").reshape(series["shape"])
 
 
 def with_faults(spectra, *names):
@@ -82,7 +77,7 @@ def test_a_check_box_for_each_fault_says_how_large_it_is(widget):
     ]
 
 
-def test_panels_show_averages_channels_and_what_snv_leaves(widget, spectra):
+def test_panels_show_averages_channels_and_what_snv_leaves(widget, spectra, values):
     wide, close, left = widget.specification["panels"]
     assert (len(wide["x"]), wide["x"][0], len(close["x"]), close["x"][0]) == (340, 604, 121, 3560)
     chosen, without = wide["series"]

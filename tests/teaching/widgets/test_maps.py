@@ -1,5 +1,3 @@
-import base64
-
 import numpy as np
 import pytest
 import torch
@@ -21,11 +19,7 @@ def explained():
     return {key: explain_task(task, choices) for key, task in tasks.items()}
 
 
-def values(series):
-    return np.frombuffer(base64.b64decode(series["data"]), "<f4").reshape(series["shape"])
-
-
-def test_every_sample_and_question_has_its_map(explained):
+def test_every_sample_and_question_has_its_map(explained, values):
     specification = grad_cam_browser(explained).specification
     samples, questions = (control["text"] for control in specification["controls"])
     assert len(samples) == 24 and questions == list(QUESTIONS)

@@ -1,5 +1,3 @@
-import base64
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,10 +18,6 @@ def records(depths=("none", "dense", "all")):
     return pd.DataFrame(rows[::-1])
 
 
-def values(series):
-    return np.frombuffer(base64.b64decode(series["data"]), "<f4").reshape(series["shape"])
-
-
 def test_the_reader_chooses_layers_and_soils_and_starts_with_the_paper():
     widget = freeze_or_tune(records())
     layers, soils = widget.specification["controls"]
@@ -33,7 +27,7 @@ def test_the_reader_chooses_layers_and_soils_and_starts_with_the_paper():
     assert layers["text"][1] == "the dense layers, as in the paper"
 
 
-def test_the_upper_panel_shows_the_rounds_of_the_choice_and_their_mean():
+def test_the_upper_panel_shows_the_rounds_of_the_choice_and_their_mean(values):
     panel = freeze_or_tune(records()).specification["panels"][0]
     assert (panel["x"], panel["x_label"]) == ([1, 2, 3], "Round")
     rounds, mean = panel["series"]
@@ -43,7 +37,7 @@ def test_the_upper_panel_shows_the_rounds_of_the_choice_and_their_mean():
     assert (rounds["kind"], mean["kind"]) == ("points", "line")
 
 
-def test_the_lower_panel_shows_the_means_and_marks_the_choice():
+def test_the_lower_panel_shows_the_means_and_marks_the_choice(values):
     panel = freeze_or_tune(records(), {"SVM-Pb": 0.15}).specification["panels"][1]
     assert (panel["x"], panel["x_label"]) == ([20, 98], "Soils to tune on")
     line, choice, level = panel["series"]
@@ -54,7 +48,7 @@ def test_the_lower_panel_shows_the_means_and_marks_the_choice():
     np.testing.assert_allclose(values(level), np.full((1, 1, 2), 0.15), rtol=1e-6)
 
 
-def test_depths_stand_in_one_order_and_dense_need_not_be_there():
+def test_depths_stand_in_one_order_and_dense_need_not_be_there(values):
     widget = freeze_or_tune(records(("all", "none")))
     assert widget.specification["controls"][0]["text"] == [DEPTH_TEXTS["none"], DEPTH_TEXTS["all"]]
     assert widget.indices == [0, 1]
