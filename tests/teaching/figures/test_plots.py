@@ -5,7 +5,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from spectrakit.simulate.libs.atoms import line_table
-from spectrakit.studies.libs.protocol import Outcome, Task
+from spectrakit.studies.libs.domains import Task
+from spectrakit.studies.libs.run import Outcome
 from spectrakit.teaching.figures import lead_plots, plots
 
 LINES = [(279.553, "Mg II 279.55"), (280.271, "Mg II 280.27"), (300.0, "elsewhere")]
