@@ -34,9 +34,9 @@ def check(
     signal: Annotated[Signal, typer.Option(help="What the channels hold.")],
 ):
     """Say what a spectral table or a library holds and what is wrong with it; exit code 2 if it cannot be used."""
-    from spectrakit.tables import check_library
+    from spectrakit.tables import check_table
 
-    report = check_library(file, axis, signal)
+    report = check_table(file, axis, signal)
     _print_report(report)
     raise typer.Exit(0 if report.usable else 2)
 
@@ -146,20 +146,21 @@ def harmonise(
 
 def _print_report(report):
     """What a table holds, and what is wrong with it."""
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    files = f" in {report.n_files:,} files" if report.n_files > 1 else ""
-    low, high = sorted((report.axis[0], report.axis[-1]))
-    lowest, highest = report.values
-    console.print(f"{report.path.name}: {report.provenance}")
+    from spectrakit.contents import split_unit
+
+    console, source = Console(highlight=False, markup=False, soft_wrap=True), report.table
+    files = f" in {len(source.files):,} files" if len(source.files) > 1 else ""
+    (low, high), (lowest, highest) = report.axis[[0, -1]], report.values
+    console.print(f"{source.path.name}: {report.provenance}")
     console.print(f"  samples   {report.n_samples:,}{files}")
-    console.print(f"  channels  {len(report.axis):,} of {report.signal}, values {lowest:,.6g} to {highest:,.6g}")
-    console.print(f"  axis      {low:g} to {high:g} {report.axis_unit}{_step_words(report)}")
+    console.print(f"  channels  {len(report.axis):,} of {source.signal}, values {lowest:,.6g} to {highest:,.6g}")
+    console.print(f"  axis      {low:g} to {high:g} {source.axis_unit}{_step_words(report)}")
     if report.sample_columns:
         console.print(f"  samples also carry {', '.join(report.sample_columns)}")
     laboratories = [(name, f"{count:,}") for name, count in report.laboratories.items()]
     properties = [
-        (item.name, item.unit or "?", f"{item.n_measured:,} of {report.n_samples:,}", f"{item.low:g}", f"{item.high:g}")
-        for item in report.properties
+        (name, split_unit(name)[1] or "?", f"{n_measured:,} of {report.n_samples:,}", f"{low:g}", f"{high:g}")
+        for name, (n_measured, low, high) in report.properties.items()
     ]
     _print_rows(console, ("laboratory", "samples"), laboratories)
     _print_rows(console, ("property", "unit", "measured", "smallest", "largest"), properties)

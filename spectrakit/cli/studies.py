@@ -10,8 +10,6 @@ from rich.console import Console
 from spectrakit.cli.terminal import RUNS, Scheduler, Seed, long_run, refuse_no_place
 
 StudyName = Annotated[Literal["libs", "gejiu", "mir"], typer.Argument(help="Which study.", metavar="STUDY")]
-# Studies that take measured spectra with --data.
-WITH_DATA = ("gejiu",)
 # Results that the summary of a ledger lists.
 N_LISTED = 10
 
@@ -33,29 +31,27 @@ def replicate(
 ):
     """Run a study from spectra, simulated where no data are given, to its results; a stopped run goes on."""
     import json
-    from importlib import import_module
 
     import torch
 
     from spectrakit.files import written_whole
     from spectrakit.ledger import as_table, ledger_frame, load_published
+    from spectrakit.studies import load_study
 
     refuse_no_place(output)
-    measured = {} if data is None else {"data": _measured_folder(study, data)}
-    module = import_module(f"spectrakit.studies.{study}.run")
     # The networks are small: a second thread would wait for the first more than it works.
     torch.set_num_threads(1)
     with long_run(f"{study}, {profile} profile", scheduler) as run:
-        outcomes = module.replicate(profile, seed, RUNS / study, **run, **measured)
-    record = module.record(outcomes, load_published(study), profile, seed)
-    Console().print(as_table(module.score_frame(outcomes), f"{study}: scores by task and model"))
+        replication = load_study(study).run(profile, seed, RUNS / study, data=data, **run)
+    record = replication.record(load_published(study))
+    Console().print(as_table(replication.score_frame(), f"{study}: scores by task and model"))
     print(f"beside the paper: {_counts(ledger_frame(study, record['results'])['verdict'])}")
     if output is not None:
         with written_whole(output) as part:
             Path(part).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         print(f"{output}: {len(record['results'])} results of the {profile} profile, seed {seed}")
-    if "hybrid" in outcomes:
-        print(f"{outcomes['hybrid']['file']}: {outcomes['hybrid']['rows']:,} samples, measured and imputed")
+    if study == "mir":
+        print("{file}: {rows:,} samples, measured and imputed".format(**replication.outcome["hybrid"]))
 
 
 def ledger(
@@ -104,12 +100,3 @@ def _print_differences(frame, study, results):
 def _counts(values):
     """'3 agrees, 1 differs' of a column."""
     return ", ".join(f"{count} {value}" for value, count in values.value_counts().items())
-
-
-def _measured_folder(study, data):
-    """The folder of measured spectra; ValueError where the study takes none, or where there is no such folder."""
-    if study not in WITH_DATA:
-        raise ValueError(f"--data: {study} takes no measured spectra here, only {', '.join(WITH_DATA)} does")
-    if not data.is_dir():
-        raise ValueError(f"{data}: there is no such folder of measured spectra")
-    return data

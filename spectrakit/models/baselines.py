@@ -1,4 +1,4 @@
-"""What do simpler models make of the same spectra?"""
+"""Baselines: partial least squares, support vector regression, random forest, small networks, the mean."""
 
 import warnings
 from contextlib import contextmanager
@@ -23,9 +23,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from spectrakit.contents import content_deviation, log_offset, offset_exp, offset_log
 from spectrakit.preprocess import derivative_spectra
 
+N_FOLDS = 5  # of the inner cross-validations
+MAX_COMPONENTS = 30  # of partial least squares of contents
+
 
 class FixedIterationsMLP(MLPRegressor):
-    """A multilayer perceptron for a published number of iterations, whose end is no failure to converge."""
+    """A multilayer perceptron with a published number of iterations, after which it need not have converged."""
 
     def fit(self, X, y):
         """Fit as MLPRegressor does, without its warning that `max_iter` was reached."""
@@ -37,7 +40,7 @@ class FixedIterationsMLP(MLPRegressor):
 def _fitted_pls(n_components, X, y):
     """Partial least squares of spectra that are centred, not scaled, as is usual for them."""
     with warnings.catch_warnings():
-        # Told where the components have explained all of y: those beyond then add nothing, which is no fault.
+        # It warns where the components have explained all of y; further ones then add nothing, which is no error.
         warnings.filterwarnings("ignore", "y residual is constant", UserWarning)
         return PLSRegression(n_components, scale=False).fit(X, y)
 
@@ -54,7 +57,7 @@ class StagedPLS(RegressorMixin, BaseEstimator):
     """Partial least squares that predicts with 1, 2 ... components at once, so that a protocol may choose among them.
 
     X (n, n_channels) is centred, not scaled.
-    n_components : the most; fewer where rows or channels are fewer. After fit: `model_`.
+    n_components : maximum; fewer where rows or channels are fewer. After fit: `model_`.
     """
 
     def __init__(self, n_components=20):
@@ -81,32 +84,30 @@ class CrossValidatedPLS(RegressorMixin, BaseEstimator):
     """Partial least squares, its number of components chosen by cross-validation inside the training rows.
 
     X (n, n_channels) is centred, not scaled, as is usual for spectra. The number is the one of least squared error,
-    at most `max_components` and at most what an inner training part can carry; three rows are the fewest.
-    The candidates share one fit a fold.
+    at most `max_components` and at most what an inner training part allows. The candidates share one fit a fold.
     After fit: `n_components_`, `model_`, `inner_rmse_` (candidates,) in the unit of y. Raises ValueError below 3 rows.
     Source: gejiu paper, section 2.2.4, with 50 for `max_components`.
     """
 
-    def __init__(self, max_components=8, n_splits=5, random_state=None):
+    def __init__(self, max_components=8, random_state=None):
         self.max_components = max_components
-        self.n_splits = n_splits
         self.random_state = random_state
 
     def fit(self, X, y, groups=None):
         """Choose the number of components, then fit on all rows of X (n, n_channels), y (n,).
 
-        groups : (n,) labels, such as sites, whose rows stay on one side of the cross-validation; None for free rows
+        groups : (n,) labels, such as sites, whose rows stay on one side of the cross-validation; None for none
         """
         X, y = validate_data(self, X, y, y_numeric=True, ensure_min_samples=3)
         n_units = len(y) if groups is None else len(np.unique(groups))
         folding = KFold if groups is None else GroupKFold
-        folds = folding(min(self.n_splits, n_units), shuffle=True, random_state=self.random_state)
+        folds = folding(min(N_FOLDS, n_units), shuffle=True, random_state=self.random_state)
         folds = list(folds.split(X, groups=groups))
-        fewest_rows = min(len(training) for training, _ in folds)
-        most = min(self.max_components, fewest_rows - 1, X.shape[1])
-        errors = np.empty((most, len(y)))
+        min_rows = min(len(training) for training, _ in folds)
+        n_components = min(self.max_components, min_rows - 1, X.shape[1])
+        errors = np.empty((n_components, len(y)))
         for training, left_out in folds:
-            model = _fitted_pls(most, X[training], y[training])
+            model = _fitted_pls(n_components, X[training], y[training])
             errors[:, left_out] = _stages(model, y[training].mean(), X[left_out]) - y[left_out]
         self.inner_rmse_ = np.sqrt(np.mean(np.square(errors), axis=1))
         self.n_components_ = int(np.argmin(self.inner_rmse_)) + 1
@@ -120,33 +121,31 @@ class CrossValidatedPLS(RegressorMixin, BaseEstimator):
 
 
 class LogPLS(RegressorMixin, BaseEstimator):
-    """Partial least squares of ln(content + a tenth of the median content); of the content where it has no lowest.
+    """Partial least squares of ln(content + a tenth of the median content), or of the content where it may be below 0.
 
-    limits : lowest and highest content there can be; predictions are brought inside
-    max_components, random_state : as of CrossValidatedPLS
-    After fit: `pls_`, `log_offset_`.
+    limits : lowest and highest possible content; predictions are clipped to them
+    random_state : as of CrossValidatedPLS. After fit: `pls_`, `log_offset_`.
     """
 
-    def __init__(self, limits=(0.0, np.inf), max_components=30, random_state=None):
+    def __init__(self, limits=(0.0, np.inf), random_state=None):
         self.limits = limits
-        self.max_components = max_components
         self.random_state = random_state
 
     def fit(self, X, y, groups=None):
         """Fit to X (n, n_channels) and contents y (n,).
 
-        groups : as of `CrossValidatedPLS`; a single one is none
+        groups : as of `CrossValidatedPLS`; a single group counts as none
         """
         self.log_offset_ = log_offset(y, self.limits)
         scaled = offset_log(y, self.log_offset_)
         groups = None if groups is None or len(np.unique(groups)) < 2 else groups
-        self.pls_ = CrossValidatedPLS(self.max_components, random_state=self.random_state).fit(X, scaled, groups)
+        self.pls_ = CrossValidatedPLS(MAX_COMPONENTS, random_state=self.random_state).fit(X, scaled, groups)
         return self
 
     def predict(self, X, return_std=False):
         """Contents (n,), inside the limits; return_std : also the standard deviation of their errors (n,).
 
-        That is the one of the inner cross-validation, on the scale that is fitted to, taken back to contents.
+        It is that of the inner cross-validation on the logarithmic scale, converted to contents.
         """
         contents = offset_exp(self.pls_.predict(X), self.log_offset_, self.limits)
         if not return_std:
@@ -167,31 +166,26 @@ class BayesianSVM(RegressorMixin, BaseEstimator):
     Source: gejiu paper, section 2.2.4.
     """
 
-    def __init__(self, n_trials=40, n_splits=5, random_state=None):
+    def __init__(self, n_trials=40, random_state=None):
         self.n_trials = n_trials
-        self.n_splits = n_splits
         self.random_state = random_state
 
     def fit(self, X, y):
         """Tune, then fit on all rows of X (n, n_channels), y (n,)."""
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=3)
-        folds = list(KFold(min(self.n_splits, len(y)), shuffle=True, random_state=self.random_state).split(X))
+        folds = list(KFold(min(N_FOLDS, len(y)), shuffle=True, random_state=self.random_state).split(X))
         self.mean_, self.scale_ = float(np.mean(y)), float(np.std(y)) or 1.0
         scaled = (y - self.mean_) / self.scale_
-        # Every kernel of every trial is made of the same distances.
+        # The kernels of all trials have the same distances.
         distances = euclidean_distances(X, squared=True)
         usual_gamma = 1 / (X.shape[1] * (float(X.var()) or 1.0))
 
         def inner_rmse(trial):
             gamma = usual_gamma * trial.suggest_float("gamma", 1e-3, 10, log=True)
-            C, epsilon = (
-                trial.suggest_float("C", 1e-2, 1e4, log=True),
-                trial.suggest_float("epsilon", 1e-3, 1, log=True),
-            )
-            model = SVR(kernel="precomputed", C=C, epsilon=epsilon)
-            return root_mean_squared_error(
-                scaled, cross_val_predict(model, np.exp(-gamma * distances), scaled, cv=folds)
-            )
+            C = trial.suggest_float("C", 1e-2, 1e4, log=True)
+            model = SVR(kernel="precomputed", C=C, epsilon=trial.suggest_float("epsilon", 1e-3, 1, log=True))
+            predicted = cross_val_predict(model, np.exp(-gamma * distances), scaled, cv=folds)
+            return root_mean_squared_error(scaled, predicted)
 
         with _without_trial_log():
             study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=self.random_state))
@@ -209,7 +203,7 @@ class BayesianSVM(RegressorMixin, BaseEstimator):
 
 @contextmanager
 def _without_trial_log():
-    """Optuna tells every trial on stderr: not here, and its level stays what the caller set."""
+    """Keep Optuna from printing every trial on stderr; restores the caller's level afterwards."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -219,12 +213,12 @@ def _without_trial_log():
 
 
 def on_reflectance(model):
-    """A regressor of reflectance X (n, n_channels) behind `preprocess.derivative_spectra`."""
+    """A regressor of reflectance X (n, n_channels) that fits `model` to `preprocess.derivative_spectra`."""
     return make_pipeline(FunctionTransformer(derivative_spectra), model)
 
 
 def transfer_baselines():
-    """What a pretrained network is measured against: name to a function of random_state, for reflectance at 1 nm.
+    """Baselines of a pretrained network: name to a function of random_state, for reflectance at 1 nm.
 
     Source: gejiu paper, section 2.2.4; the mean predictor is ours.
     """
@@ -238,11 +232,11 @@ def transfer_baselines():
 def content_baselines(random_state=None):
     """Partial least squares on the natural and on the logarithmic scale: name to unfitted estimator of (X, y, groups).
 
-    At most 30 components, by cross-validation that keeps groups whole. Contents below half of 0.1 g/kg, in which
-    laboratories report carbon, are taken for as much before the logarithm. Neither knows limits, and what the second
-    says is a median, not a mean.
+    At most 30 components, by cross-validation that keeps groups whole. Before the logarithm contents are raised to at
+    least 0.05 g/kg, half of the unit in which laboratories report carbon. Predictions have no limits, and those of
+    the second are medians, not means.
     """
-    pls = CrossValidatedPLS(30, random_state=random_state)
+    pls = CrossValidatedPLS(MAX_COMPONENTS, random_state=random_state)
     scale = FunctionTransformer(_logarithm, np.exp, check_inverse=False)
     return {"pls": pls, "pls log": TransformedTargetRegressor(clone(pls), transformer=scale)}
 
@@ -259,8 +253,8 @@ def random_forest(random_state=None):
 def back_propagation_network(random_state=None):
     """One hidden layer of 4 units, learning rate 0.01, 500 iterations; inputs and target scaled on the training rows.
 
-    The paper names neither activation nor solver: tanh units and gradient descent with momentum stand for what its
-    name, back-propagation network, usually means; there is no weight decay. Source: as for the random forest.
+    The paper names neither activation nor solver: tanh units, gradient descent with momentum and no weight decay are
+    what 'back-propagation network' usually means. Source: as for the random forest.
     """
     network = FixedIterationsMLP(
         hidden_layer_sizes=(4,),

@@ -1,4 +1,4 @@
-"""What is the published 1D-CNN, and which of its details does the paper leave open?"""
+"""The published 1D-CNN, with what its paper leaves open."""
 
 from dataclasses import dataclass
 
@@ -56,7 +56,7 @@ class CNNConfig:
         return _PADDING[self.padding]
 
     def map_lengths(self, n_channels):
-        """Channels that are left after the first convolution, first pooling, second convolution, second pooling.
+        """Lengths after the first convolution, first pooling, second convolution, second pooling.
 
         Raises ValueError when the spectrum is too short for the network.
         """
@@ -83,8 +83,8 @@ class CNNConfig:
 class SpectralCNN(nn.Module):
     """The published network: spectra (n, n_channels) in, contents (n,) out.
 
-    Dropout is drawn by the training loop and handed to `forward`, so the network itself is deterministic. Every
-    ReLU is a module of its own and none works in place, as hooks and attribution methods require.
+    The training loop draws dropout and passes it to `forward`, so the network itself is deterministic. Every ReLU is a
+    separate module and none works in place, as hooks and attribution methods require.
     Source: libs paper, equations 1 and 2.
     """
 
@@ -106,7 +106,7 @@ class SpectralCNN(nn.Module):
 
     @property
     def target_layer(self):
-        """The last convolution, on which Grad-CAM looks."""
+        """The last convolution, the layer for Grad-CAM."""
         return self.maps[3]
 
     def forward(self, spectra, dropout_scale=None):

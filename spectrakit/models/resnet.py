@@ -1,4 +1,4 @@
-"""What is the published 1D-ResNet, which of its details does the paper leave open, and how are its weights kept?"""
+"""The published 1D-ResNet, with what its paper leaves open, and its files of weights."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ from spectrakit.files import written_whole
 
 @dataclass(frozen=True)
 class ResNetConfig:
-    """The network: values of the paper's text, then what the text leaves open.
+    """Settings of the network: published values, then what the paper leaves open.
 
     Published: `n_channels` of log-transformed reflectance; average pooling of `pool` channels; a convolution of
     `n_filters` kernels of size `kernel_size`, stride 1, leaky ReLU of `negative_slope`, batch normalisation; max
@@ -24,19 +24,17 @@ class ResNetConfig:
     flattening; dense layers of `hidden` units with leaky ReLU; an output with ReLU where `relu_output`; a penalty of
     `l2` times the sum of squares of all kernels, without biases and batch normalisation.
 
-    Open, and decided once:
+    Open in the paper, with our choice:
     padding : every convolution keeps the length ('same'), as a skip connection needs
     block : convolution, ReLU, convolution, skip, ReLU; all of `kernel_size` and `n_filters`, no batch normalisation
     last convolution : `kernel_size` as the others, followed by the same leaky ReLU
-    initial weights : Glorot uniform kernels and biases of zero, the defaults of the paper's software; but the output's
-        bias starts at the mean of the training targets, because a single ReLU that starts below zero for every
-        sample never learns
-    batch normalisation : epsilon 0.001, that software's default; but its running mean and variance follow with
-        momentum 0.9 a step, not 0.99, which on 98 samples lags behind for a hundred epochs and spoils what early
-        stopping sees
-
-    dropout : share of the inputs of each hidden dense layer that a training step leaves out; the paper has none. The
-        output's are so few that to leave out some would make what is said a matter of chance
+    initial weights : Glorot uniform kernels and biases of zero, the defaults of the paper's software; the output's
+        bias starts at the mean of the training targets, because a ReLU that starts below zero for every sample never
+        learns
+    batch normalisation : epsilon 0.001, that software's default; running mean and variance with momentum 0.9, not
+        0.99, which on 98 samples lags behind for a hundred epochs and disturbs early stopping
+    dropout : share of the inputs of each hidden dense layer that a training step drops; the paper has none. The few
+        inputs of the output are all kept
 
     `n_outputs` above 1 predicts several properties at once; scaled targets, which may be negative, need
     `relu_output=False`. Raises ValueError for a value out of range. Source: gejiu paper, section 2.2.1.
@@ -56,7 +54,7 @@ class ResNetConfig:
     dropout: float = 0.0
 
     def __post_init__(self):
-        object.__setattr__(self, "hidden", tuple(self.hidden))  # a list where the configuration was read from a file
+        object.__setattr__(self, "hidden", tuple(self.hidden))  # a list where the settings were read from a file
         for name in ("pool", "n_filters", "kernel_size", "n_last", "n_outputs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
@@ -69,15 +67,14 @@ class ResNetConfig:
 
     @property
     def n_features(self):
-        """Numbers that the convolutions hand to the dense layers for each spectrum."""
+        """Outputs of the convolutions, inputs of the dense layers."""
         return self.n_last * (self.n_channels // self.pool // 2)
 
 
 def convolution(n_in, n_out, kernel_size):
     """A convolution along the last axis of maps (n, n_in, 1, length), which keeps the length.
 
-    One-dimensional in all but name: the axis of length 1 lets torch keep the filters of a channel side by side in
-    memory (channels last), which about halves the time of a training step.
+    The axis of length 1 allows torch's channels-last layout in memory, which about halves the time of a training step.
     """
     return nn.Conv2d(n_in, n_out, (1, kernel_size), padding="same")
 
@@ -100,7 +97,7 @@ class ResidualBlock(nn.Module):
 
 
 class RepeatableDropout(nn.Module):
-    """Dropout whose masks follow from the weights' seed and from how many were drawn, so that fits can be resumed.
+    """Dropout whose masks depend only on a seed in its state and their number, so that fits can be resumed.
 
     share : of the inputs that a training step sets to zero; the others are divided by 1 - share
     """
@@ -108,11 +105,11 @@ class RepeatableDropout(nn.Module):
     def __init__(self, share):
         super().__init__()
         self.share = share
-        # The seed of the next mask: part of the state, so a checkpoint holds it.
+        # Part of the state, so that a checkpoint holds it.
         self.register_buffer("next_seed", torch.randint(2**31, ()))
 
     def forward(self, values):
-        """Values in the shape given, some of them left out in train mode."""
+        """Values of any shape, some of them set to zero in train mode."""
         if not self.training:
             return values
         kept = self._kept(values.shape)
@@ -120,7 +117,7 @@ class RepeatableDropout(nn.Module):
         return values * kept.to(values.dtype)
 
     def thinned(self, values):
-        """Values (n_passes, n, n_in) without the inputs that a pass leaves out, the same for all n rows."""
+        """Values (n_passes, n, n_in) without the inputs that a pass drops, the same for all n rows."""
         return values * self._kept((len(values), 1, values.shape[-1]))
 
     def _kept(self, shape):
@@ -131,10 +128,10 @@ class RepeatableDropout(nn.Module):
 class SpectralResNet(nn.Module):
     """The published network: log-transformed reflectance (n, n_channels) in, properties (n, n_outputs) out.
 
-    `pool` : (n, n_channels) to (n, 1, 1, n_channels / pool), a method; without weights, so done once before training
-    `features` : pooled spectra to (n, n_features), what the paper freezes
-    `head` : features to (n, n_outputs), what the paper fine-tunes
-    `features_frozen` : set by `freeze_features`; keeps batch normalisation as it is in train mode too
+    `pool` : (n, n_channels) to (n, 1, 1, n_channels / pool), a method; it has no weights, so training calls it once
+    `features` : pooled spectra to (n, n_features), frozen in the paper's transfer
+    `head` : features to (n, n_outputs), fine-tuned there
+    `features_frozen` : set by `freeze_features`; batch normalisation then stays in eval mode
     Source: gejiu paper, section 2.2.1.
     """
 
@@ -143,7 +140,7 @@ class SpectralResNet(nn.Module):
         self.config = config
         self.features_frozen = False
         n_filters, kernel_size, slope = config.n_filters, config.kernel_size, config.negative_slope
-        # Zero in the paper's network; what learns from spectra of one origin and meets others starts from their mean.
+        # Zero in the paper's network; networks that are used on spectra of another origin subtract a mean.
         self.register_buffer("input_mean", torch.zeros(config.n_channels))
         self.average = nn.AvgPool2d((1, config.pool))
         self.features = nn.Sequential(
@@ -186,7 +183,7 @@ class SpectralResNet(nn.Module):
         return self
 
     def weighted_layers(self):
-        """Convolutions and dense layers, in order: those whose kernels the paper penalises."""
+        """Convolutions and dense layers, in order: their kernels have the L2 penalty."""
         return [layer for layer in self.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
 
     @property
@@ -195,7 +192,7 @@ class SpectralResNet(nn.Module):
         return self.weighted_layers()[-1]
 
     def centre_input(self, X):
-        """Subtract the mean of training inputs X (n, n_channels) from whatever the network sees from now on."""
+        """Subtract the mean of training inputs X (n, n_channels) from all inputs from now on."""
         self.input_mean.copy_(torch.as_tensor(np.mean(X, axis=0)))
 
     def centre_output(self, y):
@@ -217,7 +214,7 @@ def initial_network(config, random_state, y):
 
 
 def network_features(network, X):
-    """What the convolutions make of inputs X (n, n_channels), before the dense layers: float32 (n, n_features)."""
+    """Outputs of the convolutions for inputs X (n, n_channels): float32 (n, n_features)."""
     network.eval()
     with torch.no_grad():
         parts = [network.features(network.pool(rows)) for rows in torch.as_tensor(X, dtype=torch.float32).split(256)]
@@ -225,10 +222,10 @@ def network_features(network, X):
 
 
 def thinned_outputs(network, X, n_passes):
-    """Outputs of inputs X (n, n_channels), and those of `n_passes` networks that dropout thins this one to.
+    """Outputs for inputs X (n, n_channels), and those of `n_passes` networks thinned by dropout (MC dropout).
 
-    Returns two float64 arrays, (n, n_outputs) and (n_passes, n, n_outputs). A pass leaves out the same inputs
-    of dense layers for every row, so that what is said of a row does not depend on which rows stand beside it.
+    Returns two float64 arrays, (n, n_outputs) and (n_passes, n, n_outputs). A pass drops the same inputs of dense
+    layers for every row, so that the result for a row does not depend on the other rows.
     Source: Gal and Ghahramani 2016, 'Dropout as a Bayesian approximation'.
     """
     network.eval()
@@ -245,37 +242,26 @@ def thinned_outputs(network, X, n_passes):
 
 
 def pooled_input(network, X):
-    """What the convolutions see of inputs X (n, n_channels): float32 (n, n_channels / pool)."""
+    """Inputs of the convolutions for inputs X (n, n_channels): float32 (n, n_channels / pool)."""
     with torch.no_grad():
         return network.pool(torch.as_tensor(X, dtype=torch.float32)).flatten(1).numpy()
 
 
 def freeze_features(network):
-    """Keep convolutions, residual blocks and batch normalisation (statistics too) as they are; returns the network."""
+    """Freeze convolutions, residual blocks and batch normalisation with its statistics; returns the network."""
     network.features.requires_grad_(False)
     network.features_frozen = True
     return network.train(network.training)
 
 
 def save_network(network, path, metadata):
-    """Write weights and metadata into one safetensors file, whole or not at all.
+    """Write weights and metadata into one safetensors file; a file that is there is replaced only by a complete one.
 
     metadata : dict that JSON can hold, such as recipe, seed, scores, input transform, names and scaling of targets
     """
-    _save(network.state_dict(), network.config, path, metadata)
-
-
-def save_networks(networks, path, metadata):
-    """Write networks of one configuration and their metadata into one safetensors file, as `save_network`."""
-    parts = [network.state_dict() for network in networks]
-    state = {f"{place}.{name}": tensor for place, part in enumerate(parts) for name, tensor in part.items()}
-    _save(state, networks[0].config, path, metadata)
-
-
-def _save(state, config, path, metadata):
-    header = {"config": json.dumps(asdict(config)), "metadata": json.dumps(metadata)}
+    header = {"config": json.dumps(asdict(network.config)), "metadata": json.dumps(metadata)}
     with written_whole(path) as part:
-        save_file({name: tensor.contiguous() for name, tensor in state.items()}, part, header)
+        save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, part, header)
 
 
 def load_network(path):
@@ -283,43 +269,15 @@ def load_network(path):
 
     Raises ValueError where the file is not one of these.
     """
-    (network,), metadata = _load(path, lambda state: [state])
-    return network, metadata
-
-
-def load_networks(path):
-    """The networks of a file that `save_networks` wrote, a list, in eval mode, and their metadata.
-
-    Raises ValueError where the file is not one of these.
-    """
-    return _load(path, _parts)
-
-
-def _parts(state):
-    """Weights by network: a list of dicts, from names that begin with the network's place."""
-    n_networks = 1 + max(int(name.partition(".")[0]) for name in state)
-    parts = [{} for _ in range(n_networks)]
-    for name, tensor in state.items():
-        place, _, own = name.partition(".")
-        parts[int(place)][own] = tensor
-    return parts
-
-
-def _load(path, parts):
     if not Path(path).is_file():
         raise ValueError(f"{path}: there is no such file of weights")
     try:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-        config, metadata = ResNetConfig(**json.loads(header["config"])), json.loads(header["metadata"])
-        return [_network(config, part) for part in parts(state)], metadata
+        network = SpectralResNet(ResNetConfig(**json.loads(header["config"])))
+        network.load_state_dict(state)
+        return network.eval(), json.loads(header["metadata"])
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path}: not the weights of a 1D-ResNet as spectrakit writes them ({reason})") from error
-
-
-def _network(config, state):
-    network = SpectralResNet(config)
-    network.load_state_dict(state)
-    return network.eval()

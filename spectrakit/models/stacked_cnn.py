@@ -1,4 +1,4 @@
-"""How do many small networks of one shape run forward and backward as one batched computation?
+"""Forward and backward passes of many small networks of one shape, as one batched computation.
 
 The weights of B networks are stacked, and each step is a handful of batched matrix products. A feature map of all rows
 of a network is one long line, (B, n_kernels, n_rows * stride), so a convolution is three products that add up over the
@@ -19,7 +19,7 @@ _pass_where_positive = torch.ops.aten.threshold_backward.grad_input
 class StackedParameters:
     """One flat tensor of all weights, and its parts by name, each contiguous with the networks along one axis."""
 
-    def __init__(self, n_networks, n_channels, config, dtype):
+    def __init__(self, n_networks, n_channels, config):
         kernels, hidden, features = config.n_kernels, config.n_hidden, config.n_features(n_channels)
         self.shapes = {
             "first": (n_networks, kernels, KERNEL_SIZE + 1),  # the last column is the bias
@@ -30,7 +30,7 @@ class StackedParameters:
             "output": (n_networks, 1, hidden),
             "output_bias": (n_networks, 1, 1),
         }
-        self.flat = torch.zeros(sum(map(prod, self.shapes.values())), dtype=dtype)
+        self.flat = torch.zeros(sum(map(prod, self.shapes.values())))
         self.flat.grad = torch.zeros_like(self.flat)
         self.weight = self._parts(self.flat)
         self.gradient = self._parts(self.flat.grad)
@@ -55,13 +55,13 @@ class StackedParameters:
 
     @torch.no_grad()
     def load(self, b, network):
-        """Take the weights of a SpectralCNN over into place b."""
+        """Copy the weights of a SpectralCNN into place b."""
         for part, weights in self._pairs(b, network):
             part.copy_(weights)
 
     @torch.no_grad()
     def store(self, b, network):
-        """Write the weights in place b into a SpectralCNN."""
+        """Copy the weights in place b into a SpectralCNN."""
         for part, weights in self._pairs(b, network):
             weights.copy_(part)
 
@@ -80,17 +80,17 @@ class _StackedMaps:
     room for the zeros of 'same' padding between two rows.
     """
 
-    def __init__(self, n_networks, n_rows, n_channels, config, dtype):
+    def __init__(self, n_networks, n_rows, n_channels, config):
         self.stride, self.pooled_1, _, self.pooled_2 = config.map_lengths(n_channels)
         self.line = n_rows * self.stride
         line = (n_networks, config.n_kernels, self.line)
         longer = (n_networks, config.n_kernels, self.line + KERNEL_SIZE - 1)
         self.by_row = (n_networks, config.n_kernels, n_rows, self.stride)
-        self.map_1, self.map_2 = torch.empty(line, dtype=dtype), torch.empty(line, dtype=dtype)
-        self.input_2, self.gradient_2 = torch.zeros(longer, dtype=dtype), torch.zeros(longer, dtype=dtype)
+        self.map_1, self.map_2 = torch.empty(line), torch.empty(line)
+        self.input_2, self.gradient_2 = torch.zeros(longer), torch.zeros(longer)
         self.pooled_map_1 = self._rows(self.input_2, config.pad)[..., : self.pooled_1]
-        self.pooled_map_2 = torch.empty(*line[:2], n_rows, self.pooled_2, dtype=dtype)
-        self.scratch = torch.empty(prod(self.by_row), dtype=dtype)
+        self.pooled_map_2 = torch.empty(*line[:2], n_rows, self.pooled_2)
+        self.scratch = torch.empty(prod(self.by_row))
         # Gradients of the second map stand where the transposed convolution looks for them.
         self.gradient_start = KERNEL_SIZE - 1 - config.pad
 
@@ -189,7 +189,7 @@ class StackedGradient:
     def __init__(self, parameters, n_rows, n_channels, config):
         n_networks = len(parameters.weight.first)
         self.parameters, self.config = parameters, config
-        self.maps = _StackedMaps(n_networks, n_rows, n_channels, config, parameters.flat.dtype)
+        self.maps = _StackedMaps(n_networks, n_rows, n_channels, config)
         self.pool, self.unpool = (_pool_globally, _spread_globally) if config.global_pooling else (_flatten, _unflatten)
 
     def __call__(self, windows, target, row_weight, dropout_scale):

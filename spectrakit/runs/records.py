@@ -1,4 +1,4 @@
-"""How is what a run found written down, and what made it?"""
+"""Records of runs: results as the ledger takes them, and what made them."""
 
 import subprocess
 from pathlib import Path
@@ -16,7 +16,7 @@ def mean_of(values):
 
 
 def share_of(holds):
-    """In which share of repeats something holds, as the ledger takes a result; holds : bool (n_repeats,)."""
+    """The share of repeats in which a statement holds, as the ledger takes a result; holds : bool (n_repeats,)."""
     return {"value": float(holds.mean()), "n": len(holds)}
 
 
@@ -32,7 +32,7 @@ def _plain(value):
 
 
 def record_of(results, profile_name, configuration, random_state):
-    """A run as it is recorded in data/recorded: provenance, and results by the ids of the ledger."""
+    """The record of a run as data/recorded has it: provenance, and results by the ids of the ledger."""
     provenance = {
         "profile": profile_name,
         "config": configuration,

@@ -20,17 +20,17 @@ _REMEDY = "see that `dask scheduler` and `dask worker {0}` run, or leave out --s
 
 @contextmanager
 def task_runner(scheduler=None):
-    """Gives a runner: `run(function, tasks)` is an iterator of (place of the task, result) as they finish.
+    """A context that gives a runner: `run(function, tasks)` iterates over (place of the task, result) as they finish.
 
-    scheduler : address such as 'tcp://10.0.0.1:8786'; None for this process, where a task is taken when the result of
-        the one before was used, so that an iterator of tasks is never held whole
+    scheduler : address such as 'tcp://10.0.0.1:8786'; None for this process, which takes each task from an iterator
+        when the result of the one before was used
 
-    A task computes in one thread wherever it runs: sums are then taken in one order, and the digits are the same.
-    For a cluster, function, tasks and results must be picklable and the function pure: a task whose worker dies is done
-    again by another. `run.remote` says whether it is for one: then tasks name files, absolute, that every worker can
-    read, rather than carry data, see `broadcast`. What a task raises is raised here.
+    A task computes in one thread wherever it runs, so that sums have one order and results the same digits. On a
+    cluster (`run.remote`), function, tasks and results must be picklable, the function pure: a task whose worker dies
+    is computed again by another. Tasks then name files, by absolute paths that every worker can read, rather than carry
+    data, see `broadcast`. An exception of a task is raised here.
     Raises ValueError without the extra `cluster`, and for workers without this version of the kit; ConnectionError for
-    a scheduler that cannot be reached, has no worker, or is lost on the way.
+    a scheduler that cannot be reached, has no worker, or is lost during the run.
     """
     if scheduler is None:
         yield LocalRunner()
@@ -60,7 +60,7 @@ class LocalRunner:
 
 
 class ClusterRunner:
-    """Tasks by the workers of a Dask cluster; client : connected; scheduler : its address, for messages."""
+    """Tasks on the workers of a Dask cluster; client : connected; scheduler : its address, for messages."""
 
     remote = True
 
@@ -71,10 +71,10 @@ class ClusterRunner:
         """Iterator of (place, result), in the order in which they finish."""
         from distributed import KilledWorker, as_completed
 
-        futures = self.client.map(partial(_by_worker, function), list(tasks), pure=False)
+        futures = self.client.map(partial(_on_worker, function), list(tasks), pure=False)
         places = {future.key: place for place, future in enumerate(futures)}
         finished = as_completed(futures, loop=self.client.loop, with_results=True)
-        # Nothing here refers to what is finished, so that workers let go of results that have arrived.
+        # Workers keep a result as long as a future of it is held here.
         del futures
         try:
             for future, result in finished:
@@ -85,21 +85,20 @@ class ClusterRunner:
             raise ConnectionError(f"{self.scheduler}: workers die over one task, again and again ({error})") from error
         except CancelledError as error:
             remedy = _REMEDY.format(self.scheduler)
-            raise ConnectionError(f"{self.scheduler}: the scheduler was lost on the way; {remedy}") from error
+            raise ConnectionError(f"{self.scheduler}: the scheduler was lost during the run; {remedy}") from error
 
 
 @contextmanager
 def broadcast(run, function, shared, path):
-    """`function(shared, task)` as a function of the task alone, picklable where `run` is for a cluster.
+    """A context that gives `function(shared, task)` as a function of the task, picklable where `run` is for a cluster.
 
-    There `shared` goes through a file at `path`, which every worker must be able to read: each reads it once, not once
-    a task. It is a pickle (cloudpickle), written and read by the same run, in its folder of kept parts, and deleted at
-    the end.
+    There `shared` goes through a file at `path` that every worker reads once, not once a task. It is a pickle
+    (cloudpickle), written and read by the same run, in its folder of kept parts, and deleted at the end.
     """
     if not run.remote:
         yield partial(function, shared)
         return
-    # It comes with dask, and pickles functions that no module has by name, such as a study's makers of models.
+    # It comes with dask, and pickles functions that are not names of a module, such as the models of a study.
     import cloudpickle
 
     path = Path(path).resolve()
@@ -117,7 +116,7 @@ def _with_file(function, path, written, task):
 
 @lru_cache(maxsize=1)
 def _unpickled(path, written):
-    """What a file holds; written : when, so that a worker does not take a file for one of the same name before."""
+    """Content of a file; written : when, so that a worker does not reuse an older file of the same name."""
     with open(path, "rb") as file:
         return pickle.load(file)
 
@@ -133,33 +132,33 @@ def single_threaded(function, task):
         torch.set_num_threads(threads)
 
 
-def _by_worker(function, task):
-    # For good: tasks that a worker does side by side share the setting.
+def _on_worker(function, task):
+    # Not undone afterwards: tasks that run side by side in a worker share the setting.
     torch.set_num_threads(1)
     _thread_pools().limit(limits=1)
     return function(task)
 
 
-# To look through all libraries for their threads takes as long as a small block.
+# Searching all loaded libraries for their threads takes as long as a small task.
 _thread_pools = cache(ThreadpoolController)
 
 
 def _check_workers(client, scheduler):
-    """Raises ConnectionError where there is no worker, ValueError for one whose results may be others than ours."""
+    """Raises ConnectionError where there is no worker, ValueError for a worker with another version of the kit."""
 
-    # A function inside another goes to the workers by value: they may not have the module.
+    # A function inside another one is sent by value: a worker may not have this module.
     def version():
         try:
-            from spectrakit import __version__ as found
+            from spectrakit import __version__ as installed
         except ImportError:
             return None
-        return found
+        return installed
 
     try:
         client.wait_for_workers(1, PATIENCE)
     except TimeoutError as error:
         raise ConnectionError(f"{scheduler}: no worker within {PATIENCE} s; {_REMEDY.format(scheduler)}") from error
-    for worker, found in client.run(version).items():
-        if found != __version__:
-            words = "no spectrakit" if found is None else f"spectrakit {found}"
+    for worker, installed in client.run(version).items():
+        if installed != __version__:
+            words = "no spectrakit" if installed is None else f"spectrakit {installed}"
             raise ValueError(f"worker {worker} has {words}: install {__version__} there, as it is here")

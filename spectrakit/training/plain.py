@@ -1,4 +1,4 @@
-"""How is one network fitted, epoch by epoch and batch by batch?"""
+"""The published 1D-CNN fitted as one network, epoch by epoch and batch by batch."""
 
 from numbers import Integral
 
@@ -11,22 +11,23 @@ from torch.nn.functional import mse_loss
 
 from spectrakit.models import CNNConfig, SpectralCNN
 
+PUBLISHED = CNNConfig()
 EPOCHS_PER_DRAW = 25
 
 
-def initial_network(n_channels, config, seed, dtype=torch.float32):
+def initial_network(n_channels, config, seed):
     """A network with the initial weights of `seed`; torch's global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return SpectralCNN(n_channels, config).to(dtype)
+        return SpectralCNN(n_channels, config)
 
 
 def draw_epochs(n_rows, n_channels, config, seed):
-    """Yield the chance of training, some epochs at a time: the order of the rows, and dropout.
+    """Yield the random numbers of training, some epochs at a time: the order of the rows, and dropout.
 
     Yields order (n_epochs, n_rows), positions of training rows, shuffled only where a batch does not hold them all;
-    and scale (n_epochs, n_rows, dropout width), float32, by which the unit of the row in that place is multiplied.
-    Depends on `seed` alone, so that a network gets the same chance wherever it is trained.
+    and scale (n_epochs, n_rows, dropout width), by which the unit of the row in that place is multiplied.
+    Depends on `seed` alone, so that a network gets the same numbers alone and in a stack.
     """
     generator = torch.Generator().manual_seed(seed)
     width = config.dropout_width(n_channels)
@@ -60,8 +61,7 @@ def train_network(network, X, y, seed):
     for block in draw_epochs(*X.shape, config, seed):
         for order, scale in zip(*block, strict=True):
             loss_sum = 0.0
-            batches = zip(order.split(config.batch_size), scale.to(X.dtype).split(config.batch_size), strict=True)
-            for rows, dropout_scale in batches:
+            for rows, dropout_scale in zip(order.split(config.batch_size), scale.split(config.batch_size), strict=True):
                 optimiser.zero_grad()
                 loss = mse_loss(network(X[rows], dropout_scale), y[rows])
                 loss.backward()
@@ -75,29 +75,25 @@ def train_network(network, X, y, seed):
 class CNNRegressor(RegressorMixin, BaseEstimator):
     """The published 1D-CNN as a scikit-learn regressor: X (n, n_channels), already normalised, y (n,) in any unit.
 
-    config : CNNConfig, None for the published one
-    random_state : an int is the seed of the initial weights, the batches and the dropout
-
+    config : CNNConfig; random_state : an int is the seed of the initial weights, the batches and the dropout
     After fit: `network_` (SpectralCNN), `target_mean_` and `target_sd_` in the unit of y, `history_` (n_epochs,), the
     mean squared error of each epoch as trained (with dropout, on scaled targets).
     """
 
-    def __init__(self, config=None, random_state=None, dtype=torch.float32):
+    def __init__(self, config=PUBLISHED, random_state=None):
         self.config = config
         self.random_state = random_state
-        self.dtype = dtype
 
     def fit(self, X, y):
         """Fit on spectra X (n, n_channels) and contents y (n,)."""
         X, y = validate_data(self, X, y, y_numeric=True)
-        config = self.config or CNNConfig()
         seed = self.random_state
         if not isinstance(seed, Integral):
             seed = check_random_state(seed).randint(np.iinfo(np.int32).max)
-        self.target_mean_, self.target_sd_ = target_scaling(y, config)
-        self.network_ = initial_network(X.shape[1], config, int(seed), self.dtype)
-        scaled = torch.as_tensor((y - self.target_mean_) / self.target_sd_, dtype=self.dtype)
-        self.history_ = train_network(self.network_, torch.as_tensor(X, dtype=self.dtype), scaled, int(seed))
+        self.target_mean_, self.target_sd_ = target_scaling(y, self.config)
+        self.network_ = initial_network(X.shape[1], self.config, int(seed))
+        scaled = (y - self.target_mean_) / self.target_sd_
+        self.history_ = train_network(self.network_, _tensor(X), _tensor(scaled), int(seed))
         return self
 
     def predict(self, X):
@@ -105,5 +101,9 @@ class CNNRegressor(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
         with torch.no_grad():
-            scaled = self.network_(torch.as_tensor(X, dtype=self.dtype))
+            scaled = self.network_(_tensor(X))
         return scaled.numpy().astype(float) * self.target_sd_ + self.target_mean_
+
+
+def _tensor(values):
+    return torch.as_tensor(values, dtype=torch.get_default_dtype())

@@ -99,7 +99,7 @@ def test_a_run_whose_scheduler_is_lost_goes_on_elsewhere(tmp_path):
             if share == 1 / 3:
                 made.loop.add_callback(made.scheduler.close)
 
-        with pytest.raises(ConnectionError, match="the scheduler was lost on the way; see that `dask scheduler`"):
+        with pytest.raises(ConnectionError, match="the scheduler was lost during the run; see that `dask scheduler`"):
             run_parts(tmp_path / "runs", waiting, None, made.scheduler_address, progress, range(3))
         stopping.touch()
     assert list(run_parts(tmp_path / "runs", here, numbers=range(3)).values()) == [0, 1, 2] and computed == [1, 2]

@@ -8,6 +8,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from torch import nn
 
 from spectrakit.evaluation.metrics import r2
+from spectrakit.evaluation.splits import repeated_folds
 from spectrakit.models.resnet import initial_network, load_network, network_features, pooled_input
 from spectrakit.preprocess.pretreatment import network_input
 from spectrakit.resources import data_path
@@ -26,12 +27,11 @@ from spectrakit.training.transfer import (
     _View,
     _weights,
     fit_heads,
-    repeated_test_rows,
 )
 
-QUICK = HeadRecipe(learning_rate=0.01, steps=40, every=10)
-OVERFITTED = HeadRecipe(learning_rate=0.03, weight_decay=0.0, steps=100, every=5)
-TWO_EPOCHS = Recipe("two epochs", learning_rate=0.001, batch_size=16, max_epochs=2, patience=2)
+QUICK = HeadRecipe((16, 8), learning_rate=0.01, steps=40, every=10)
+OVERFITTED = HeadRecipe((32,), learning_rate=0.03, weight_decay=0.0, steps=100, every=5)
+TWO_EPOCHS = Recipe("two epochs", learning_rate=0.001, batch_size=16, max_epochs=2, patience=2, centred=True)
 
 
 @pytest.fixture(scope="module")
@@ -52,33 +52,28 @@ def heads_problem():
     random = np.random.default_rng(0)
     features = random.normal(0, 3, (40, 6)).astype(np.float32)
     y = features[:, 0] / 3 + random.normal(0, 0.7, 40)
-    return features, y - y.mean(), ~repeated_test_rows(40, 3, 2, 0)
+    return features, y - y.mean(), repeated_folds(40, 3, 2, 0).train
 
 
 def quick(pretrained, **changes):
-    options = {"hidden": (16, 8), "recipe": QUICK, "n_folds": 3, "n_repeats": 1, "random_state": 0}
-    return FineTunedNetwork(pretrained, **options | changes)
+    return FineTunedNetwork(pretrained, **{"recipe": QUICK, "random_state": 0} | changes)
 
 
-def test_each_repeat_leaves_every_row_out_once():
-    left_out = repeated_test_rows(11, 4, 3, random_state=5)
-    assert left_out.shape == (12, 11) and left_out.dtype == bool
-    repeats = left_out.reshape(3, 4, 11)
-    assert (repeats.sum(1) == 1).all()  # the folds of a repeat are disjoint, and together they are all rows
-    assert sorted(repeats[0].sum(1)) == [2, 3, 3, 3]
-    assert not np.array_equal(repeats[0], repeats[1])
-    np.testing.assert_array_equal(left_out, repeated_test_rows(11, 4, 3, random_state=5))
+@pytest.fixture(scope="module")
+def fitted(pretrained, clay):
+    """A quick FineTunedNetwork of forty soils; nothing changes it."""
+    return quick(pretrained).fit(clay[0][:40], clay[1][:40])
 
 
 def test_stacked_heads_are_as_many_networks_side_by_side():
     torch.manual_seed(0)
-    heads, features = StackedHeads(3, 6, (5, 4), scale=2.0, negative_slope=0.1), torch.randn(7, 6)
+    heads, features = StackedHeads(3, 6, (5, 4), scale=2.0), torch.randn(7, 6)
     for bias in heads.biases:
         nn.init.normal_(bias)
     outputs = heads(features)
     assert outputs.shape == (3, 7)
     for place in range(3):
-        alone = nn.Sequential(nn.Linear(6, 5), nn.LeakyReLU(0.1), nn.Linear(5, 4), nn.LeakyReLU(0.1), nn.Linear(4, 1))
+        alone = nn.Sequential(nn.Linear(6, 5), nn.LeakyReLU(), nn.Linear(5, 4), nn.LeakyReLU(), nn.Linear(4, 1))
         for layer, kernel, bias in zip(alone[::2], heads.kernels, heads.biases, strict=True):
             layer.weight.data, layer.bias.data = kernel[place].T, bias[place, 0]
         torch.testing.assert_close(outputs[place], alone(features)[:, 0])
@@ -95,46 +90,46 @@ def test_first_kernels_bring_features_of_any_scale_to_one():
 
 def test_a_head_learns_nothing_from_the_rows_that_its_split_leaves_out(heads_problem):
     features, y, training = heads_problem
-    whole = HeadRecipe(steps=30, every=30)  # one look, at the end: nothing to choose
-    heads, _ = fit_heads(features, y, training, (8,), whole, 0)
+    whole = HeadRecipe((8,), steps=30, every=30)  # one validation, at the end: nothing to choose
+    heads, _ = fit_heads(features, y, training, whole, 0)
     changed = y.copy()
     changed[0] += 5
-    others, _ = fit_heads(features, changed, training, (8,), whole, 0)
+    others, _ = fit_heads(features, changed, training, whole, 0)
     for kernel, other in zip(heads.kernels, others.kernels, strict=True):
         same = [torch.equal(a, b) for a, b in zip(kernel, other, strict=True)]
         assert same == (~training[:, 0]).tolist()
 
 
-def test_unseen_predictions_come_from_the_heads_that_had_not_seen_the_row(heads_problem):
+def test_out_of_fold_predictions_come_from_the_heads_that_were_not_fitted_to_the_row(heads_problem):
     features, y, training = heads_problem
-    heads, unseen = fit_heads(features, y, training, (32,), OVERFITTED, 0)
+    heads, out_of_fold = fit_heads(features, y, training, OVERFITTED, 0)
     with torch.no_grad():
         outputs = heads(torch.as_tensor(features)).numpy()
     expected = [outputs[~training[:, row], row].mean() for row in range(40)]
-    np.testing.assert_allclose(unseen, expected, atol=1e-6)
-    assert unseen.dtype == float and r2(y, unseen) > 0.2
+    np.testing.assert_allclose(out_of_fold, expected, atol=1e-6)
+    assert out_of_fold.dtype == float and r2(y, out_of_fold) > 0.2
 
 
-def test_heads_stop_where_unseen_rows_fit_best(heads_problem):
+def test_heads_stop_where_the_out_of_fold_error_is_least(heads_problem):
     features, y, training = heads_problem
 
     def error(every):
-        _, unseen = fit_heads(features, y, training, (32,), replace(OVERFITTED, every=every), 0)
-        return np.mean((unseen - y) ** 2)
+        _, out_of_fold = fit_heads(features, y, training, replace(OVERFITTED, every=every), 0)
+        return np.mean((out_of_fold - y) ** 2)
 
     assert error(every=5) < 0.9 * error(every=100)
 
 
 def test_heads_follow_the_seed_and_leave_torch_alone(heads_problem):
     state = torch.get_rng_state()
-    first, again, other = (fit_heads(*heads_problem, (8,), QUICK, seed)[1] for seed in (3, 3, 4))
+    first, again, other = (fit_heads(*heads_problem, QUICK, seed)[1] for seed in (3, 3, 4))
     assert torch.equal(torch.get_rng_state(), state)
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 @pytest.mark.parametrize(
-    ("unseen", "y", "expected"),
+    ("out_of_fold", "y", "expected"),
     [
         ([1, -1, 2, -2], [1, -1, 2, -2], 1),
         ([2, -2, 4, -4], [1, -1, 2, -2], 0.5),
@@ -145,8 +140,8 @@ def test_heads_follow_the_seed_and_leave_torch_alone(heads_problem):
         ([0, 0, 0, 0], [1, -1, 1, -1], 0),
     ],
 )
-def test_how_far_predictions_are_drawn_to_the_mean(unseen, y, expected):
-    assert _shrinkage(np.array(unseen, float), np.array(y, float)) == pytest.approx(expected, abs=1e-9)
+def test_how_far_predictions_are_drawn_to_the_mean(out_of_fold, y, expected):
+    assert _shrinkage(np.array(out_of_fold, float), np.array(y, float)) == pytest.approx(expected, abs=1e-9)
 
 
 def test_predictions_by_chance_are_drawn_to_the_mean_altogether():
@@ -166,38 +161,27 @@ def test_a_fine_tuned_network_tells_clay_from_sixty_soils(pretrained, clay, view
     assert (model.target_mean_, model.target_sd_) == pytest.approx((y[:60].mean(), y[:60].std()))
 
 
-def test_fine_tuning_leaves_the_given_network_as_it_was(pretrained, clay):
+def test_a_clone_with_the_same_seed_predicts_the_same_and_the_given_network_stays(pretrained, clay, fitted):
+    X, y = clay
     before = {name: tensor.clone() for name, tensor in pretrained.state_dict().items()}
-    model = quick(pretrained).fit(clay[0][:40], clay[1][:40])
-    model.predict(clay[0][40:45])
-    assert model.network is pretrained and not pretrained.training
+    copy = clone(fitted)
+    assert not hasattr(copy, "members_") and copy.network is not pretrained and fitted.network is pretrained
+    expected = fitted.predict(X[40:60])
+    np.testing.assert_array_equal(copy.set_params(network=pretrained).fit(X[:40], y[:40]).predict(X[40:60]), expected)
+    other = quick(pretrained, random_state=1).fit(X[:40], y[:40])
+    assert not np.array_equal(other.predict(X[40:60]), expected)
+    assert not pretrained.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in pretrained.state_dict().items())
 
 
-def test_a_clone_with_the_same_seed_predicts_the_same(pretrained, clay):
+def test_predictions_follow_the_unit_and_the_origin_of_the_target_and_not_the_brightness(pretrained, clay, fitted):
     X, y = clay
-    model = quick(pretrained).fit(X[:40], y[:40])
-    copy = clone(model)
-    assert not hasattr(copy, "readers_") and copy.network is not pretrained
-    expected = model.predict(X[40:60])
-    np.testing.assert_array_equal(copy.fit(X[:40], y[:40]).predict(X[40:60]), expected)
-    other = clone(model).set_params(random_state=1).fit(X[:40], y[:40])
-    assert not np.array_equal(other.predict(X[40:60]), expected)
-
-
-def test_predictions_follow_the_unit_and_the_origin_of_the_target(pretrained, clay):
-    X, y = clay
-    expected = quick(pretrained).fit(X[:40], y[:40]).predict(X[40:60])
+    expected = fitted.predict(X[40:60])
     grams = quick(pretrained).fit(X[:40], 8 * y[:40]).predict(X[40:60])
     np.testing.assert_allclose(grams, 8 * expected, rtol=1e-6)
     shifted = quick(pretrained).fit(X[:40], y[:40] + 100).predict(X[40:60])
     np.testing.assert_allclose(shifted, expected + 100, atol=0.01)
-
-
-def test_how_bright_a_sample_was_does_not_count(pretrained, clay):
-    X, y = clay
-    model = quick(pretrained).fit(X[:40], y[:40])
-    np.testing.assert_allclose(model.predict(0.7 * X[40:60]), model.predict(X[40:60]), atol=0.01)
+    np.testing.assert_allclose(fitted.predict(0.7 * X[40:60]), expected, atol=0.01)
 
 
 def test_a_target_without_variation_is_predicted_as_it_is(pretrained, clay):
@@ -217,7 +201,7 @@ def test_a_view_holds_its_rows_in_scores_of_length_one(n_rows, n_axes):
     np.testing.assert_allclose(view.scores(rows[3:5]), scores[3:5], atol=1e-12)
 
 
-def test_unseen_predictions_of_a_process_are_those_of_processes_without_the_row():
+def test_out_of_fold_predictions_of_a_process_are_those_of_processes_without_the_row():
     random = np.random.default_rng(0)
     scores = random.normal(0, 0.5, (25, 4))
     y = np.sin(3 * scores[:, 0]) + scores[:, 1] + random.normal(0, 0.2, 25)
@@ -228,8 +212,8 @@ def test_unseen_predictions_of_a_process_are_those_of_processes_without_the_row(
         others = np.arange(25) != row
         alone = GaussianProcessRegressor(kernel, alpha=1e-6, optimizer=None).fit(scores[others], y[others])
         expected.append(alone.predict(scores[[row]])[0])
-    np.testing.assert_allclose(process.unseen, expected, atol=1e-9)
-    assert 0.5 < r2(y, process.unseen) < r2(y, process.predict(scores)) < 1
+    np.testing.assert_allclose(process.out_of_fold, expected, atol=1e-9)
+    assert 0.5 < r2(y, process.out_of_fold) < r2(y, process.predict(scores)) < 1
 
 
 def test_a_process_follows_a_line_beyond_its_rows():
@@ -239,7 +223,7 @@ def test_a_process_follows_a_line_beyond_its_rows():
 
 
 @pytest.mark.parametrize(
-    ("unseen", "expected"),
+    ("out_of_fold", "expected"),
     [
         ([[1, -1, 2, -2]], [1]),
         ([[2, -2, 4, -4]], [0.51219512]),  # w least for 2.5 (2w - 1)^2 + (w - 1)^2 / 4: 5.25 / 10.25
@@ -249,12 +233,12 @@ def test_a_process_follows_a_line_beyond_its_rows():
         ([[1, -1, 2, -2], [-3, 3, -6, 6]], [0.95454545, 0]),  # 2.5 (w - 1)^2 + (w - 0.5)^2 / 4: 2.625 / 2.75
     ],
 )
-def test_readers_are_weighed_by_hand(unseen, expected):
-    weights = _weights(np.array(unseen, float), np.array([1.0, -1, 2, -2]))
+def test_weights_by_hand(out_of_fold, expected):
+    weights = _weights(np.array(out_of_fold, float), np.array([1.0, -1, 2, -2]))
     np.testing.assert_allclose(weights, expected, atol=1e-8)
 
 
-def test_the_better_reader_weighs_more_and_none_less_than_nothing():
+def test_the_better_member_weighs_more_and_none_less_than_nothing():
     random = np.random.default_rng(0)
     y = random.normal(0, 1, 60)
     near, far = y + random.normal(0, 0.3, 60), y + random.normal(0, 0.9, 60)
@@ -264,30 +248,24 @@ def test_the_better_reader_weighs_more_and_none_less_than_nothing():
     np.testing.assert_allclose(_weights(np.array([against, near, far, nothing]), y), np.roll(weights, 1), atol=1e-12)
 
 
-def test_a_prediction_is_the_weighted_sum_of_the_readers_drawn_to_the_mean(pretrained, clay):
-    X, y = clay
-    model = quick(pretrained, n_folds=4, n_repeats=2).fit(X[:30], y[:30])
-    inputs = network_input(X[30:40], "derivative")
-    seen = network_features(pretrained, inputs), pooled_input(pretrained, inputs)
-    outputs = []
-    for view, (dense, process), rows in zip(model.views_, model.readers_, seen, strict=True):
+def test_a_prediction_is_the_weighted_sum_of_the_members_drawn_to_the_mean(pretrained, clay, fitted):
+    X, y = clay[0], clay[1][:40]
+    inputs = network_input(X[40:50], "derivative")
+    parts, outputs = (network_features(pretrained, inputs), pooled_input(pretrained, inputs)), []
+    for view, (dense, process), rows in zip(fitted.views_, fitted.members_, parts, strict=True):
         scores = view.axes.transform(rows.astype(float)) / view.length
         with torch.no_grad():
             heads = dense.heads(torch.as_tensor(scores, dtype=torch.float32)).numpy()
-        assert heads.shape == (8, 10)
+        assert heads.shape == (10, 10)  # five folds, twice
         outputs += [heads.mean(0), process.process.predict(scores)]
-    assert (len(outputs), model.weights_.shape) == (4, (4,)) and (model.weights_ >= 0).all()
-    expected = y[:30].mean() + y[:30].std() * model.shrinkage_ * (model.weights_ @ np.array(outputs))
-    np.testing.assert_allclose(model.predict(X[30:40]), expected, rtol=1e-6)
+    assert (len(outputs), fitted.weights_.shape) == (4, (4,)) and (fitted.weights_ >= 0).all()
+    expected = y.mean() + y.std() * fitted.shrinkage_ * (fitted.weights_ @ np.array(outputs))
+    np.testing.assert_allclose(fitted.predict(X[40:50]), expected, rtol=1e-6)
 
-
-def test_weights_and_shrinkage_follow_from_unseen_rows_alone(pretrained, clay):
-    X, y = clay
-    model = quick(pretrained).fit(X[:40], y[:40])
-    unseen = np.array([reader.unseen for pair in model.readers_ for reader in pair])
-    scaled = (y[:40] - y[:40].mean()) / y[:40].std()
-    np.testing.assert_array_equal(model.weights_, _weights(unseen, scaled))
-    assert model.shrinkage_ == _shrinkage(model.weights_ @ unseen, scaled)
+    out_of_fold = np.array([member.out_of_fold for pair in fitted.members_ for member in pair])
+    scaled = (y - y.mean()) / y.std()
+    np.testing.assert_array_equal(fitted.weights_, _weights(out_of_fold, scaled))
+    assert fitted.shrinkage_ == _shrinkage(fitted.weights_ @ out_of_fold, scaled)
 
 
 def test_the_input_alone_knows_nothing_of_the_convolutions(pretrained, clay):
@@ -311,8 +289,8 @@ def test_views_are_named(pretrained, clay):
 
 
 @pytest.mark.parametrize(("steps", "every"), [(5, 10), (5, 0)])
-def test_rows_held_out_are_looked_at_once_or_more(steps, every):
-    with pytest.raises(ValueError, match=f"{steps} steps with a look every {every}: give a number from 1 to the steps"):
+def test_there_is_a_validation_or_more(steps, every):
+    with pytest.raises(ValueError, match=f"{steps} steps, validation every {every}: give a number from 1 to the steps"):
         HeadRecipe(steps=steps, every=every)
 
 
@@ -324,32 +302,40 @@ def test_spectra_that_are_all_the_same_tell_no_more_than_the_mean(pretrained, cl
 
 
 def test_fewer_rows_than_folds_are_each_left_out_alone(pretrained, clay):
-    model = quick(pretrained, n_folds=50).fit(clay[0][:12], clay[1][:12])
-    assert all(len(dense.heads.kernels[0]) == 12 for dense, _ in model.readers_)
+    model = quick(pretrained).fit(clay[0][:4], clay[1][:4])
+    assert all(len(dense.heads.kernels[0]) == 2 * 4 for dense, _ in model.members_)
 
 
-def test_a_network_from_scratch_has_weights_of_its_own_for_each_fold(clay):
+@pytest.fixture
+def scratch(monkeypatch):
+    """A small network without pretraining, of two folds and two epochs."""
+    monkeypatch.setattr(transfer, "SCRATCH_HIDDEN", (4,))
+    monkeypatch.setattr(transfer, "N_FOLDS", 2)
+    return ScratchNetwork(recipe=TWO_EPOCHS, random_state=3)
+
+
+def test_a_network_from_scratch_has_weights_of_its_own_for_each_fold(clay, scratch):
     X, y = clay
     state = torch.get_rng_state()
-    model = ScratchNetwork(hidden=(4,), recipe=replace(TWO_EPOCHS, centred=True), n_folds=2, random_state=3).fit(
-        X[:20], y[:20]
-    )
+    model = scratch.fit(X[:20], y[:20])
     assert torch.equal(torch.get_rng_state(), state)
-    inputs, left_out = network_input(X, "derivative"), repeated_test_rows(20, 2, 1, 3)
+    inputs, training = network_input(X, "derivative"), repeated_folds(20, 2, 1, 3).train
     assert len(model.networks_) == 2
-    for network, held_out in zip(model.networks_, left_out, strict=True):
-        np.testing.assert_allclose(network.input_mean, inputs[:20][~held_out].mean(0), atol=1e-6)
+    for network, rows in zip(model.networks_, training, strict=True):
+        np.testing.assert_allclose(network.input_mean, inputs[:20][rows].mean(0), atol=1e-6)
     first, second = (network.features[0].weight for network in model.networks_)
     assert not torch.allclose(first, second, atol=0.02)  # not two epochs apart, but drawn anew
     with torch.no_grad():
-        outputs = np.mean(
-            [network(torch.as_tensor(inputs[20:30]))[:, 0].numpy() for network in model.networks_], axis=0
-        )
-    expected = y[:20].mean() + y[:20].std() * model.shrinkage_ * outputs
+        outputs = [network(torch.as_tensor(inputs[20:30]))[:, 0].numpy() for network in model.networks_]
+    expected = y[:20].mean() + y[:20].std() * model.shrinkage_ * np.mean(outputs, axis=0)
     np.testing.assert_allclose(model.predict(X[20:30]), expected, rtol=1e-5)
+    again = clone(model).fit(X[:20], y[:20])
+    np.testing.assert_array_equal(model.predict(X[20:25]), again.predict(X[20:25]))
+    other = clone(model).set_params(random_state=1).fit(X[:20], y[:20])
+    assert not torch.equal(first, other.networks_[0].features[0].weight)
 
 
-def test_each_fold_watches_the_rows_that_a_network_from_scratch_does_not_learn(clay, monkeypatch):
+def test_each_fold_validates_on_the_rows_that_its_network_from_scratch_is_not_fitted_to(clay, scratch, monkeypatch):
     X, y = clay[0][:20], clay[1][:20]
     fits = []
 
@@ -359,19 +345,8 @@ def test_each_fold_watches_the_rows_that_a_network_from_scratch_does_not_learn(c
         return fit_network(network, inputs, scaled, *rest, validation=validation)
 
     monkeypatch.setattr(transfer, "fit_network", noted)
-    ScratchNetwork(hidden=(4,), recipe=TWO_EPOCHS, n_folds=2, random_state=3).fit(X, y)
+    scratch.fit(X, y)
     scaled = (y - y.mean()) / y.std()
-    for (learned, watched), left_out in zip(fits, repeated_test_rows(20, 2, 1, 3), strict=True):
-        np.testing.assert_array_equal(learned, scaled[~left_out])
-        np.testing.assert_array_equal(watched, scaled[left_out])
-
-
-def test_a_network_from_scratch_follows_its_seed(clay):
-    X, y = clay
-    model = ScratchNetwork(hidden=(4,), recipe=TWO_EPOCHS, n_folds=2, random_state=0).fit(X[:20], y[:20])
-    again = clone(model).fit(X[:20], y[:20])
-    for one, other in zip(model.networks_, again.networks_, strict=True):
-        assert torch.equal(one.features[0].weight, other.features[0].weight)
-    other = clone(model).set_params(random_state=1).fit(X[:20], y[:20])
-    assert not torch.equal(model.networks_[0].features[0].weight, other.networks_[0].features[0].weight)
-    np.testing.assert_array_equal(model.predict(X[20:25]), again.predict(X[20:25]))
+    for (fitted, validated), training in zip(fits, repeated_folds(20, 2, 1, 3).train, strict=True):
+        np.testing.assert_array_equal(fitted, scaled[training])
+        np.testing.assert_array_equal(validated, scaled[~training])

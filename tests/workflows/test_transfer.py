@@ -12,6 +12,7 @@ from spectrakit.models.resnet import ResNetConfig, initial_network
 from spectrakit.preprocess.preparation import lucas_reflectance
 from spectrakit.spectra import LUCAS_AXIS_NM, SpectralDataset
 from spectrakit.tables import read_table
+from spectrakit.training.transfer import SCRATCH_HIDDEN
 from spectrakit.workflows import transfer
 from spectrakit.workflows.transfer import r2_plot, run_rounds, score_frame, transfer_models
 
@@ -75,7 +76,7 @@ def test_the_five_models_in_order_each_with_the_seed_of_its_round():
 def test_both_networks_see_the_same_through_the_same_convolutions():
     scratch, pretrained = (transfer_models()[name](0) for name in ("scratch", "pretrained"))
     assert scratch.transform == pretrained.transform == "derivative"
-    fresh = initial_network(ResNetConfig(hidden=scratch.hidden, relu_output=False), 0, np.zeros(1))
+    fresh = initial_network(ResNetConfig(hidden=SCRATCH_HIDDEN, relu_output=False), 0, np.zeros(1))
     given = pretrained.network
     assert str(fresh.features) == str(given.features) and fresh.config.pool == given.config.pool
     assert given.config.n_outputs == 20 and not given.training

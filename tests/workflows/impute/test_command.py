@@ -15,7 +15,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from spectrakit.contents import content_limits
 from spectrakit.evaluation.intervals import ConformalIntervals, pooled_threshold
-from spectrakit.models.baselines import LogPLS
 from spectrakit.preprocess.harmonise import HARMONISATIONS
 from spectrakit.runs.parts import KeptParts, Run
 from spectrakit.runs.tasks import ClusterRunner, task_runner
@@ -26,7 +25,7 @@ from spectrakit.training.pretraining import Recipe
 from spectrakit.workflows.impute import command as study
 from spectrakit.workflows.impute import fill as filling
 from spectrakit.workflows.impute import plan as impute_plan
-from spectrakit.workflows.impute.command import content_network, fill_gaps
+from spectrakit.workflows.impute.command import content_network, fill_gaps, log_pls
 from spectrakit.workflows.impute.plan import make_plan
 
 AXIS = np.arange(600, 840, 2.0)
@@ -77,18 +76,13 @@ def sites(soils):
     return (soils.samples["laboratory"] + " " + soils.samples["site"]).to_numpy(str)
 
 
-def few_pls(limits, random_state):
-    """As the command's, but sooner done."""
-    return LogPLS(limits, max_components=5, random_state=random_state)
-
-
 def altered(dataset, row, name, value):
     properties = dataset.properties.copy()
     properties.loc[row, name] = value
     return replace(dataset, properties=properties)
 
 
-def imputed(folder, dataset, target="c_g_kg", name="hybrid.parquet", model=few_pls, **options):
+def imputed(folder, dataset, target="c_g_kg", name="hybrid.parquet", model=log_pls, **options):
     """Impute a dataset, or the library at a path: outcome and the table that was written; options of make_plan."""
     path = dataset if isinstance(dataset, Path) else folder / "library.parquet"
     if path != dataset:
@@ -162,7 +156,7 @@ def test_values_intervals_and_held_out_predictions_are_those_of_the_models_said(
 
     def predicted(training, rows):
         pretreated = HARMONISATIONS["snv+derivative"]().fit(X[training])
-        model = few_pls((0, 580), 3).fit(pretreated.transform(X[training]), y[training], sites(soils)[training])
+        model = log_pls((0, 580), 3).fit(pretreated.transform(X[training]), y[training], sites(soils)[training])
         return model.predict(pretreated.transform(X[rows]))
 
     for name in ("north", "south", "west"):
@@ -202,7 +196,7 @@ def test_the_file_says_what_made_it(filled):
         "rows": 150,
         "rows fitted": outcome.counts["measured"],
         "seed": 3,
-        "model": "few_pls",
+        "model": "log_pls",
     }
     assert said["library"] == "simulated, seed 0, file library.parquet"
     assert said["promise"]["0.8"] == pytest.approx(0.6) and said["held out"] == ["north", "south", "west"]
@@ -233,7 +227,7 @@ def test_channels_that_not_all_laboratories_have_are_left_out(run):
     known, own = table["origin"] == "measured", table["laboratory"] == "west"
     pretreated = HARMONISATIONS["snv+derivative"]().fit(resampled[known & ~own].astype(np.float32))
     training = known & ~own
-    model = few_pls((0, 580), 0).fit(
+    model = log_pls((0, 580), 0).fit(
         pretreated.transform(resampled[training].astype(np.float32)),
         table["value"][training].to_numpy(),
         sites(soils)[training],
@@ -352,7 +346,7 @@ def test_the_library_itself_is_never_written_to(tmp_path):
     write_partitions(iter([library()]), tmp_path / "parts")
     for place in (tmp_path / "parts", tmp_path / "parts" / "hybrid.parquet"):
         with pytest.raises(ValueError, match="this would change the library itself"):
-            fill_gaps(tmp_path / "parts", "c_g_kg", place, few_pls)
+            fill_gaps(tmp_path / "parts", "c_g_kg", place, log_pls)
 
 
 COUNTS, STOP = Counter(), {}  # of fits and blocks, and the numbers of those that the user stops the run at
@@ -366,7 +360,7 @@ def counted(name):
 
 def counted_pls(limits, random_state):
     counted("fits")
-    return few_pls(limits, random_state)
+    return log_pls(limits, random_state)
 
 
 def test_fits_and_blocks_are_kept(tmp_path, monkeypatch):
@@ -393,7 +387,7 @@ def test_fits_and_blocks_are_kept(tmp_path, monkeypatch):
 def test_parts_are_kept_by_all_that_the_values_depend_on(tmp_path):
     path, soils = tmp_path / "library.parquet", library()
 
-    def key(dataset=soils, target="c_g_kg", model=few_pls, **options):
+    def key(dataset=soils, target="c_g_kg", model=log_pls, **options):
         write_table(dataset, path)
         os.utime(path, ns=(1, 1))
         return study._key(make_plan(path, target, model, **options))
@@ -405,7 +399,7 @@ def test_parts_are_kept_by_all_that_the_values_depend_on(tmp_path):
         key(altered(soils, 1, "c_g_kg", 9.0)),
         key(altered(soils, 1, "c_g_kg", np.nan)),
         key(target="lg_c"),
-        key(model=study.log_pls),
+        key(model=counted_pls),
         key(model=study.pretrained),
         key(signal="reflectance"),
         key(harmonise="snv"),
@@ -416,7 +410,7 @@ def test_parts_are_kept_by_all_that_the_values_depend_on(tmp_path):
     assert len(set(keys)) == len(keys) and key() == keys[0]
     # The spectra count by the time of the file.
     os.utime(path, ns=(2, 2))
-    assert study._key(make_plan(path, "c_g_kg", few_pls)) != keys[0]
+    assert study._key(make_plan(path, "c_g_kg", log_pls)) != keys[0]
 
 
 def test_a_file_that_cannot_be_finished_is_not_there(run, tmp_path, monkeypatch):
@@ -445,7 +439,7 @@ def test_memory_does_not_grow_with_the_rows_to_fill(tmp_path, monkeypatch):
             for number, part in enumerate([soils] + [empty] * n_parts)
         )
         write_partitions(named, tmp_path / f"parts{n_parts}", rows=60)
-        plan, kept = make_plan(tmp_path / f"parts{n_parts}", "c_g_kg", few_pls), KeptParts(tmp_path / "runs", "key")
+        plan, kept = make_plan(tmp_path / f"parts{n_parts}", "c_g_kg", log_pls), KeptParts(tmp_path / "runs", "key")
         imputer = study._fitted(plan, kept, None, None)[0]
         most.clear()
         tracemalloc.start()
@@ -485,7 +479,7 @@ def test_the_workers_of_a_cluster_give_the_same(run, tmp_path):
         task_runner(cluster.scheduler_address) as runner,
     ):
         there = fill_gaps(
-            tmp_path / "parts", "c_g_kg", tmp_path / "there.parquet", few_pls, runner=runner, block_rows=32
+            tmp_path / "parts", "c_g_kg", tmp_path / "there.parquet", log_pls, runner=runner, block_rows=32
         )
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "there.parquet"), here[1])
     pd.testing.assert_frame_equal(there.scores, here[0].scores)
@@ -496,4 +490,4 @@ def test_a_cluster_is_not_given_a_csv(tmp_path):
     write_table(library(), tmp_path / "library.csv")
     cluster = ClusterRunner(None, "nowhere")
     with pytest.raises(ValueError, match="write it as Parquet before"):
-        fill_gaps(tmp_path / "library.csv", "c_g_kg", tmp_path / "hybrid.parquet", few_pls, runner=cluster)
+        fill_gaps(tmp_path / "library.csv", "c_g_kg", tmp_path / "hybrid.parquet", log_pls, runner=cluster)
