@@ -16,7 +16,6 @@ from statistics import median
 import numpy as np
 
 from spectrakit.simulate import libs
-from spectrakit.simulate import libs as physics
 
 EXPERIMENT = "libs.simulate_libs()"
 SURVEY = "libs.measure(libs.blank_soils(libs.spiked_soils(), 'ca'), survey=True)"
@@ -48,12 +47,12 @@ def shots(n_shots):
     """Plasmas of shots on the reference soil, scattered as the settings say of shots and unscaled."""
     generator = np.random.default_rng(0)
     composition = libs.spiked_soils().composition_ppm.iloc[np.zeros(n_shots, int)]
-    return libs.shots_plasma(composition, libs._draw_scatter("shot", n_shots, generator))
+    return libs.shots_plasma(composition, libs.draw_scatter("shot", n_shots, generator))
 
 
 def exact_depth(part, plasma):
     """Optical depth of the lines (n, n_grid) by the exact path, a few plasmas at a time as it takes them."""
-    step = physics._EXACT_UP_TO
+    step = libs.MAX_EXACT
     return np.concatenate([part.line_optical_depth(plasma[i : i + step]) for i in range(0, len(plasma), step)])
 
 
@@ -64,7 +63,7 @@ def compare_paths(n_shots, n_rounds):
     for target, axis in libs.window_axes().items():
         times = {"empty lattice": [], "filled lattice": [], "exact": []}
         for _ in range(n_rounds):
-            part = physics.SpectralRange(axis[0] - 0.3, axis[-1] + 0.3)
+            part = libs.SpectralRange(axis[0] - 0.3, axis[-1] + 0.3)
             for name in ("empty lattice", "filled lattice"):
                 elapsed, lattice = seconds(lambda part=part: part.line_optical_depth(plasma))
                 times[name].append(elapsed)

@@ -13,7 +13,7 @@ from fresh_process import COMMAND_IMPORTS, command_call, report
 
 ALLOWED = 120.0, 1.5  # s, GB
 SIMULATION = (
-    "from spectrakit.simulate.library.samples import mir_blocks",
+    "from spectrakit.simulate.library import mir_blocks",
     "sum(len(block) for block in mir_blocks({n}))",
 )
 TARGETS = {"a folder": "library", "parquet": "library.parquet", "csv": "library.csv", "csv.gz": "library.csv.gz"}

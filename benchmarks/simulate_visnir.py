@@ -11,7 +11,7 @@ from pathlib import Path
 from fresh_process import COMMAND_IMPORTS, command_call, report
 
 ALLOWED = 15.0, 1.5  # s, GB
-SIMULATION = ("from spectrakit.simulate.soils.lucas import simulate_lucas", "simulate_lucas({n})")
+SIMULATION = ("from spectrakit.simulate.soils import simulate_lucas", "simulate_lucas({n})")
 
 
 if __name__ == "__main__":
