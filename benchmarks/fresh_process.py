@@ -1,4 +1,4 @@
-"""How long does a call take in a process of its own, and how much memory? What the benchmarks of commands share."""
+"""Time and memory of a call in a fresh process: shared by the benchmarks of commands."""
 
 import subprocess
 import sys
@@ -32,9 +32,9 @@ def seconds_and_gigabytes(imports, call, place=None):
     return tuple(float(value) for value in run.stdout.split())
 
 
-def report(words, imports, calls, allowed_seconds, allowed_gb):
-    """Print median time and highest memory of a case, one call a round, and their ratios to what is allowed."""
+def report(words, imports, calls, max_seconds, max_gb):
+    """Print median time and highest memory of a case, one call a round, and their ratios to the limits."""
     found = [seconds_and_gigabytes(imports, call) for call in calls]
     elapsed, peak = median(seconds for seconds, _ in found), max(memory for _, memory in found)
-    shares = f"{elapsed / allowed_seconds:.2f} and {peak / allowed_gb:.2f} of what is allowed"
+    shares = f"{elapsed / max_seconds:.2f} and {peak / max_gb:.2f} of the limits"
     print(f"{words}: {elapsed:.1f} s, {peak:.2f} GB; {shares}", flush=True)

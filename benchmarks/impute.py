@@ -1,9 +1,9 @@
-"""Does memory grow with the number of rows to fill? `spectrakit impute` on libraries of 57,000 and of 500,000 rows.
+"""How time and memory of `spectrakit impute` grow with the rows to fill: libraries of 20,000 and of 160,000 rows.
 
 Run `python benchmarks/impute.py`: makes both libraries as folders of Parquet files, 1,700 channels a row, of simulated
-soils that are repeated with noise of their own. The same rows have their carbon in both, all others are filled. Each
-run is a process of its own; prints its time and the peak of its memory, and the ratios of both. A small pair is
-`--rows 4000 24000 --simulated 500`; with `--scheduler ADDRESS` it is the client of a cluster that is measured.
+soils that are repeated, each time with other noise. The same rows have their carbon in both, all others are filled.
+Each run is a process of its own; prints its time and the peak of its memory, and the ratios of both. `--rows 57000
+500000` needs 3.9 GB of disk; with `--scheduler ADDRESS` the client of a cluster is measured.
 """
 
 import argparse
@@ -18,12 +18,12 @@ from spectrakit.simulate.library import mir_blocks
 from spectrakit.tables import write_partitions
 
 NOISE = 0.001  # absorbance
-# Of the simulated soils, as they come first, this share keeps its carbon in every library: the same rows to fit.
+# Share of the simulated soils that keep their carbon, where they come first: the same rows to fit in every library.
 KEPT = 0.5
 
 
 def repeated(blocks, n_rows):
-    """Blocks over and over until there are `n_rows`, each time with new noise and names; no carbon but at first."""
+    """Yield blocks again and again until there are `n_rows`, with new noise and names; only the first have carbon."""
     generator, done, turn = np.random.default_rng(0), 0, 0
     while done < n_rows:
         for block in blocks:
@@ -41,11 +41,11 @@ def repeated(blocks, n_rows):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, nargs="+", default=[57_000, 500_000])
-    parser.add_argument("--simulated", type=int, default=12_000, help="soils that are repeated")
+    parser.add_argument("--rows", type=int, nargs="+", default=[20_000, 160_000])
+    parser.add_argument("--simulated", type=int, default=6_000, help="soils that are repeated")
     parser.add_argument("--model", default="pls")
     parser.add_argument("--scheduler", help="address of a Dask cluster")
-    parser.add_argument("--folder", help="where the libraries are made; 3.5 GB for 500,000 rows")
+    parser.add_argument("--folder", help="where the libraries are made; 1.2 GB by default")
     given = parser.parse_args()
     found = []
     with tempfile.TemporaryDirectory(dir=given.folder) as place:

@@ -48,7 +48,7 @@ published = ledger.load_published("libs")["entries"]
 # %%
 baselines = models.libs_baselines(random_state=0)
 baselines["RF"].set_params(n_estimators=profile.n_trees)
-outcomes = study.replicate(resources.profile_name())
+outcomes = study.STUDY.run(resources.profile_name()).outcome
 dataset = libs.simulate_libs(random_state=0)
 print(f"{dataset.provenance_line()}; profile {profile.name}, {profile.n_repeats} repeat(s)")
 parts = [outcomes[key].metrics.assign(target=key[0], range=key[1]) for key in study.TASKS]
@@ -63,7 +63,7 @@ metrics = pd.concat(parts, ignore_index=True)
 figure = figures.r2_bars(metrics, floor=-0.4)
 
 # %%
-wide = study.score_frame(outcomes).reset_index().pivot(index="task", columns="model", values="r2")
+wide = study.score_records(outcomes).pivot_table(index="task", columns="model", values="r2").round(3)
 wide = wide[["CNN", "RF", "BPNN", "PLS", "mean"]]
 print(f"PLS above the CNN in {(wide.PLS > wide.CNN).sum()} of 6 tasks, RF below it in {(wide.RF < wide.CNN).sum()}")
 print("best model by task:", ", ".join(f"{task} {model}" for task, model in wide.idxmax(axis=1).items()))

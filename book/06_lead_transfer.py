@@ -22,9 +22,9 @@
 # %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
-from sklearn.cross_decomposition import PLSRegression
+import sklearn
 
-from spectrakit import evaluation, explain, ledger, models, preprocess, resources, tables, teaching, training, workflows
+from spectrakit import explain, ledger, models, preprocess, resources, tables, teaching, training, workflows
 from spectrakit.simulate import soils as district
 from spectrakit.studies import gejiu as study
 from spectrakit.teaching import figures
@@ -246,7 +246,7 @@ for name, network in networks.items():
     found[name] = training.predict(network, X[test])[:, 0]
     best = history["validation_mse"].argmin() + 1
     print(f"{figures.LEAD_MODEL_NAMES[name]}: stopped after {len(history)} epochs, best at {best}")
-print("R²:", ", ".join(f"{name} {evaluation.r2(y[test], own):.2f}" for name, own in found.items()))
+print("R²:", ", ".join(f"{name} {sklearn.metrics.r2_score(y[test], own):.2f}" for name, own in found.items()))
 
 # %% [markdown]
 # ## All rounds
@@ -513,7 +513,7 @@ print(f"{error} / {step:.3f} = {error / step:.2f}; the logarithm has {published[
 
 # %%
 pooled = X.reshape(len(X), -1, study.POOL).mean(2)  # 210 windows of ten channels
-linear = PLSRegression(5, scale=False).fit(pooled[train], y[train])
+linear = sklearn.cross_decomposition.PLSRegression(5, scale=False).fit(pooled[train], y[train])
 phi = linear.coef_[0] * (pooled[test] - pooled[train].mean(0))
 print("shares:", phi.shape, "soils and windows")
 difference = linear.predict(pooled[test]).ravel() - y[train].mean()

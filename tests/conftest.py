@@ -28,12 +28,17 @@ def command(capsys):
 
 
 @pytest.fixture(scope="module")
-def tiny_study():
+def tiny_libs():
     """The LIBS study cut down to seconds, under the name of its quick profile: 5 epochs, 5 trees, weak baselines."""
+    with pytest.MonkeyPatch.context() as patch:
+        _cut_libs(patch)
+        yield
+
+
+def _cut_libs(patch):
     from spectrakit.models.baselines import libs_baselines
     from spectrakit.models.cnn import CNNConfig
-    from spectrakit.studies.libs import protocol as libs
-    from spectrakit.studies.libs import run as libs_record
+    from spectrakit.studies.libs import protocol, results
 
     def weak_baselines(random_state=None):
         models = libs_baselines(random_state)
@@ -41,22 +46,26 @@ def tiny_study():
         models["PLS"].set_params(max_components=2)
         return models
 
-    choices = libs.OpenChoices(cnn=CNNConfig(max_epochs=5))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(libs.PROFILES, "quick", libs.Profile("quick", 1, n_trees=5, n_measurements=2, n_blanks=5))
-        patch.setattr(libs, "libs_baselines", weak_baselines)
-        patch.setattr(libs_record, "OpenChoices", lambda: choices)
-        yield choices
+    profile = protocol.Profile("quick", 1, n_trees=5, n_measurements=2, n_blanks=5)
+    patch.setitem(protocol.PROFILES, "quick", profile)
+    patch.setattr(protocol, "libs_baselines", weak_baselines)
+    for module in (protocol, results):
+        patch.setattr(module, "OPEN_CHOICES", protocol.OpenChoices(cnn=CNNConfig(max_epochs=5)))
 
 
 @pytest.fixture(scope="module")
 def tiny_gejiu():
     """The Gejiu study cut down to seconds, under the name of its quick profile: 120 source soils, two epochs."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield _cut_gejiu(patch)
+
+
+def _cut_gejiu(patch):
     from dataclasses import replace
 
-    from spectrakit.studies.gejiu import protocol as gejiu
+    from spectrakit.studies.gejiu.protocol import PROFILES
 
-    quick = gejiu.PROFILES["quick"]
+    quick = PROFILES["quick"]
     tiny = replace(
         quick,
         n_source=120,
@@ -68,29 +77,56 @@ def tiny_gejiu():
         n_compared=40,
         train_sizes=(20, 98),
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(gejiu.PROFILES, "quick", tiny)
-        yield tiny
+    patch.setitem(PROFILES, "quick", tiny)
+    return tiny
 
 
 @pytest.fixture(scope="module")
 def tiny_mir():
     """The mid-infrared study cut down to seconds, under the name of its quick profile: 800 soils, two epochs."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield _cut_mir(patch)
+
+
+def _cut_mir(patch):
     from dataclasses import replace
 
-    from spectrakit.studies.mir import protocol as mir
+    from spectrakit.studies.mir.protocol import FEW_RECIPE, PROFILES
 
     tiny = replace(
-        mir.PROFILES["quick"],
+        PROFILES["quick"],
         n_samples=800,
         compared=("none", "snv+epo"),
         n_compared=10,
         n_linear=150,
-        n_apart=120,
-        fewest_apart=20,
-        few=replace(mir.FEW_RECIPE, max_epochs=2, bfloat16=False),
+        n_left_out=120,
+        min_left_out=20,
+        few=replace(FEW_RECIPE, max_epochs=2, bfloat16=False),
         n_passes=3,
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(mir.PROFILES, "quick", tiny)
-        yield tiny
+    patch.setitem(PROFILES, "quick", tiny)
+    return tiny
+
+
+class TinyRuns:
+    """Runs of the studies cut down to seconds, each made once; folder : of their kept parts, a folder a study."""
+
+    def __init__(self, folder):
+        self.folder, self.calls, self._made = folder, {}, {}
+
+    def __call__(self, name):
+        """The `Replication` of a study; `calls` has what was reported of its progress."""
+        from spectrakit.studies import load_study
+
+        if name not in self._made:
+            self.calls[name] = []
+            with pytest.MonkeyPatch.context() as patch:
+                {"libs": _cut_libs, "gejiu": _cut_gejiu, "mir": _cut_mir}[name](patch)
+                study, progress = load_study(name), lambda *call: self.calls[name].append(call)
+                self._made[name] = study.run("quick", 0, self.folder / name, progress=progress)
+        return self._made[name]
+
+
+@pytest.fixture(scope="session")
+def tiny_runs(tmp_path_factory):
+    return TinyRuns(tmp_path_factory.mktemp("runs"))

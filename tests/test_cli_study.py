@@ -1,43 +1,36 @@
-import json
-
-import pandas as pd
 import pytest
 
 from spectrakit import ledger
 from spectrakit.cli import commands as cli
-from spectrakit.simulate.libs import experiment
-from spectrakit.studies.libs import protocol as libs
-from spectrakit.studies.libs import run as libs_record
+from spectrakit.studies import study
+from spectrakit.studies.libs import run as libs_run
+from spectrakit.studies.libs.domains import TASKS
 
 STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that are left"]
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """The folder that the commands are given in: what they keep lies below it."""
-    return tmp_path_factory.mktemp("place")
-
-
 @pytest.fixture
-def run(tiny_study, place, monkeypatch, command):
-    monkeypatch.chdir(place)
+def run(tiny_libs, tiny_gejiu, tiny_mir, tiny_runs, tmp_path, monkeypatch, command):
+    """The command line in an empty folder; parts of studies cut down to seconds are in `tiny_runs.folder`."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(cli, "RUNS", tiny_runs.folder)
     return command
 
 
 @pytest.fixture
 def tasks_run(monkeypatch):
-    """The tasks that are computed; from the number in its first place on, the user stops the run."""
-    names, real = [], libs.run_task
+    """The repeats that are computed; from the number in its first place on, the user stops the run."""
+    names, real = [], libs_run.run_repeat
     names_and_limit = {"names": names, "stop_at": None}
 
-    def counted(soils, dataset, repeated, target, range_, *others):
+    def counted(task, *others):
         if len(names) == names_and_limit["stop_at"]:
             raise KeyboardInterrupt
-        names.append((target, range_))
-        return real(soils, dataset, repeated, target, range_, *others)
+        names.append((task.target, task.range))
+        return real(task, *others)
 
-    monkeypatch.setattr(libs_record, "run_task", counted)
+    monkeypatch.setattr(libs_run, "run_repeat", counted)
     return names_and_limit
 
 
@@ -46,51 +39,65 @@ def nothing_started(monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("the run was started")
 
-    for module, name in ((libs_record, "replicate"), (experiment, "measure")):
-        monkeypatch.setattr(module, name, refuse)
+    for name in ("KeptParts", "Run"):
+        monkeypatch.setattr(study, name, refuse)
 
 
 @pytest.fixture
-def record(run, place):
-    """A record of the command, made once."""
-    path = place / "made.json"
-    if not path.exists():
-        assert run("replicate", "libs", "-o", path)[0] == 0
-    return path
+def record(run, tiny_runs, tmp_path):
+    """A record of the command, from parts that are kept."""
+    tiny_runs("libs")
+    assert run("replicate", "libs", "-o", "made.json")[0] == 0
+    return tmp_path / "made.json"
 
 
-def test_a_stopped_run_says_so_and_the_same_command_finishes_it(run, tasks_run, place):
+def test_a_stopped_run_says_so_and_the_same_command_finishes_it(run, tasks_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(cli, "RUNS", tmp_path / "runs")
     tasks_run["stop_at"] = 2
     code, out, err = run("replicate", "libs", "-o", "record.json")
     assert (code, out, err) == (130, [], STOPPED)
-    assert not (place / "record.json").exists()
-    assert len(list((place / ".spectrakit/runs/libs").rglob("*.json"))) == 2
+    assert not (tmp_path / "record.json").exists()
+    assert len(list((tmp_path / "runs" / "libs").rglob("*.zip"))) == 3  # the spectra, and two of the tasks
 
     tasks_run.update(stop_at=None)
     code, out, err = run("replicate", "libs", "-o", "record.json")
     assert (code, err) == (0, [])
-    assert tasks_run["names"] == list(libs.TASKS)  # each once: two before the stop, four after it
-    assert "libs: scores by task and model" in out[0]
-    assert sum(line.split("│")[1].strip() == "Ca high" for line in out if line.startswith("│")) == 5
+    assert tasks_run["names"] == list(TASKS)  # each once: two before the stop, four after it
     assert out[-1] == "record.json: 121 results of the quick profile, seed 0"
-    assert out[-2].startswith("beside the paper: ")
-
-    written = ledger.load_results("libs", place / "record.json")
-    assert len(written["results"]) == 121
-    assert written["provenance"]["profile"] == "quick"
-    verdicts = ledger.ledger_frame("libs", written["results"])["verdict"].value_counts()
-    assert out[-2] == "beside the paper: " + ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+    assert run("replicate", "libs")[0] == 0 and len(tasks_run["names"]) == 6  # a finished run is shown without work
 
 
-def test_a_finished_run_is_shown_again_without_work(run, record, monkeypatch):
-    def refuse(*_):
-        raise AssertionError("a task was run again")
+def verdict_line(name, results):
+    verdicts = ledger.ledger_frame(name, results)["verdict"].value_counts()
+    return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
 
-    monkeypatch.setattr(libs_record, "run_task", refuse)
-    code, _, err = run("replicate", "libs", "-o", "again.json")
+
+@pytest.mark.parametrize(
+    ("name", "task", "n_models", "id_", "kind"),
+    [
+        ("libs", "Ca high", 5, "lod.ca.high", "result"),
+        ("gejiu", "Pb, log", 5, "r2.pls_pb", "result"),
+        ("mir", "carbon, new sites", 4, "r2.om", "result"),
+    ],
+)
+def test_replicate_and_ledger_serve_every_study(run, tiny_runs, tmp_path, name, task, n_models, id_, kind):
+    hybrid = tiny_runs(name).outcome["hybrid"] if name == "mir" else None
+    tiny_runs(name)
+    code, out, err = run("replicate", name, "-o", "record.json")
     assert (code, err) == (0, [])
-    assert json.loads((record.parent / "again.json").read_text()) == json.loads(record.read_text())
-    assert run("replicate", "libs")[0] == 0  # the record is written where it is asked for only
+    assert f"{name}: scores by task and model" in out[0]
+    assert sum(line.split("│")[1].strip() == task for line in out if line.startswith("│")) == n_models
+    if name == "mir":
+        assert out.pop() == f"{hybrid['file']}: 800 samples, measured and imputed"
+    results = ledger.load_results(name, tmp_path / "record.json")["results"]
+    assert out[-1] == f"record.json: {len(results)} results of the quick profile, seed 0"
+    assert out[-2] == f"beside the paper: {verdict_line(name, results)}"
+
+    code, out, err = run("ledger", name, "--results", "record.json")
+    assert (code, err) == (0, [])
+    (row,) = [line for line in out if line.startswith(f"│ {id_} ")]
+    assert ledger._ours_text({"kind": kind}, results[id_]) in row
+    assert f"{name}: published and ours" in "\n".join(out) and f"{name}: inside the paper" in "\n".join(out)
 
 
 def test_the_bar_says_which_task_runs(monkeypatch):
@@ -118,7 +125,8 @@ def test_a_record_that_could_not_be_written_is_refused_before_the_run(run, nothi
 
 
 def test_a_failed_write_leaves_the_old_record_as_it_was(run, record, tmp_path, monkeypatch):
-    path = tmp_path / "record.json"
+    path = tmp_path / "there" / "record.json"
+    path.parent.mkdir()
     path.write_text("what was there")
 
     def full(*_):
@@ -128,7 +136,7 @@ def test_a_failed_write_leaves_the_old_record_as_it_was(run, record, tmp_path, m
     code, _, err = run("replicate", "libs", "-o", path)
     assert (code, err) == (2, ["spectrakit: no space left on device"])
     assert path.read_text() == "what was there"
-    assert [item.name for item in tmp_path.iterdir()] == [path.name]
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(
@@ -148,21 +156,6 @@ def test_wrong_options_give_code_2(run, nothing_started, arguments):
     code, _, err = run("replicate", *arguments)
     assert code == 2
     assert err and "Traceback" not in "\n".join(err)
-
-
-def test_the_ledger_shows_both_sides_and_the_papers_own_contradictions(run, record):
-    code, out, err = run("ledger", "libs", "--results", record)
-    assert (code, err) == (0, [])
-    text = "\n".join(out)
-    assert "libs: published and ours" in text and "libs: inside the paper" in text
-    results = json.loads(record.read_text())["results"]
-    (row,) = [line for line in out if line.startswith("│ lod.ca.high ")]
-    cells = [cell.strip() for cell in row.split("│")]
-    assert "174.568" in cells and f"{results['lod.ca.high']['value']:.4g}" in cells
-    verdicts = ledger.ledger_frame("libs", results)["verdict"].value_counts()
-    assert out[-2] == ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
-    commit = json.loads(record.read_text())["provenance"]["commit"]
-    assert out[-1] == f"ours: quick profile, seed 0, commit {commit}"
 
 
 @pytest.mark.parametrize(
@@ -188,49 +181,11 @@ def test_an_unknown_study_gives_code_2(run):
     assert err and "Traceback" not in "\n".join(err)
 
 
-def test_replicate_and_ledger_serve_the_gejiu_study(tiny_gejiu, place, monkeypatch, command):
-    monkeypatch.chdir(place)
-    monkeypatch.setenv("COLUMNS", "200")
-    code, out, err = command("replicate", "gejiu", "-o", "gejiu.json")
-    assert (code, err) == (0, [])
-    assert "gejiu: scores by task and model" in out[0]
-    assert sum(line.split("│")[1].strip() == "Pb, log" for line in out if line.startswith("│")) == 5
-    results = ledger.load_results("gejiu", place / "gejiu.json")["results"]
-    verdicts = ledger.ledger_frame("gejiu", results)["verdict"].value_counts()
-    assert out[-2] == "beside the paper: " + ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
-    assert out[-1] == f"gejiu.json: {len(results)} results of the quick profile, seed 0"
-
-    code, out, err = command("ledger", "gejiu", "--results", "gejiu.json")
-    assert (code, err) == (0, [])
-    (row,) = [line for line in out if line.startswith("│ r2.pls_pb ")]
-    assert ledger._ours_text({"kind": "result"}, results["r2.pls_pb"]) in row
-    assert "gejiu: inside the paper" in "\n".join(out)
-
-
-def test_replicate_and_ledger_serve_the_mid_infrared_study(tiny_mir, tmp_path, monkeypatch, command):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    code, out, err = command("replicate", "mir", "-o", "mir.json")
-    assert (code, err) == (0, [])
-    assert sum(line.split("│")[1].strip() == "carbon, new sites" for line in out if line.startswith("│")) == 4
-    results = ledger.load_results("mir", tmp_path / "mir.json")["results"]
-    assert out[-2] == f"mir.json: {len(results)} results of the quick profile, seed 0"
-    file, words = out[-1].split(": ")
-    assert words == "800 samples, measured and imputed" and len(pd.read_parquet(file)) == 800
-
-    code, out, err = command("ledger", "mir", "--results", "mir.json")
-    assert (code, err) == (0, [])
-    assert ledger._ours_text({"kind": "result"}, results["r2.om"]) in "".join(out)
-    code, out, err = command("replicate", "mir", "--data", tmp_path)
-    assert (code, out) == (2, [])
-    assert err == ["spectrakit: --data: mir takes no measured spectra here, only gejiu does"]
-
-
-def test_measured_spectra_that_are_not_there_give_one_line(tiny_gejiu, tmp_path, monkeypatch, command):
-    monkeypatch.chdir(tmp_path)
-    code, out, err = command("replicate", "gejiu", "--data", tmp_path)
+def test_measured_spectra_that_are_not_there_give_one_line(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(cli, "RUNS", tmp_path / "runs")
+    code, out, err = run("replicate", "gejiu", "--data", tmp_path)
     assert (code, out, len(err)) == (2, [], 1)
     assert str(tmp_path / "lucas") in err[0]
-    code, out, err = command("replicate", "libs", "--data", tmp_path)
-    assert (code, out) == (2, [])
-    assert err == ["spectrakit: --data: libs takes no measured spectra here, only gejiu does"]
+    for name in ("libs", "mir"):
+        code, out, err = run("replicate", name, "--data", tmp_path)
+        assert (code, out, err) == (2, [], [f"spectrakit: --data: {name} takes no measured spectra"])

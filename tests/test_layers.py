@@ -25,7 +25,7 @@ ORDER = {
     ],
     "simulate": [{"instruments"}, {"libs", "soils"}, {"library"}],
     "workflows": [{"transfer"}, {"harmonise", "impute"}],
-    "studies": [{"libs", "gejiu", "mir"}],
+    "studies": [{"study"}, {"libs", "gejiu", "mir"}],
     "teaching": [{"exercises", "figures", "sentences"}, {"widgets"}],
 }
 RANK = {room: {name: rank for rank, names in enumerate(order) for name in names} for room, order in ORDER.items()}
@@ -132,7 +132,7 @@ def test_no_room_holds_more_than_ten_modules():
         (("spectra",), "def f():\n    from spectrakit.models import CNNConfig\n", 1),
         (("training", "plain"), "from spectrakit.explain import grad_cam", 1),
         (("training", "plain"), "from spectrakit.training.stacked import fit_stacked", 0),
-        (("tables", "plain"), "from spectrakit import simulate", 1),
+        (("tables", "reading"), "from spectrakit import simulate", 1),
         (("simulate", "libs", "atoms"), "import spectrakit.resources\nimport numpy", 0),
         (("simulate", "soils", "lucas"), "from spectrakit.simulate.library import simulate_mir", 1),
         (("simulate", "library", "samples"), "from spectrakit.simulate.soils import draw_soils", 0),
@@ -141,7 +141,7 @@ def test_no_room_holds_more_than_ten_modules():
         (("studies", "libs", "run"), "from spectrakit.nowhere import x", 1),
         (("studies", "libs", "run"), "from spectrakit.studies.mir import PROFILES", 1),
         (("cli", "commands"), "from spectrakit import __version__, ledger", 0),
-        (None, "from spectrakit.tables.plain import read_table", 1),
+        (None, "from spectrakit.tables.reading import read_table", 1),
         (None, "from spectrakit.tables import _read, read_table", 1),
         (None, "from spectrakit import evaluation, simulate\nfrom spectrakit.simulate import libs", 0),
     ],

@@ -9,6 +9,11 @@ def test_data_files_are_found_in_the_checkout_and_in_an_installed_package(tmp_pa
     assert resources.data_path("atomic", "lines.csv") == tmp_path / "atomic" / "lines.csv"
 
 
+def test_data_hold_no_code():
+    """The folder is a part of the wheel."""
+    assert not list(resources.data_path("README.md").parent.rglob("*.py"))
+
+
 @pytest.mark.parametrize("value", [None, ""])
 def test_no_measured_folder_and_the_quick_profile_unless_they_are_named(monkeypatch, value):
     for name in ("SPECTRAKIT_DATA", "SPECTRAKIT_PROFILE"):

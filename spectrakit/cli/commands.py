@@ -32,8 +32,6 @@ Scheduler = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers do the work; they read and write these files."),
 ]
-# Studies that take measured spectra with --data.
-WITH_DATA = ("gejiu",)
 # Where runs keep their finished tasks, below the folder that the command is given in.
 RUNS = Path(".spectrakit/runs")
 
@@ -53,9 +51,9 @@ def check(
     signal: Annotated[Signal, typer.Option(help="What the channels hold.")],
 ):
     """Say what a spectral table or a library holds and what is wrong with it; exit code 2 if it cannot be used."""
-    from spectrakit.tables import check_library
+    from spectrakit.tables import check_table
 
-    report = check_library(file, axis, signal)
+    report = check_table(file, axis, signal)
     _print_report(report)
     raise typer.Exit(0 if report.usable else 2)
 
@@ -135,41 +133,38 @@ def replicate(
 ):
     """Run a study from spectra, simulated where no data are given, to its results; a stopped run goes on."""
     import json
-    from importlib import import_module
 
     import torch
 
     from spectrakit.files import written_whole
     from spectrakit.ledger import as_table, ledger_frame, load_published
     from spectrakit.runs import task_runner
+    from spectrakit.studies import load_study
 
     if output is not None:
         _refuse_no_place(output)
-    measured = {} if data is None else {"data": _measured_folder(study, data)}
-    module = import_module(f"spectrakit.studies.{study}.run")
     # The networks are small: a second thread would wait for the first more than it works.
     torch.set_num_threads(1)
-    published = load_published(study)
     words = f"{study}, {profile} profile"
     with _resumable(), task_runner(scheduler) as runner, _progress_bar(words) as progress:
-        outcomes = module.replicate(
+        replication = load_study(study).run(
             profile,
             seed,
             RUNS / study,
             progress=lambda task, share: progress(share, 1, f"{words}: {task}"),
             runner=runner,
-            **measured,
+            data=data,
         )
-    record = module.record(outcomes, published, profile, seed)
-    Console().print(as_table(module.score_frame(outcomes), f"{study}: scores by task and model"))
+    record = replication.record(load_published(study))
+    Console().print(as_table(replication.score_frame(), f"{study}: scores by task and model"))
     verdicts = ledger_frame(study, record["results"])["verdict"].value_counts()
     print("beside the paper: " + ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
     if output is not None:
         with written_whole(output) as part:
             Path(part).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         print(f"{output}: {len(record['results'])} results of the {profile} profile, seed {seed}")
-    if "hybrid" in outcomes:
-        print(f"{outcomes['hybrid']['file']}: {outcomes['hybrid']['rows']:,} samples, measured and imputed")
+    if study == "mir":
+        print("{file}: {rows:,} samples, measured and imputed".format(**replication.outcome["hybrid"]))
 
 
 @app.command()
@@ -446,15 +441,6 @@ def _refuse_unwritable(path):
     _refuse_no_place(path)
 
 
-def _measured_folder(study, data):
-    """The folder of measured spectra; ValueError where the study takes none, or where there is no such folder."""
-    if study not in WITH_DATA:
-        raise ValueError(f"--data: {study} takes no measured spectra here, only {', '.join(WITH_DATA)} does")
-    if not data.is_dir():
-        raise ValueError(f"{data}: there is no such folder of measured spectra")
-    return data
-
-
 def _refuse_no_place(path):
     """Raises ValueError for a file in no folder, or where a folder of its name stands."""
     if path.is_dir():
@@ -483,13 +469,15 @@ def _progress_bar(words):
 
 
 def _print_report(report):
+    from spectrakit.contents import split_unit
+
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    low, high = sorted((report.axis[0], report.axis[-1]))
-    console.print(f"{report.path.name}: {report.provenance}")
-    files = f" in {report.n_files:,} files" if report.n_files > 1 else ""
+    source, (low, high) = report.table, report.axis[[0, -1]]
+    console.print(f"{source.path.name}: {report.provenance}")
+    files = f" in {len(source.files):,} files" if len(source.files) > 1 else ""
     console.print(f"  samples   {report.n_samples:,}{files}")
-    console.print(f"  channels  {len(report.axis):,} of {report.signal}, values {_span(*report.values)}")
-    console.print(f"  axis      {low:g} to {high:g} {report.axis_unit}{_step_words(report)}")
+    console.print(f"  channels  {len(report.axis):,} of {source.signal}, values {_span(*report.values)}")
+    console.print(f"  axis      {low:g} to {high:g} {source.axis_unit}{_step_words(report)}")
     if report.sample_columns:
         console.print(f"  samples also carry {', '.join(report.sample_columns)}")
     if report.laboratories:
@@ -499,9 +487,9 @@ def _print_report(report):
         console.print(table)
     if report.properties:
         table = Table("property", "unit", "measured", "smallest", "largest", box=None, padding=(0, 2))
-        for item in report.properties:
-            measured = f"{item.n_measured:,} of {report.n_samples:,}"
-            table.add_row(item.name, item.unit or "?", measured, f"{item.low:g}", f"{item.high:g}")
+        for name, (n_measured, low, high) in report.properties.items():
+            measured = f"{n_measured:,} of {report.n_samples:,}"
+            table.add_row(name, split_unit(name)[1] or "?", measured, f"{low:g}", f"{high:g}")
         console.print(table)
     for problem in report.problems:
         console.print(f"{problem.severity}: {problem}")

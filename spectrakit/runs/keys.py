@@ -2,18 +2,15 @@
 
 import hashlib
 import inspect
-from dataclasses import fields, is_dataclass
 from datetime import date
 from functools import cache, partial
 from importlib.metadata import version
-
-from torch import Tensor, nn
 
 from spectrakit.runs.code import PackageCode
 from spectrakit.runs.values import is_plain_array, is_simple, taken_apart
 
 # What computes: another version may give other numbers.
-LIBRARIES = ("chemotools", "mapie", "numpy", "optuna", "pandas", "scikit-learn", "scipy", "shap", "torch")
+LIBRARIES = ("chemotools", "numpy", "optuna", "pandas", "scikit-learn", "scipy", "shap", "torch")
 _CODE = PackageCode()
 
 
@@ -63,12 +60,8 @@ def _pieces(value):
         return [b"dict" if isinstance(value, dict) else b"set", *sorted(map(_digest, items))]
     if isinstance(value, partial) or (callable(value) and hasattr(value, "__name__")):
         return [b"code", *_code_pieces(value)]
-    if is_dataclass(value) or isinstance(value, nn.Module) or hasattr(value, "get_params"):
-        state = {each.name: getattr(value, each.name) for each in fields(value)} if is_dataclass(value) else vars(value)
-        return [b"object", _digest(type(value)), _digest(state)]
     kind, simpler = taken_apart(value)
-    learned = isinstance(value, Tensor) and value.requires_grad
-    return [kind.encode(), _digest(simpler), str(learned).encode()]
+    return [kind.encode(), _digest(simpler), *(_code_pieces(type(value)) if kind == "object" else ())]
 
 
 def _code_pieces(thing):

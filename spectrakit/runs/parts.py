@@ -22,9 +22,10 @@ class KeptParts:
 
     folder : of all runs, None for a temporary one that is removed with this object; key : as `result_key` gives it
 
-    A part is a number, text, None, array, tensor, DataFrame, Series or Index, or lists, tuples and dicts of such. It
-    comes back equal, with its dtypes, indexes and tuples. Each is a zip archive: `part.json` and an .npy file for each
-    array, no pickle. The folder is created at once, so that an unwritable path fails before any work.
+    A part is a number, text, None, array, tensor, DataFrame, Series or Index; a list, tuple, set or dict of such; or a
+    dataclass, network or estimator, fitted or not, whose attributes are such. It comes back equal, with its dtypes,
+    indexes and tuples. Each is a zip archive: `part.json` and an .npy file for each array, no pickle. The folder is
+    created at once, so that an unwritable path fails before any work.
     """
 
     def __init__(self, folder, key):

@@ -1,8 +1,13 @@
 """Values taken apart into arrays and lists, for the name of a result and for its file, and put together again."""
 
+from collections import OrderedDict
+from dataclasses import fields, is_dataclass
+from pkgutil import resolve_name
+
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
 
 def is_simple(value):
@@ -16,16 +21,34 @@ def is_plain_array(value):
 
 
 def taken_apart(value):
-    """(kind, simpler value) of a container, a table or a tensor; TypeError for what is none of these."""
+    """(kind, simpler value) of a container, table, tensor, dataclass, network or estimator; TypeError for others."""
     for kind, (types, apart, _) in _KINDS.items():
         if type(value) is types or (kind not in ("tuple", "objects") and isinstance(value, types)):
             return kind, apart(value)
-    raise TypeError(f"{type(value).__module__}.{type(value).__qualname__} is no kind of value that is kept")
+    name = f"{type(value).__module__}:{type(value).__qualname__}"
+    if not _has_state(type(value)) or "<locals>" in name:
+        raise TypeError(f"{name} is no kind of value that is kept")
+    names = [field.name for field in fields(value)] if is_dataclass(value) else vars(value)
+    return "object", [name, {each: getattr(value, each) for each in names}]
 
 
 def put_together(kind, simpler):
     """The value that `taken_apart` took apart."""
-    return _KINDS[kind][2](simpler)
+    return _object(*simpler) if kind == "object" else _KINDS[kind][2](simpler)
+
+
+def _has_state(kind):
+    """Whether objects of a class are what their fields or attributes say: dataclasses, networks and estimators."""
+    return is_dataclass(kind) or issubclass(kind, nn.Module) or hasattr(kind, "get_params")
+
+
+def _object(name, state):
+    kind = resolve_name(name)
+    if not _has_state(kind):
+        raise ValueError(f"{name} is no class of a value that is kept")
+    made = object.__new__(kind)
+    made.__dict__.update(state)
+    return made
 
 
 def _values(column):
@@ -54,9 +77,16 @@ def _frame(columns, index, values):
 _KINDS = {
     "list": (list, list, list),
     "tuple": (tuple, list, tuple),
+    "set": (set, list, set),
+    "ordered": (OrderedDict, lambda value: [[key, each] for key, each in value.items()], OrderedDict),
     "dict": (dict, lambda value: [[key, each] for key, each in value.items()], dict),
     "number": (np.generic, np.asarray, lambda array: array[()]),
     "objects": (np.ndarray, lambda value: [value.shape, value.ravel().tolist()], lambda parts: _objects(*parts)),
+    "parameter": (
+        nn.Parameter,
+        lambda value: [value.data, value.requires_grad],
+        lambda parts: nn.Parameter(*parts),
+    ),
     "tensor": (torch.Tensor, _tensor_apart, lambda parts: torch.from_numpy(parts[1]).permute(parts[0])),
     "range": (
         pd.RangeIndex,

@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "contents": ["CONTENT_NETWORK", "CONTENT_RECIPE", "ContentNetwork", "OrganicCarbonNetwork", "limit_counts"],
+        "fine_tuning": ["DEPTHS", "transferred", "with_new_output"],
         "library_features": [
             "covers_enough",
             "derivative_input",

@@ -129,9 +129,8 @@ class ContentNetwork(RegressorMixin, BaseEstimator):
         averages = self._averages(X)
         self.input_scale_ = float(np.sqrt(averages.var(axis=0).mean())) or 1.0
         data = self._inputs(averages), y, groups
-        kept = None
-        if checkpoint is not None:
-            kept = KeptParts(checkpoint, result_key(self.get_params(), data, code=[ContentNetwork]))
+        settings = self.get_params()
+        kept = None if checkpoint is None else KeptParts(checkpoint, result_key(settings, data, code=[ContentNetwork]))
         members = [self._member(place, data, progress, kept) for place in range(self.n_members)]
         self.networks_, histories = map(list, zip(*members, strict=True))
         self.history_ = pd.concat(histories, keys=range(self.n_members), names=["member", "epoch"])
@@ -186,16 +185,15 @@ class ContentNetwork(RegressorMixin, BaseEstimator):
 
     def _member(self, place, data, progress, kept):
         """Network and history of one member; data : inputs, contents and groups."""
+        finished = kept and kept.load(f"member-{place}")
+        if finished is not None:
+            return finished
         inputs, y, groups = data
         seed = int(self.random_state or 0) * self.n_members + place
         shuffle = GroupShuffleSplit(1, test_size=self.recipe.validation_share, random_state=seed)
         training, validation = next(shuffle.split(inputs, groups=groups))
         start = logit(np.array([y[training].mean() / self.limit]).clip(1e-6, 1 - 1e-6))
         network = initial_network(self._member_config(), seed, start)
-        part = kept and kept.load(f"member-{place}")
-        if part is not None:
-            network.load_state_dict(part["network"])
-            return network.eval(), part["history"]
         scale = _FoldedLogarithm.of(y[training], self.limit)
         network.head.append(scale)
         epochs = self.recipe.max_epochs
@@ -211,7 +209,7 @@ class ContentNetwork(RegressorMixin, BaseEstimator):
         )
         network.head.pop(-1)
         if kept is not None:
-            kept.save(f"member-{place}", {"network": network.state_dict(), "history": history})
+            kept.save(f"member-{place}", (network, history))
         return network, history
 
 

@@ -1,5 +1,8 @@
 import functools
+import re
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -171,3 +174,12 @@ def test_files_count_by_content_and_libraries_by_version(tmp_path, monkeypatch):
     before = result_key(1)
     monkeypatch.setattr(keys, "_versions", lambda: ["2.0"])
     assert result_key(1) != before
+
+
+def test_libraries_that_compute_are_those_that_the_package_depends_on():
+    declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    names = {re.match(r"[\w-]+", text)[0] for text in declared["project"]["dependencies"]}
+    # The others read, write, draw or parse.
+    assert names - {"brukeropus", "lazy_loader", "pyarrow", "pyyaml", "rich", "safetensors", "typer"} == {
+        *keys.LIBRARIES
+    }

@@ -1,10 +1,15 @@
 import json
 import zipfile
+from collections import OrderedDict
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from spectrakit.runs.parts import KeptParts, Run
 
@@ -36,6 +41,8 @@ def assert_same(one, other):
             assert_same(one.tolist(), other.tolist())
         else:
             np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+    elif isinstance(one, OrderedDict):
+        assert type(other) is OrderedDict and list(one) == list(other)
     elif isinstance(one, dict):
         assert list(one) == list(other) and list(map(type, one)) == list(map(type, other))
         for name in one:
@@ -125,9 +132,46 @@ def test_a_network_comes_back_with_its_optimiser_bit_for_bit(tmp_path):
     assert_same(stepped(whole, 4)[0], stepped(resumed, 4)[0])
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """A result of several parts."""
+
+    table: pd.DataFrame
+    model: object
+    names: tuple
+
+    def __post_init__(self):
+        # Loading does not make it anew.
+        object.__setattr__(self, "names", (*self.names, "made"))
+
+
+def test_fitted_models_and_dataclasses_come_back(tmp_path):
+    X, y = np.arange(12.0).reshape(6, 2) ** 2, np.arange(6.0)
+    fitted = make_pipeline(StandardScaler(), Ridge(0.1)).fit(X, y)
+    network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2)).eval()
+    network[0].weight.requires_grad_(False)
+    kept = KeptParts(tmp_path, "one")
+    kept.save("a", [Outcome(TABLE, fitted, ("a",)), network, {"b", "a"}, OrderedDict(b=1, a=2), Ridge(2.0)])
+    outcome, again, *others = kept.load("a")
+    assert_same([{"b", "a"}, OrderedDict(b=1, a=2)], others[:-1])
+    assert type(outcome) is Outcome and outcome.names == ("a", "made")
+    assert_same(TABLE, outcome.table)
+    assert_same(fitted.predict(X), outcome.model.predict(X))
+    assert others[-1].get_params() == Ridge(2.0).get_params()
+    inputs = torch.tensor(X, dtype=torch.float32)
+    assert torch.equal(network(inputs), again(inputs)) and not again.training
+    assert [weights.requires_grad for weights in again.parameters()] == [False, True, True, True]
+    again.register_forward_hook(lambda *_: None)
+
+
 def test_what_is_no_part_is_refused_and_leaves_nothing(tmp_path):
     kept = KeptParts(tmp_path, "one")
-    for wrong in (object(), {"a": {1, 2}}, np.ma.array([1])):
+
+    @dataclass
+    class Local:
+        depth: int
+
+    for wrong in (object(), {"a": {1, object()}}, np.ma.array([1]), Local(1), Ridge):
         with pytest.raises(TypeError, match="no kind of value that is kept"):
             kept.save("a", wrong)
     assert list(kept.folder.iterdir()) == []
@@ -144,9 +188,10 @@ def test_a_file_that_is_cut_or_changed_is_no_part(tmp_path):
             path.write_bytes(damaged)
             found = kept.load("a/b")
             assert found is None or assert_same(part, found) is None
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("part.json", json.dumps({"array": "0.npy"}))
-    assert kept.load("a/b") is None
+    for content in ({"array": "0.npy"}, {"object": ["pathlib:Path", {"dict": []}]}, {"no such kind": 1}):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("part.json", json.dumps(content))
+        assert kept.load("a/b") is None
 
 
 def test_parts_without_a_folder_go_with_their_object():

@@ -5,7 +5,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "assigned_bands": ["nearest_band"],
+        "domains": ["domain", "source_domain", "statistics", "target_domain"],
+        "experiments": ["nearest_band"],
         "protocol": [
             "FittedScale",
             "N_PEAKS",
@@ -13,12 +14,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "PROFILES",
             "SCALES",
             "WINDOW_NM",
-            "domain",
             "lead_networks",
-            "source_domain",
-            "target_domain",
             "target_round",
         ],
-        "run": ["statistics"],
+        "run": ["STUDY"],
     },
 )

@@ -1,18 +1,20 @@
-"""Are measured LIBS spectra what the method needs: on their wavelengths, unsaturated, and in step with contents?"""
+"""Spectra of the LIBS study: tasks cut out of simulated and measured tables, and checks of measured spectra."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from spectrakit.simulate.libs import ATOMIC_MASS, SpectralRange, line_table, settings, soil_plasma
-from spectrakit.studies.libs.protocol import Task
+from spectrakit.simulate import libs as experiment
 from spectrakit.tables import ENDINGS, read_table
 
-FULL_SCALE = 65535
-# An average of shots that reaches this share of full scale holds shots that were cut off.
-SATURATED_SHARE = 0.95
+TARGETS = experiment.TARGETS
+RANGES = ("high", "low")
+TASKS = tuple((target, range_) for range_ in RANGES for target in TARGETS)
+N_FOLDS = 10
+# An average of shots of a 16-bit detector that reaches this many counts holds shots that were cut off.
+SATURATED_COUNTS = 0.95 * 65535
 # Oxide columns of a table: element, atoms of it and of oxygen in one formula.
 _OXIDES = {
     "cao_wt_pct": ("Ca", 1, 1),
@@ -34,22 +36,36 @@ CHECK_LINES = (
     ("Mg", 1, 517.268),
     ("Na", 1, 588.995),
 )
+# How far from its place (nm) a line is searched for.
+SEARCH_NM = 0.3
 
 
-def read_folder(folder):
-    """Every LIBS table of a folder that reaches over the study's windows: {file name without ending: dataset}.
+@dataclass(frozen=True)
+class Task:
+    """One element in one set of soils: spectra of its window, contents, and the soils they come from.
 
-    Raises ValueError where there is none, TableError for a table that cannot be used.
+    wavelength : (n_channels,) nm; counts : (n_samples, n_channels)
+    content : (n_samples,) ppm; sample_id : (n_samples,)
     """
-    folder = Path(folder)
-    low = min(window[0] for window in settings()["windows"].values())
-    high = max(window[1] for window in settings()["windows"].values())
-    files = sorted(path for path in folder.iterdir() if path.name.lower().endswith(ENDINGS))
-    sets = {path.name.split(".")[0]: read_table(path, "nm", "counts") for path in files}
-    sets = {name: data for name, data in sets.items() if data.axis[0] < low and data.axis[-1] > high}
-    if not sets:
-        raise ValueError(f"{folder}: no table of LIBS counts from {low:g} to {high:g} nm among {len(files)} files")
-    return sets
+
+    target: str
+    range: str
+    wavelength: np.ndarray
+    counts: np.ndarray
+    content: np.ndarray
+    sample_id: np.ndarray
+
+
+def cut_task(dataset, target, range_):
+    """The task of one element and one set of soils out of the experiment's dataset, one row a measurement.
+
+    dataset : SpectralDataset of `simulate.libs.measure`, or of its table; target : 'ca', 'mg' or 'na'
+    range_ : 'high' (spiked soils) or 'low' (field soils)
+    """
+    axis = experiment.window_axes()[target]
+    half = (axis[1] - axis[0]) / 2
+    part = dataset.subset((dataset.samples["range"] == range_).to_numpy())
+    return _task(part.window(axis[0] - half, axis[-1] + half), target, range_)
 
 
 def measured_task(dataset, target):
@@ -61,54 +77,84 @@ def measured_task(dataset, target):
     name = f"{target}_ppm"
     if name not in dataset.properties or dataset.properties[name].isna().all():
         raise ValueError(f"no sample with the property {name}: add such a column")
-    low, high, _ = settings()["windows"][target]
-    part = dataset.subset(dataset.properties[name].notna().to_numpy()).window(low, high)
-    content, sample_id = part.properties[name].to_numpy(), part.samples["sample_id"].to_numpy(str)
-    return Task(target, "measured", part.axis, part.spectra.astype(float), content, sample_id)
+    low, high, _ = experiment.settings()["windows"][target]
+    return _task(dataset.subset(dataset.properties[name].notna().to_numpy()).window(low, high), target, "measured")
 
 
-def wavelength_shifts(dataset, lines=CHECK_LINES, search_nm=0.3):
-    """How far each line of a measured set lies from its place in the line table.
+def _task(part, target, range_):
+    content, sample_id = part.properties[f"{target}_ppm"].to_numpy(), part.samples["sample_id"].to_numpy(str)
+    return Task(target, range_, part.axis, part.spectra.astype(float), content, sample_id)
 
-    dataset : SpectralDataset of counts over nm; lines : (element, stage, wavelength) each, found to 0.01 nm
-    search_nm : how far from its place a line is looked for
+
+def measured_tasks(datasets):
+    """Tasks out of measured tables: every element of the study with a column such as 'ca_ppm' in ten samples or more.
+
+    datasets : {name: SpectralDataset of counts over nm}; samples without the content are left out
+    Returns {(name, target): Task}, its range 'measured'.
+    """
+    return {
+        (name, target): measured_task(data, target)
+        for name, data in datasets.items()
+        for target in TARGETS
+        if f"{target}_ppm" in data.properties and data.properties[f"{target}_ppm"].notna().sum() >= N_FOLDS
+    }
+
+
+def read_folder(folder):
+    """Every LIBS table of a folder that reaches over the study's windows: {file name without ending: dataset}.
+
+    Raises ValueError where there is none, TableError for a table that cannot be used.
+    """
+    folder, windows = Path(folder), experiment.settings()["windows"].values()
+    low, high = min(window[0] for window in windows), max(window[1] for window in windows)
+    files = sorted(path for path in folder.iterdir() if path.name.lower().endswith(ENDINGS))
+    sets = {path.name.split(".")[0]: read_table(path, "nm", "counts") for path in files}
+    sets = {name: data for name, data in sets.items() if data.axis[0] < low and data.axis[-1] > high}
+    if not sets:
+        raise ValueError(f"{folder}: no table of LIBS counts from {low:g} to {high:g} nm among {len(files)} files")
+    return sets
+
+
+def wavelength_shifts(dataset):
+    """How far each of CHECK_LINES lies from its place in the line table, in a measured set.
+
+    dataset : SpectralDataset of counts over nm
     Returns a DataFrame: line, table_nm, shift_nm (maximum of a parabola through the three highest channels of the
     logarithm of the median spectrum, less the table), shift_channels, saturated. Lines that the axis does not cover,
     or whose maximum lies at the edge of the search, are left out.
     """
-    median = np.nanmedian(dataset.spectra, axis=0)
-    rows = []
-    for element, stage, wavelength in lines:
-        table = line_table(wavelength - 0.01, wavelength + 0.01, element, stage)
-        near = np.flatnonzero(np.abs(dataset.axis - wavelength) <= search_nm)
-        if table.empty or len(near) < 5:
+    axis, median, rows = dataset.axis, np.nanmedian(dataset.spectra, axis=0), []
+    for element, stage, wavelength in CHECK_LINES:
+        near = np.flatnonzero(np.abs(axis - wavelength) <= SEARCH_NM)
+        if len(near) < 5:
             continue
         place = near[np.nanargmax(median[near])]
         if place in (near[0], near[-1]):
             continue
         three = slice(place - 1, place + 2)
-        step = np.diff(dataset.axis[three]).mean()
-        curve = np.polyfit(dataset.axis[three] - dataset.axis[place], np.log(median[three]), 2)
-        shift = dataset.axis[place] - curve[1] / (2 * curve[0]) - table.wavelength_air_nm.iloc[0]
+        curve = np.polyfit(axis[three] - axis[place], np.log(median[three]), 2)
+        table = experiment.line_table(wavelength - 0.01, wavelength + 0.01, element, stage)
+        shift = axis[place] - curve[1] / (2 * curve[0]) - table.wavelength_air_nm.iloc[0]
+        step = np.diff(axis[three]).mean()
         rows.append((f"{element} {'I' * stage}", wavelength, shift, shift / step, is_saturated(median[place])))
     return pd.DataFrame(rows, columns=["line", "table_nm", "shift_nm", "shift_channels", "saturated"])
 
 
 def shifted(dataset, channels):
-    """The dataset with every spectrum moved by whole channels along its axis, for trying the checks out."""
+    """The dataset with every spectrum moved by whole channels along its axis, to try the checks on."""
     return replace(dataset, spectra=np.roll(dataset.spectra, channels, axis=1))
 
 
 def is_saturated(counts):
     """Whether averaged counts of a 16-bit detector must hold shots that were cut off."""
-    return np.asarray(counts) >= SATURATED_SHARE * FULL_SCALE
+    return np.asarray(counts) >= SATURATED_COUNTS
 
 
 def saturated_samples(dataset):
     """Share of the samples with a saturated channel in each of the study's windows, by element in lower case."""
     return {
         target: float(is_saturated(dataset.window(low, high).spectra).any(1).mean())
-        for target, (low, high, _) in settings()["windows"].items()
+        for target, (low, high, _) in experiment.settings()["windows"].items()
     }
 
 
@@ -130,7 +176,7 @@ def rock_composition(properties):
     """
     composition = pd.DataFrame(0.0, index=properties.index, columns=["O"])
     for column, (element, atoms, oxygens) in _OXIDES.items():
-        metal, oxygen = atoms * ATOMIC_MASS[element], oxygens * ATOMIC_MASS["O"]
+        metal, oxygen = atoms * experiment.ATOMIC_MASS[element], oxygens * experiment.ATOMIC_MASS["O"]
         ppm = properties[column] * 1e4
         composition[element] = ppm * metal / (metal + oxygen)
         composition["O"] += ppm * oxygen / (metal + oxygen)
@@ -139,35 +185,31 @@ def rock_composition(properties):
 
 def simulated_line_areas(composition_ppm, wavelength_nm, half_width_nm):
     """The same areas as `line_areas`, of plasmas of the given compositions under the study's conditions."""
-    part = SpectralRange(wavelength_nm - half_width_nm, wavelength_nm + half_width_nm)
-    radiance = part.radiance(soil_plasma(composition_ppm))
+    part = experiment.SpectralRange(wavelength_nm - half_width_nm, wavelength_nm + half_width_nm)
+    radiance = part.radiance(experiment.soil_plasma(composition_ppm))
     return line_areas(part.grid_nm, radiance, wavelength_nm, half_width_nm)
 
 
 def content_ratios(dataset, pairs, half_width_nm=0.5):
-    """Line ratios of rocks against what their contents and the simulator say, each relative to the first rock.
+    """Line ratios of rocks beside those that their contents and the simulator give, each relative to the first rock.
 
     dataset : SpectralDataset of counts with oxide columns
     pairs : ((element, wavelength), (element, wavelength)) each, two lines that one detector records
     Relative to the first rock the sensitivity of the detector cancels.
     Returns a DataFrame: sample_id, ratio (as 'Mg/Si'), contents, simulated, measured.
     """
-    composition = rock_composition(dataset.properties)
-    rows = []
+    composition, frames = rock_composition(dataset.properties), []
     for (element, line), (other, other_line) in pairs:
-        measured, simulated = (
-            _relative_ratio(area(line), area(other_line))
-            for area in (
-                lambda nm: line_areas(dataset.axis, dataset.spectra, nm, half_width_nm),
-                lambda nm: simulated_line_areas(composition, nm, half_width_nm),
-            )
-        )
-        contents = _relative_ratio(composition[element].to_numpy(), composition[other].to_numpy())
-        for row, sample in enumerate(dataset.samples["sample_id"]):
-            rows.append((sample, f"{element}/{other}", contents[row], simulated[row], measured[row]))
-    return pd.DataFrame(rows, columns=["sample_id", "ratio", "contents", "simulated", "measured"])
+        measured = [line_areas(dataset.axis, dataset.spectra, nm, half_width_nm) for nm in (line, other_line)]
+        simulated = [simulated_line_areas(composition, nm, half_width_nm) for nm in (line, other_line)]
+        contents = composition[element].to_numpy(), composition[other].to_numpy()
+        ratios = {"contents": contents, "simulated": simulated, "measured": measured}
+        columns = {name: _relative_ratio(*areas) for name, areas in ratios.items()}
+        names = {"sample_id": dataset.samples["sample_id"], "ratio": f"{element}/{other}"}
+        frames.append(pd.DataFrame(names | columns))
+    return pd.concat(frames, ignore_index=True)
 
 
 def _relative_ratio(numerator, denominator):
-    ratio = np.asarray(numerator) / np.asarray(denominator)
+    ratio = numerator / denominator
     return ratio / ratio[0]

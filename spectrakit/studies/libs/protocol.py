@@ -1,7 +1,6 @@
-"""Does a small 1D-CNN read Ca, Mg and Na out of LIBS spectra of soils, better than its baselines, and by their lines?
+"""The protocol of the LIBS study: six tasks, each an element in a set of twelve soils, by repeated 10-fold validation.
 
-The protocol of the study: six tasks, three elements by two sets of twelve soils, each judged by repeated 10-fold
-cross-validation. What the paper leaves open is decided in `OpenChoices`, and nowhere else.
+What the paper leaves open is decided in `OpenChoices`, and nowhere else.
 """
 
 from collections.abc import Callable
@@ -12,24 +11,21 @@ import pandas as pd
 from sklearn.base import clone
 
 from spectrakit.evaluation import (
+    Splits,
     generalisation_gap,
     limit_of_detection,
     relative_standard_deviation,
-    repeat_metrics,
     repeated_folds,
+    scores,
 )
 from spectrakit.explain import grad_cam
 from spectrakit.models import CNNConfig, libs_baselines
 from spectrakit.preprocess import SpectrumScaler, normalise_area
 from spectrakit.simulate import libs as experiment
-from spectrakit.simulate.libs import line_emissivities, line_table
+from spectrakit.studies.libs.domains import N_FOLDS, cut_task
 from spectrakit.training import fit_stacked
 
-TARGETS = experiment.TARGETS
-RANGES = ("high", "low")
-TASKS = tuple((target, range_) for range_ in RANGES for target in TARGETS)
 MAIN_LINE_NM = {"ca": 422.673, "mg": 279.553, "na": 588.995}
-N_FOLDS = 10
 
 
 @dataclass(frozen=True)
@@ -39,11 +35,11 @@ class OpenChoices:
     normalise : spectra (n, n_channels) to normalised spectra, each by itself. The paper says that trimmed spectra were
         normalised against changes of pulse energy, not how; we divide each by its mean.
     scale : whether the network sees spectra less the mean training spectrum, over one standard deviation
-    cnn : the network's own open points, see `CNNConfig`
+    cnn : the open points of the network, see `CNNConfig`
 
     Where several readings are possible we take the one under which the published network fits its *training* data best
     (chapter 2 has the table): that favours the paper, and no test result has a say in it.
-    R2 is pooled over the out-of-fold predictions of a repeat: a fold of one sample has none of its own.
+    R2 is pooled over the out-of-fold predictions of a repeat: R2 of a fold of one sample is undefined.
     """
 
     normalise: Callable = normalise_area
@@ -68,98 +64,57 @@ class Profile:
     n_blanks: int
 
 
+OPEN_CHOICES = OpenChoices()
+
 PROFILES = {
     "quick": Profile("quick", n_repeats=1, n_trees=50, n_measurements=3, n_blanks=20),
     "paper": Profile("paper", n_repeats=10, n_trees=300, n_measurements=10, n_blanks=60),
 }
 
 
-@dataclass(frozen=True)
-class Task:
-    """One element in one set of soils: spectra of its window, contents, and the soils they come from.
-
-    wavelength : (n_channels,) nm; counts : (n_samples, n_channels)
-    content : (n_samples,) ppm; sample_id : (n_samples,)
-    """
-
-    target: str
-    range: str
-    wavelength: np.ndarray
-    counts: np.ndarray
-    content: np.ndarray
-    sample_id: np.ndarray
-
-
-def cut_task(dataset, target, range_):
-    """The task of one element and one set of soils out of the experiment's dataset, one row a measurement.
-
-    dataset : SpectralDataset of `simulate.libs.measure`, or of its table; target : 'ca', 'mg' or 'na'
-    range_ : 'high' (spiked soils) or 'low' (field soils)
-    """
-    axis = experiment.window_axes()[target]
-    half = (axis[1] - axis[0]) / 2
-    part = dataset.window(axis[0] - half, axis[-1] + half).subset((dataset.samples["range"] == range_).to_numpy())
-    return Task(
-        target,
-        range_,
-        part.axis,
-        part.spectra.astype(float),
-        part.properties[f"{target}_ppm"].to_numpy(),
-        part.samples["sample_id"].to_numpy(str),
-    )
-
-
-def scale_by_split(X, train, others=()):
-    """Spectra as the network of each split sees them: scaled by what its own training rows say.
-
-    X : (n, n_channels); train : (n_splits, n) bool; others : more spectra (n_other, n_channels) to be scaled alike
-    Returns arrays (n_splits, n, n_channels), one for X and one for each of `others`.
-    """
-    scalers = [SpectrumScaler().fit(X[rows]) for rows in train]
-    return [np.stack([scaler.transform(block) for scaler in scalers]) for block in (X, *others)]
-
-
 def fit_cnn(task, splits, choices=None, repeated=None, progress=None):
     """Fit the network of every split at once.
 
-    splits : `evaluation.splits.Splits` of the task's rows; choices : OpenChoices, None for the ones decided
-    progress : as for `training.stacked.fit_stacked`
+    splits : `evaluation.Splits` of the task's rows; choices : OpenChoices, None for those decided
+    progress : as for `training.fit_stacked`
     repeated : Task of further measurements, predicted by the same networks
     Returns (networks, predictions (n_splits, n_samples) in ppm, predictions of `repeated` or None, spectra
     as each network saw them (n_splits, n_samples, n_channels)).
     """
-    choices = choices or OpenChoices()
-    X = choices.normalise(task.counts)
-    others = [] if repeated is None else [choices.normalise(repeated.counts)]
+    choices = choices or OPEN_CHOICES
+    blocks = [choices.normalise(each.counts) for each in (task, repeated) if each is not None]
     if choices.scale:
-        X, *others = scale_by_split(X, splits.train, others)
+        # Each network sees spectra as the training rows of its split scale them.
+        scalers = [SpectrumScaler().fit(blocks[0][rows]) for rows in splits.train]
+        X, *more = (np.stack([scaler.transform(block) for scaler in scalers]) for block in blocks)
     else:
-        X, *others = (np.broadcast_to(block, (len(splits), *block.shape)) for block in (X, *others))
-    seeds = range(len(splits))
+        X, *more = (np.broadcast_to(block, (len(splits), *block.shape)) for block in blocks)
+    seeds = splits.repeat * (splits.fold.max() + 1) + splits.fold
     networks = fit_stacked(X, task.content, splits.train, choices.cnn, seeds, progress=progress)
-    predicted = networks.predict(others[0]) if others else None
-    return networks, networks.predict(X), predicted, X
+    return networks, networks.predict(X), networks.predict(more[0]) if more else None, X
 
 
-def fit_baseline(estimator, task, splits, choices=None):
+def fit_baseline(estimator, task, splits):
     """Predictions (n_splits, n_samples), ppm, of a scikit-learn regressor fitted on each split's training rows."""
-    X = (choices or OpenChoices()).normalise(task.counts)
+    X = OPEN_CHOICES.normalise(task.counts)
     return np.stack([clone(estimator).fit(X[rows], task.content[rows]).predict(X) for rows in splits.train])
 
 
-def pooled_gap(task, splits, predictions):
-    """Generalisation gap (ppm, equation 7) of each repeat: (n_repeats,).
+def repeat_splits(n_samples, repeat, random_state=0):
+    """Splits of one repeat, counted from 0, of the 10-fold cross-validation; its networks are seeded by the repeat."""
+    splits, last = repeated_folds(n_samples, N_FOLDS, repeat + 1, random_state), slice(-N_FOLDS, None)
+    return Splits(splits.train[last], splits.repeat[last], splits.fold[last])
 
-    RMSE over all training predictions of a repeat's models, minus RMSE over its out-of-fold predictions: negative for
-    a model that over-fits. predictions : (n_splits, n_samples), ppm
+
+def repeat_scores(task, splits, predictions):
+    """R2, RMSE, MAE and generalisation gap (ppm, equation 7) of one repeat, a dict.
+
+    The gap is the RMSE over all training predictions of the repeat's models, minus the RMSE over its out-of-fold
+    predictions: negative for a model that over-fits. predictions : (n_splits, n_samples), ppm
     """
     squared = (predictions - task.content) ** 2
-    gaps = []
-    for repeat in range(splits.repeat.max() + 1):
-        own = splits.repeat == repeat
-        train, test = (np.sqrt(squared[own][side[own]].mean()) for side in (splits.train, splits.test))
-        gaps.append(generalisation_gap(train, test))
-    return np.array(gaps)
+    gap = generalisation_gap(*(np.sqrt(squared[side].mean()) for side in (splits.train, splits.test)))
+    return scores(task.content, splits.out_of_fold(predictions)[-1], ("r2", "rmse", "mae")) | {"gap": float(gap)}
 
 
 def line_signal(task):
@@ -185,57 +140,38 @@ def detection_limit(calibration, soils, n_blanks, random_state=0):
 
 
 def reference_lines(target):
-    """Lines of the element that a map of its window should find: DataFrame of those above 1 % of its strongest there.
+    """Lines of the element that a map of its window should show: DataFrame of those above 1 % of its strongest there.
 
     Strength is the emissivity in the nominal plasma of the unspiked reference soil.
     """
     low, high, _ = experiment.settings()["windows"][target]
-    lines = line_table(low, high, target.capitalize())
-    strength = line_emissivities(lines, experiment.nominal_plasma())[0]
+    lines = experiment.line_table(low, high, target.capitalize())
+    strength = experiment.line_emissivities(lines, experiment.nominal_plasma())[0]
     return lines.assign(strength=strength)[strength >= 0.01 * strength.max()].reset_index(drop=True)
 
 
 def out_of_fold_maps(networks, X, splits):
-    """Grad-CAM of every sample by the network of the first repeat that had not seen it: (n_samples, n_channels).
+    """Grad-CAM of every sample by the network of a repeat that had not seen it: (n_samples, n_channels).
 
-    X : (n_splits, n_samples, n_channels), as each network saw them
+    X : (n_splits, n_samples, n_channels), as each network saw them; splits : of one repeat
     """
     maps = np.zeros(X.shape[1:])
-    for b in np.flatnonzero(splits.repeat == 0):
-        network, test = networks.network(b), splits.test[b]
+    for b, test in enumerate(splits.test):
+        network = networks.network(b)
         maps[test] = grad_cam(network, network.target_layer, X[b, test])
     return maps
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What one task gives. Arrays keep one row a repeat, so that any summary can be made of them.
+def run_repeat(task, repeated, repeat, profile, random_state=0, progress=None):
+    """One repeat of a task by all models, each judged on samples that it had not seen: a dict.
 
-    task : spectra and contents, one measurement a soil
-    metrics : DataFrame (n_models * n_repeats, 6): model, repeat, r2, rmse, mae, gap (ppm where they have a unit)
-    out_of_fold : model to predictions (n_repeats, n_samples), ppm
-    repeatability : (n_samples,) relative standard deviation (%) of predictions from repeated measurements
-    detection_limit : ppm
-    maps : (n_samples, n_channels) Grad-CAM
-    """
-
-    task: Task
-    metrics: pd.DataFrame
-    out_of_fold: dict
-    repeatability: np.ndarray
-    detection_limit: float
-    maps: np.ndarray
-
-
-def run_task(soils, dataset, repeated, target, range_, profile, choices=None, random_state=0, progress=None):
-    """Run one task of the study.
-
-    soils : `simulate.libs.Soils` of the range, for the limit of detection
-    dataset, repeated : SpectralDatasets, one measurement a soil and `profile.n_measurements` of them
+    task, repeated : one measurement a soil, and `profile.n_measurements` of them; repeat : counted from 0
     progress : called with the number of models fitted, and of models in all
+    metrics : DataFrame, a row a model: model, repeat, r2, rmse, mae, gap (ppm where they have a unit)
+    out_of_fold : model to predictions (n_samples,), ppm; maps : (n_samples, n_channels) Grad-CAM
+    repeatability : (n_samples,) relative standard deviation (%) of predictions from repeated measurements
     """
-    task, again = (cut_task(each, target, range_) for each in (dataset, repeated))
-    splits = repeated_folds(len(task.content), N_FOLDS, profile.n_repeats, random_state)
+    splits = repeat_splits(len(task.content), repeat, random_state)
     models = libs_baselines(random_state)
     models["RF"].set_params(n_estimators=profile.n_trees)
 
@@ -244,37 +180,20 @@ def run_task(soils, dataset, repeated, target, range_, profile, choices=None, ra
             progress(models_done, 1 + len(models))
 
     networks, predicted, predicted_again, X = fit_cnn(
-        task, splits, choices, again, lambda epochs, of: report(epochs / of)
+        task, splits, repeated=repeated, progress=lambda epochs, of: report(epochs / of)
     )
     predictions = {"CNN": predicted}
     for name, estimator in models.items():
-        predictions[name] = fit_baseline(estimator, task, splits, choices)
+        predictions[name] = fit_baseline(estimator, task, splits)
         report(len(predictions))
-    out_of_fold = {name: splits.out_of_fold(values) for name, values in predictions.items()}
-    return Outcome(
-        task,
-        _metrics(task, splits, predictions, out_of_fold),
-        out_of_fold,
-        _repeatability(task, splits, predicted_again, profile.n_measurements),
-        detection_limit(task, soils, profile.n_blanks, random_state),
-        out_of_fold_maps(networks, X, splits),
-    )
-
-
-def _metrics(task, splits, predictions, out_of_fold):
-    frames = [
-        repeat_metrics(task.content, pooled)
-        .assign(model=name, gap=pooled_gap(task, splits, predictions[name]))
-        .reset_index()
-        for name, pooled in out_of_fold.items()
+    rows = [
+        {"model": name, "repeat": repeat} | repeat_scores(task, splits, values) for name, values in predictions.items()
     ]
-    return pd.concat(frames, ignore_index=True)
-
-
-def _repeatability(task, splits, predicted, n_measurements):
-    """Relative standard deviation (%) of each sample, by networks that had not seen it, mean over repeats."""
-    test = np.repeat(splits.test, n_measurements, axis=1)
-    values = np.where(test, predicted, np.nan).reshape(len(splits), len(task.content), n_measurements)
-    with np.errstate(invalid="ignore"):
-        deviations = np.abs(relative_standard_deviation(values))
-    return np.nanmean(deviations, axis=0)
+    rows_of_sample = splits.test.argmax(axis=0), np.arange(len(task.content))
+    again = predicted_again.reshape(len(splits), len(task.content), -1)[rows_of_sample]
+    return {
+        "metrics": pd.DataFrame(rows),
+        "out_of_fold": {name: splits.out_of_fold(values)[-1] for name, values in predictions.items()},
+        "repeatability": np.abs(relative_standard_deviation(again)),
+        "maps": out_of_fold_maps(networks, X, splits),
+    }

@@ -5,6 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "domains": ["simulated_library"],
         "protocol": [
             "DOMAIN_COMPONENTS",
             "PROFILES",
@@ -12,7 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "divide_sites",
             "fit_content",
             "linear_predictions",
-            "simulated_library",
         ],
+        "run": ["STUDY"],
     },
 )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,6 +29,34 @@ def lines_at(axis, places, height=5000.0, width=0.06):
 AXIS = np.arange(280, 430, 0.05)
 
 
+@pytest.mark.parametrize(("target", "n_channels"), [("ca", 66), ("mg", 124), ("na", 33)])
+def test_a_task_is_one_window_of_one_set_of_soils(target, n_channels):
+    dataset = experiment.measure(experiment.study_soils(0), n_shots=1)
+    task = libs_measured.cut_task(dataset, target, "low")
+    assert task.counts.shape == (12, n_channels)
+    np.testing.assert_array_equal(task.wavelength, experiment.window_axes()[target])
+    assert task.sample_id.tolist() == [f"S{i}" for i in range(13, 25)]
+    rows = dataset.samples["range"] == "low"
+    np.testing.assert_array_equal(task.content, dataset.properties.loc[rows, f"{target}_ppm"])
+    np.testing.assert_array_equal(task.counts, dataset.spectra[rows][:, np.isin(dataset.axis, task.wavelength)])
+
+
+def test_a_measured_task_leaves_out_soils_without_content():
+    data = experiment.measure(experiment.field_soils(), n_shots=2)
+    properties = data.properties.assign(na_ppm=np.nan).drop(columns="ca_ppm")
+    properties.loc[0, "mg_ppm"] = np.nan
+    data = replace(data, properties=properties)
+    tasks = libs_measured.measured_tasks({"mine": data})
+    assert list(tasks) == [("mine", "mg")]
+    task = tasks["mine", "mg"]
+    assert task.counts.shape == (11, 124) and task.sample_id[0] == "S14" and task.range == "measured"
+    np.testing.assert_array_equal(task.content, properties["mg_ppm"][1:])
+    np.testing.assert_array_equal(task.counts, data.window(279.0, 281.0).spectra[1:])
+    for target in ("ca", "na"):
+        with pytest.raises(ValueError, match=f"no sample with the property {target}_ppm: add such a column"):
+            libs_measured.measured_task(data, target)
+
+
 @pytest.mark.parametrize("shift", [-0.093, -0.05, 0.0, 0.012, 0.2])
 def test_a_known_shift_is_found_to_a_fiftieth_of_a_channel(shift):
     dataset = counts_over(AXIS, [lines_at(AXIS, np.array([285.213, 422.673]) + shift)] * 3)
@@ -45,13 +75,11 @@ def test_the_median_spectrum_is_looked_at_and_single_missing_values_do_no_harm()
     assert found.shift_nm == pytest.approx(0, abs=1.5e-3)
 
 
-def test_lines_beyond_the_search_and_saturated_ones_are_told():
+def test_lines_beyond_the_search_are_left_out_and_saturated_ones_are_marked():
     spectrum = np.minimum(lines_at(AXIS, [285.213, 394.401 + 0.4], height=60000), 65535)
     spectrum = np.where(np.abs(AXIS - 285.213) < 0.03, 65000, spectrum)
-    found = libs_measured.wavelength_shifts(counts_over(AXIS, spectrum), search_nm=0.3)
-    assert found[["line", "saturated"]].to_numpy().tolist() == [["Mg I", True]]
-    near = (("Mg", 1, 285.213), ("Na", 1, 588.995), ("Ca", 1, 300.0))
-    assert libs_measured.wavelength_shifts(counts_over(AXIS, spectrum), near)["table_nm"].tolist() == [285.213]
+    found = libs_measured.wavelength_shifts(counts_over(AXIS, spectrum))
+    assert found[["line", "table_nm", "saturated"]].to_numpy().tolist() == [["Mg I", 285.213, True]]
 
 
 def test_an_average_is_saturated_from_95_hundredths_of_full_scale():

@@ -5,7 +5,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from spectrakit.simulate.libs.atoms import line_table
-from spectrakit.studies.libs.protocol import Outcome, Task
+from spectrakit.studies.libs.domains import Task
+from spectrakit.studies.libs.run import Outcome
 from spectrakit.teaching.figures import lead_plots, plots
 
 LINES = [(279.553, "Mg II 279.55"), (280.271, "Mg II 280.27"), (300.0, "elsewhere")]
@@ -222,8 +223,7 @@ def test_learning_curves_mark_the_epoch_that_is_kept():
 
 def test_predicted_vs_measured_tells_the_scores():
     measured = np.array([4.0, 5.0, 6.0, 7.0])
-    figure = plots.predicted_vs_measured({"network": (measured, measured + 0.5)}, "pH")
-    axes = figure.axes[0]
+    axes = plots.predicted_vs_measured({"network": (measured, measured + 0.5)}, "pH").axes[0]
     assert axes.get_title(loc="left") == "network\nR² 0.80, RMSE 0.50, RPD 2.58"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("Measured pH", "Predicted pH")
     np.testing.assert_allclose(axes.collections[0].get_offsets()[:, 1], measured + 0.5)

@@ -4,8 +4,9 @@ import torch
 
 from spectrakit.models.cnn import CNNConfig
 from spectrakit.simulate.libs import experiment
-from spectrakit.studies.libs.audit import explain_task, scaled_to_peak
-from spectrakit.studies.libs.protocol import OpenChoices, cut_task
+from spectrakit.studies.libs.domains import cut_task
+from spectrakit.studies.libs.experiments import explain_task, scaled_to_peak
+from spectrakit.studies.libs.protocol import OpenChoices
 from spectrakit.teaching.widgets.maps import QUESTIONS, grad_cam_browser
 
 

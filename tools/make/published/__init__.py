@@ -38,6 +38,5 @@ def write_figures(study):
 
 
 def _plain(figure):
-    if isinstance(figure, str | int):
-        return figure
-    return int(figure) if isinstance(figure, np.integer) else float(f"{figure:.6g}")
+    value = np.asarray(figure).item()
+    return float(f"{value:.6g}") if isinstance(value, float) else value

@@ -82,19 +82,25 @@ def scores(v, rows):
             "short": lowest - direct.max(),
         },
         "rpd_classes": dict(zip(classed, classes, strict=True)) | r2_of,
-        "standard_errors": standard_errors(r2, {"test": n, "soils": v["samples.gejiu"]}),
+        "standard_errors": standard_errors(r2, n, v["samples.gejiu"]),
     }
 
 
-def standard_errors(r2, sizes):
-    """Standard errors of R2 in samples of some sizes, and differences of R2 in units of them."""
+def standard_errors(r2, n_test, n_soils):
+    """Standard errors of R2 in the test soils and in all soils, and differences of R2 in units of them."""
     gain, direct = r2["resnet_ph_pb"] - r2["svm_pb"], r2["svm_pb"] - r2["pls_pb"]
-    found = {"gain": gain, "direct": direct}
-    for part, n in sizes.items():
-        errors = 2 * np.sqrt(r2) * (1 - r2) / np.sqrt(n)
-        found |= {f"{model}_{part}": errors[model] for model in ("svm_pb", "resnet_ph_pb")}
-        found[f"gain_{part}"] = gain / np.hypot(errors["svm_pb"], errors["resnet_ph_pb"])
-    return found | {"direct_soils": direct / np.hypot(errors["svm_pb"], errors["pls_pb"])}
+    test, soils = (2 * np.sqrt(r2) * (1 - r2) / np.sqrt(n) for n in (n_test, n_soils))
+    return {
+        "gain": gain,
+        "direct": direct,
+        "svm_pb_test": test["svm_pb"],
+        "resnet_ph_pb_test": test["resnet_ph_pb"],
+        "gain_test": gain / np.hypot(test["svm_pb"], test["resnet_ph_pb"]),
+        "svm_pb_soils": soils["svm_pb"],
+        "resnet_ph_pb_soils": soils["resnet_ph_pb"],
+        "gain_soils": gain / np.hypot(soils["svm_pb"], soils["resnet_ph_pb"]),
+        "direct_soils": direct / np.hypot(soils["svm_pb"], soils["pls_pb"]),
+    }
 
 
 def logarithms(v, rows):

@@ -5,6 +5,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from spectrakit.explain import near_lines
 from spectrakit.resources import data_path
 
 ELEMENTS = ("ca", "mg", "na")
@@ -21,7 +22,7 @@ def figures(v, entries):
         tasks[f"{metric}_sd"] = [entries[f"{metric}.{name}"]["sd"] for name in ids.values()]
     tasks["spread"] = tasks["rmse"] / np.sqrt(1 - tasks["r2"])
     by_task = scores(v, tasks) | detection(v, tasks)
-    return by_task | network(v) | lines(v, [entry for entry in entries.values() if entry["kind"] == "line"])
+    return by_task | network(v) | named_lines(v, [entry for entry in entries.values() if entry["kind"] == "line"])
 
 
 def scores(v, tasks):
@@ -108,11 +109,11 @@ def network(v):
     }
 
 
-def lines(v, named):
-    """Checks of the lines that the paper names; named : their entries."""
-    lines = pd.DataFrame(named)
+def named_lines(v, entries):
+    """Checks of the lines that the paper names; entries : of these lines."""
+    lines, power = pd.DataFrame(entries), v["spectrometer.resolving_power"]
     lines["name"] = lines["element"] + lines["value"].map(" {:.2f}".format)
-    lines["width"] = lines["value"] / v["spectrometer.resolving_power"]
+    lines["width"] = lines["value"] / power
     low, high = np.transpose([v[f"window.{window.lower()}"] for window in lines["window"]])
     edge = lines["edge"] = np.minimum(lines["value"] - low, high - lines["value"])
     near_edge = lines[(edge >= 0) & (edge < lines["width"])]
@@ -122,12 +123,8 @@ def lines(v, named):
         for a, b in combinations(rows.itertuples(), 2)
         if b.value - a.value < a.width
     ]
-    cover = {}
-    for e in ELEMENTS:
-        channels = np.linspace(*v[f"window.{e}"], v[f"channels.{e}"])
-        rows = lines[lines["window"] == e.capitalize()]
-        near = np.abs(channels[:, None] - rows["value"].to_numpy()) <= rows["width"].to_numpy()
-        cover[e] = 100 * near.any(axis=1).mean()
+    channels = {e: np.linspace(*v[f"window.{e}"], v[f"channels.{e}"]) for e in ELEMENTS}
+    near = {e: near_lines(channels[e], lines["value"][lines["window"] == e.capitalize()], power) for e in ELEMENTS}
     atomic = pd.read_csv(data_path("atomic", "lines.csv")).query("element == 'Mg' and stage == 2 and E_lower_eV == 0")
     ground = atomic["wavelength_air_nm"][atomic["wavelength_air_nm"].between(*v["window.mg"])]
     of_mg = lines.loc[lines["element"] == "Mg", "value"].to_numpy()
@@ -138,10 +135,11 @@ def lines(v, named):
             "edge": ", ".join(f"{row.name} nm ({row.edge:.2f} nm)" for row in near_edge.itertuples())
         },
         "unresolved_lines": {"pairs": ", ".join(pairs)},
-        "chance_alignment": {"named": len(lines), "own": (lines["element"] == lines["window"]).sum(), **cover},
+        "chance_alignment": {"named": len(lines), "own": (lines["element"] == lines["window"]).sum()}
+        | {e: 100 * near[e].mean() for e in ELEMENTS},
         "resonance_lines": {
             "lines": ", ".join(f"{nm:.2f} nm" for nm in ground),
             "offsets": ", ".join(f"{np.abs(nm - of_mg).min():.2f}" for nm in ground),
-            "element": np.mean(v["window.mg"]) / v["spectrometer.resolving_power"],
+            "element": np.mean(v["window.mg"]) / power,
         },
     }

@@ -73,14 +73,20 @@ def spread(rows):
     limits = IQR_OF_NORMAL * np.array(RPD_CLASSES)
     skew = {"normal": 1 / IQR_OF_NORMAL, "c_least": least_organic(rows["sd_low"]["c"])}
     for target, row in rows.iterrows():
-        cut = lognormal(row["sd"], row["iqr"], MAX_CONTENT[target])
-        organic, squares = shares_above(ORGANIC_SOIL[target], *cut, MAX_CONTENT[target])
-        found = {"cut_sigma": cut[1], "cut_organic": organic, "cut_squares": squares, "sigma": row["sigma"]}
-        found["cut_quartile"] = quantile(0.25, *cut, MAX_CONTENT[target])
-        found |= {"median": np.exp(row["mu"]), "organic": shares_above(ORGANIC_SOIL[target], *row[["mu", "sigma"]])[0]}
-        found["impossible"] = shares_above(MAX_CONTENT[target], *row[["mu", "sigma"]])[1]
-        found |= {name: row[name] for name in ("ratio", "ratio_low", "ratio_high")}
-        skew |= {f"{target}_{name}": figure for name, figure in found.items()}
+        highest, organic, uncut = MAX_CONTENT[target], ORGANIC_SOIL[target], row[["mu", "sigma"]]
+        cut = lognormal(row["sd"], row["iqr"], highest)
+        organic_soils, squares = shares_above(organic, *cut, highest)
+        figures = {
+            "cut_sigma": cut[1],
+            "cut_organic": organic_soils,
+            "cut_squares": squares,
+            "cut_quartile": quantile(0.25, *cut, highest),
+            "sigma": row["sigma"],
+            "median": np.exp(row["mu"]),
+            "organic": shares_above(organic, *uncut)[0],
+            "impossible": shares_above(highest, *uncut)[1],
+        } | row[["ratio", "ratio_low", "ratio_high"]].to_dict()
+        skew |= {f"{target}_{name}": figure for name, figure in figures.items()}
     return {
         "implied_spread": by_target(**rows[["sd", "sd_low", "sd_high", "iqr", "iqr_low", "iqr_high"]]),
         "skew": skew,
