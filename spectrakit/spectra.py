@@ -1,4 +1,4 @@
-"""What is a set of spectra? The one object that flows through the kit, and the cuts that it allows."""
+"""Spectra with axis, contents and samples as one object; named axes; the axis and the signal that numbers can be."""
 
 from dataclasses import dataclass, replace
 
@@ -8,6 +8,10 @@ import pandas as pd
 AXIS_UNITS = ("nm", "cm-1")
 SIGNALS = ("counts", "reflectance", "absorbance")
 ORIGINS = ("measured", "simulated")
+# Signals of a file: `SIGNALS`, and reflectance in per cent, which is read as a fraction.
+FILE_SIGNALS = ("counts", "reflectance", "percent-reflectance", "absorbance")
+# What most values of a signal do not exceed, what the signal is called, and what it looks like where they do.
+_SCALES = {"reflectance": (1.5, "fractions", "percent"), "absorbance": (6, "absorbance", "percent reflectance")}
 LUCAS_AXIS_NM = np.arange(400.0, 2500.0)
 
 
@@ -115,6 +119,38 @@ class SpectralDataset:
     def _extent(self):
         gaps = "".join(f", none between {low:g} and {high:g}" for low, high in axis_gaps(self.axis))
         return f"the spectra span {self.axis[0]:g} to {self.axis[-1]:g} {self.axis_unit}{gaps}"
+
+
+def unusual_axis(axis, axis_unit):
+    """Why an axis (n_channels,) is unusual in its unit, in words; None for one that is not.
+
+    Soil spectra in nm end near 2500, those in 1/cm reach from a few hundred to several thousand.
+    """
+    low, high = np.min(axis), np.max(axis)
+    lowest, highest = {"nm": (100, 25_000), "cm-1": (100, 60_000)}[axis_unit]
+    looks_like_other = (low < 1500 and high > 3000) if axis_unit == "nm" else (low < 500 and high <= 2600)
+    if lowest <= low and high <= highest and not looks_like_other:
+        return None
+    likeness = f", it looks like {'cm-1' if axis_unit == 'nm' else 'nm'}" if looks_like_other else ""
+    return f"axis from {low:g} to {high:g} is unusual in {axis_unit}{likeness}"
+
+
+def wrong_scale(values, signal):
+    """Why values cannot be a signal, in words, and the signal that they look like; None where they can.
+
+    values : of any shape, as a file has them; NaN where not measured
+    signal : one of `FILE_SIGNALS`; counts have any scale
+    """
+    n_values = np.count_nonzero(np.isfinite(values))
+    if signal == "counts" or not n_values:
+        return None
+    if signal == "percent-reflectance":
+        highest = np.nanmax(values)
+        words = f"percent declared, but no value is over {highest:.3g}: they look like fractions"
+        return (words, "reflectance") if highest <= _SCALES["reflectance"][0] else None
+    limit, declared, likeness = _SCALES[signal]
+    words = f"{declared} declared, but most values are over {limit}: they look like {likeness}"
+    return (words, "percent-reflectance") if 2 * np.count_nonzero(values > limit) > n_values else None
 
 
 def axis_gaps(axis):

@@ -187,7 +187,7 @@ def test_sync_leaves_a_notebook_alone_in_which_somebody_wrote(book):
         ],
     )
     assert (book.book / "01_first.ipynb").read_bytes() == answer
-    with pytest.raises(BookError, match=r"book/01_first\.ipynb is not what its source says"):
+    with pytest.raises(BookError, match=r"book/01_first\.ipynb was changed by hand: move it out of book/ first"):
         check_pairs(book)
 
 

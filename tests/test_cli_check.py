@@ -5,7 +5,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from spectrakit.cli import commands as cli
+from spectrakit import cli
+from spectrakit.cli import application
 
 
 @pytest.fixture
@@ -36,12 +37,17 @@ def test_a_usable_table(run):
         "  axis      400 to 402 nm, step 0.5 to 1.5 (median 1)",
         "  samples also carry lab",
     ]
-    assert out[5].split() == ["property", "unit", "measured", "smallest", "largest"]
-    assert out[6].split() == ["ph", "pH", "1", "of", "2", "6.5", "6.5"]
-    assert out[7].split() == ["na", "?", "2", "of", "2", "1", "2"]
-    assert out[8].startswith("warning: 1 negative counts in 1 of 2 samples (row 3, column 400.5). ")
-    assert out[9].startswith("warning: property without a unit (column na). Rename it with its unit")
-    assert out[10:] == ["usable: 0 errors, 2 warnings"]
+    assert [line.split() for line in out[5:11]] == [
+        ["laboratory", "samples"],
+        ["x", "1"],
+        ["y", "1"],
+        ["property", "unit", "measured", "smallest", "largest"],
+        ["ph", "pH", "1", "of", "2", "6.5", "6.5"],
+        ["na", "?", "2", "of", "2", "1", "2"],
+    ]
+    assert out[11].startswith("warning: 1 negative counts in 1 of 2 samples (row 3, column 400.5). ")
+    assert out[12].startswith("warning: property without a unit (column na). Rename it with its unit")
+    assert out[13:] == ["usable: 0 errors, 2 warnings"]
 
 
 def test_an_unusable_table_names_row_and_column(run):
@@ -79,13 +85,15 @@ def test_a_bug_is_not_dressed_up_as_bad_input(monkeypatch):
     def broken(**_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(cli, "app", broken)
+    monkeypatch.setattr(application, "app", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         cli.main([])
 
 
 def test_starting_the_command_line_imports_nothing_heavy():
-    script = "import sys, spectrakit.cli.commands; print(*{'torch', 'pandas', 'sklearn', 'scipy'} & set(sys.modules))"
+    script = (
+        "import sys, spectrakit.cli.application; print(*{'torch', 'pandas', 'sklearn', 'scipy'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 

@@ -5,11 +5,13 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "checks": ["TableError"],
-        "library_checks": ["check_library"],
+        "blocks": ["BLOCK_ROWS"],
+        "cells": ["ENDINGS"],
+        "checks": ["check_table"],
         "lucas": ["read_gejiu", "read_lucas"],
         "opus": ["read_opus"],
-        "partitions": ["BLOCK_ROWS", "library_index", "read_blocks", "read_library", "write_partitions"],
-        "plain": ["ENDINGS", "check_table", "read_table", "write_table"],
+        "reading": ["library_index", "read_blocks", "read_library", "read_table"],
+        "rules": ["TableError"],
+        "writing": ["write_partitions", "write_table"],
     },
 )

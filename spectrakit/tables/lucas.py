@@ -1,29 +1,27 @@
-"""What do the study's own files hold? Reads LUCAS 2009 and Gejiu as reflectance on the same 2,100 channels.
+"""Reads the files of LUCAS 2009 and of Gejiu as reflectance on the same 2,100 channels.
 
-Both come as wide CSV tables, a scan in each row, together with the properties of the samples or beside a table of them.
-They are read in blocks, as they are larger than the plain reader should hold, and joined by the name of the sample.
-Where to ask for them stands in `data/README.md`.
+Both come as wide CSV tables, a scan in each row, with the properties of the samples in the same table or in another;
+the two are joined by the name of the sample. Where to ask for the files stands in `data/README.md`.
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv
 
-from spectrakit.spectra import LUCAS_AXIS_NM, SpectralDataset, one_of
-from spectrakit.tables.checks import HEADER_ROWS, TableError, scale_problems
-from spectrakit.tables.plain import MISSING, csv_fault, csv_header
+from spectrakit.spectra import LUCAS_AXIS_NM, SpectralDataset, one_of, wrong_scale
+from spectrakit.tables.blocks import Table, blocks
+from spectrakit.tables.cells import files_at, table_file
+from spectrakit.tables.rules import TableError, applied, no_name, not_a_number
 
 PH_METHODS = ("h2o", "cacl2")
 
 _CSV = (".csv", ".csv.gz")
-_BLOCK_BYTES = 1 << 24  # some 400 scans of LUCAS: what is held as text at any time
 _CHANNEL = re.compile(r"(?:spc\.|X)?(\d+(?:\.\d+)?)(?: ?nm)?")
+_UNMEASURED = "contents negative or below a limit"
 _ABOUT_SAMPLE = {
     "isocountry|nuts0|country": "country",
     "(gps|th)?lat(itude)?": "latitude",
@@ -33,9 +31,9 @@ _ABOUT_SAMPLE = {
 
 @dataclass(frozen=True)
 class _Layout:
-    """How a release names its columns: patterns for a name in lower case without its punctuation.
+    """How a release names its columns: patterns for a name in lower case without punctuation.
 
-    ids : columns that name the sample, the one to prefer first
+    ids : columns that name the sample, the preferred one first
     properties : pattern to name in the dataset; one of `required` must be there
     raw_axis : (k x 2100,) channels of the files, of which k neighbours make one of `LUCAS_AXIS_NM`
     """
@@ -119,16 +117,15 @@ def read_gejiu(path, signal="reflectance"):
     one_of("signal", signal, ("reflectance", "percent-reflectance"))
 
     def from_reflectance(values, path):
-        problems = scale_problems(values, signal)
-        if problems:
-            raise TableError(f"{path}: {problems[0]}")
+        if wrong := wrong_scale(values, signal):
+            raise TableError(f"{path}: {wrong[0]}. Declare the signal as {wrong[1]}.")
         return values / np.float32(100 if signal == "percent-reflectance" else 1)
 
     return _read(Path(path), _GEJIU, from_reflectance)
 
 
 def _from_absorbance(values, path):
-    blue, infrared = (np.median(values[np.searchsorted(_LUCAS.raw_axis, nm)]) for nm in (450, 1700))
+    blue, infrared = (np.median(values[:, np.searchsorted(_LUCAS.raw_axis, nm)]) for nm in (450, 1700))
     # Soils absorb most of all in the blue; gypsum alone may come near to a rise.
     if blue < infrared - 0.1:
         raise TableError(
@@ -137,44 +134,139 @@ def _from_absorbance(values, path):
     return np.power(np.float32(10), -values)
 
 
-# --- from files to a dataset ----------------------------------------------------------------------------
+# --- from files to tables with a map of their columns -----------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _File:
-    """A CSV table by its header; all columns by position.
+def _tables(path, layout):
+    """The CSV files with spectra or contents of named samples as `Table`; TableError where either is missing."""
+    files = [(file, *_columns(file.path, file.names, layout)) for file in _csv_files(path)]
+    files = [file for file in files if file[1] and (_contents(file[2]) or file[3])]
+    if not any(channels for *_, channels in files):
+        low, high = layout.raw_axis[[0, -1]]
+        raise TableError(f"{path}: no CSV table with channels {low:g} to {high:g} nm and a column naming the samples")
+    if not any(name in others for _, _, others, _ in files for name in layout.required):
+        required = " or ".join(layout.required)
+        raise TableError(f"{path}: no CSV table with {required} and a column naming the samples{_other_kinds(path)}")
+    pattern = next((pattern for pattern in layout.ids if all(pattern in ids for _, ids, *_ in files)), None)
+    if pattern is None:
+        words = "; ".join(f"{file.path.name} has {', '.join(ids.values())}" for file, ids, *_ in files)
+        raise TableError(f"{path}: the tables name the samples in different columns ({words}); give them one in common")
+    return [_table(file, ids[pattern], others, channels, layout) for file, ids, others, channels in files]
 
-    ids : pattern of the layout to column; contents : name in the dataset to column
-    channels : one column for each channel of the layout, or none
+
+def _table(file, sample_id, others, channels, layout):
+    others = {"sample_id": (sample_id, 1)} | {name: (column, 1) for name, column in others.items()}
+    return Table(
+        path=file.path,
+        files=(file,),
+        is_ossl=False,
+        axis_unit="nm",
+        signal="reflectance",
+        axis=layout.raw_axis if channels else np.empty(0),
+        channels=channels,
+        others=others,
+        properties=frozenset(others) - {"sample_id", "country"},
+    )
+
+
+def _columns(path, names, layout):
+    """The columns of a file by what they mean.
+
+    Returns those that name the samples, by the pattern of the layout; those of contents and of `_ABOUT_SAMPLE`, by
+    their names in the dataset; and those of all channels of the layout, or none.
     """
+    ids, others, channels = {}, {}, {}
+    for name in names:
+        if match := _CHANNEL.fullmatch(name):
+            if float(match[1]) in channels:
+                raise TableError(f"{path}: channel {name} stands twice; delete one")
+            channels[float(match[1])] = name
+            continue
+        key = re.sub("[^a-z0-9]", "", name.lower())
+        ids = {pattern: name for pattern in layout.ids if re.fullmatch(pattern, key)} | ids
+        for pattern, target in (layout.properties | _ABOUT_SAMPLE).items():
+            if match := re.fullmatch(pattern, key):
+                first = others.setdefault(match.expand(target), name)
+                if first != name and pattern in layout.properties:
+                    raise TableError(f"{path}: columns {first} and {name} hold the same property; delete one")
+    missing = [value for value in layout.raw_axis if channels and value not in channels]
+    if missing:
+        raise TableError(
+            f"{path}: {len(missing):,} of {len(layout.raw_axis):,} channels are missing, first {missing[0]:g} nm; "
+            f"give all from {layout.raw_axis[0]:g} to {layout.raw_axis[-1]:g} nm"
+        )
+    return ids, others, tuple(channels[value] for value in layout.raw_axis) if channels else ()
 
-    path: Path
-    names: list
-    ids: dict
-    contents: dict
-    channels: list
+
+def _contents(names):
+    """Names of contents among those of columns."""
+    return [name for name in names if name not in ("sample_id", *_ABOUT_SAMPLE.values())]
+
+
+def _csv_files(path):
+    """The headers of a CSV file, or of all in a folder at any depth."""
+    none = f"no CSV file in this folder{_other_kinds(path)}"
+    files = files_at(path, lambda file: file.name.lower().endswith(_CSV), none)
+    return [table_file(file, file) for file in sorted(files)]
+
+
+def _other_kinds(path):
+    """What to do with workbooks and R files that lie where CSV files are looked for."""
+    others = sorted(file.name for file in path.rglob("*") if file.suffix.lower() in (".xls", ".xlsx", ".rdata"))
+    return f"; save {', '.join(others)} as CSV beside it" if others else ""
+
+
+# --- from tables to a dataset -----------------------------------------------------------------------------
 
 
 def _read(path, layout, to_reflectance, progress=None):
-    files = _useful_files(path, layout)
-    id_pattern = _shared_id(path, files, layout)
-    n_files = sum(bool(file.channels) for file in files)
-    counts, scans, contents, blocks = Counter(), [], [], []
-    for file in files:
-        rows, spectra = _load(file, id_pattern, layout, to_reflectance)
-        rows, unmeasured = _typed(file, rows)
-        counts["contents negative or below a limit"] += unmeasured
-        if _property_names(file):
-            contents.append(rows.drop(columns="complete"))
-        if file.channels:
-            counts["scans with an empty channel"] += int((~rows["complete"]).sum())
-            country = rows["country"] if "country" in rows else _country(file.path)
-            scans.append(rows.assign(country=country).loc[rows["complete"], ["sample_id", "country"]])
-            blocks += spectra
+    tables = _tables(path, layout)
+    n_files = sum(bool(table.channels) for table in tables)
+    counts, scans, contents, spectra = Counter(), [], [], []
+    for table in tables:
+        rows, complete = _load(table, to_reflectance, counts, spectra)
+        if _contents(rows):
+            contents.append(rows)
+        if table.channels:
+            counts["scans with an empty channel"] += int((~complete).sum())
+            country = rows["country"] if "country" in rows else _country(table.path)
+            scans.append(rows.assign(country=country).loc[complete, ["sample_id", "country"]])
             if progress:
                 progress(len(scans), n_files)
     source = f"{layout.source}, {n_files} {'file' if n_files == 1 else 'files'} of spectra"
-    return _join(path, pd.concat(scans), pd.concat(contents), blocks, counts, source)
+    return _join(path, pd.concat(scans), pd.concat(contents), spectra, counts, source)
+
+
+def _load(table, to_reflectance, counts, spectra):
+    """The rows of a table that are not blank: samples with their contents, and a mask of those with all channels.
+
+    counts : gets the number of contents that are negative or below a limit, and so not measured
+    spectra : a list that gets the reflectance of the rows with all channels, float32 (n, 2100) a block
+    """
+    rows, complete = [], []
+    for block in blocks(table):
+        wrong = defaultdict(list)
+        for column, cell in ((column, cell) for column, cells in block.wrong.items() for cell in cells):
+            if column and cell[2].startswith("<"):
+                counts[_UNMEASURED] += 1
+            else:
+                wrong[column].append(cell)
+        contents = block.properties
+        negative = (contents < 0) & np.isin(contents.columns, _contents(contents))
+        counts[_UNMEASURED] += int(negative.to_numpy().sum())
+        part = pd.concat([block.samples, contents.mask(negative)], axis=1)
+        kept = ~(part.isna().all(axis=1).to_numpy() & block.empty)
+        names = part[["sample_id"]].where(kept[:, None], "")
+        table.refuse(applied((not_a_number, no_name), replace(block, wrong=wrong, samples=names)))
+        measured = kept & ~np.isnan(block.values).any(axis=1)
+        if table.channels and measured.any():
+            readings = to_reflectance(block.values[measured].astype(np.float32), table.path)
+            # Neighbouring readings make one channel.
+            spectra.append(readings.reshape(len(readings), len(LUCAS_AXIS_NM), -1).mean(axis=2))
+        rows.append(part[kept])
+        complete.append(measured[kept])
+    rows = pd.concat(rows, ignore_index=True)
+    return rows.assign(sample_id=rows["sample_id"].str.removesuffix(".0")), np.concatenate(complete)
 
 
 def _join(path, scans, contents, blocks, counts, source):
@@ -224,169 +316,7 @@ def _mean_of_scans(blocks, positions, n_samples):
     return total
 
 
-# --- from a folder to its files -------------------------------------------------------------------------
-
-
-def _useful_files(path, layout):
-    """The files with spectra or properties of named samples; TableError where one or the other is missing."""
-    files = [_examine(file, layout) for file in _csv_files(path)]
-    files = [file for file in files if file.ids and (file.channels or _property_names(file))]
-    if not any(file.channels for file in files):
-        low, high = layout.raw_axis[[0, -1]]
-        raise TableError(f"{path}: no CSV table with channels {low:g} to {high:g} nm and a column naming the samples")
-    if not any(name in file.contents for file in files for name in layout.required):
-        raise TableError(
-            f"{path}: no CSV table with {' or '.join(layout.required)} and a column naming the samples"
-            f"{_other_kinds(path)}"
-        )
-    return files
-
-
-def _csv_files(path):
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise TableError(f"{path}: no such file or folder")
-    files = sorted(file for file in path.rglob("*") if file.name.lower().endswith(_CSV))
-    if not files:
-        raise TableError(f"{path}: no CSV file in this folder{_other_kinds(path)}")
-    return files
-
-
-def _other_kinds(path):
-    """What to do with workbooks and R files that lie where CSV files are looked for."""
-    others = sorted(file.name for file in path.rglob("*") if file.suffix.lower() in (".xls", ".xlsx", ".rdata"))
-    return f"; save {', '.join(others)} as CSV beside it" if others else ""
-
-
-def _examine(path, layout):
-    names = csv_header(path)
-    ids, contents, channels = {}, {}, {}
-    for position, name in enumerate(names):
-        if match := _CHANNEL.fullmatch(name):
-            if channels.setdefault(float(match[1]), position) != position:
-                raise TableError(f"{path}: channel {name} stands twice; delete one")
-            continue
-        key = re.sub("[^a-z0-9]", "", name.lower())
-        ids |= {pattern: position for pattern in layout.ids if pattern not in ids and re.fullmatch(pattern, key)}
-        for pattern, target in (layout.properties | _ABOUT_SAMPLE).items():
-            if match := re.fullmatch(pattern, key):
-                first = contents.setdefault(match.expand(target), position)
-                if first != position and pattern in layout.properties:
-                    raise TableError(f"{path}: columns {names[first]} and {name} hold the same property; delete one")
-    return _File(path, names, ids, contents, _in_order(path, channels, layout.raw_axis))
-
-
-def _in_order(path, channels, raw_axis):
-    """Position of the column of each channel of the axis; an empty list for a table without channels."""
-    if not channels:
-        return []
-    missing = [value for value in raw_axis if value not in channels]
-    if missing:
-        raise TableError(
-            f"{path}: {len(missing):,} of {len(raw_axis):,} channels are missing, first {missing[0]:g} nm; "
-            f"give all from {raw_axis[0]:g} to {raw_axis[-1]:g} nm"
-        )
-    return [channels[value] for value in raw_axis]
-
-
-def _property_names(file):
-    return set(file.contents) - set(_ABOUT_SAMPLE.values())
-
-
-def _shared_id(path, files, layout):
-    """The pattern of the column by which all files name their samples."""
-    for pattern in layout.ids:
-        if all(pattern in file.ids for file in files):
-            return pattern
-    words = "; ".join(f"{file.path.name} has {', '.join(file.names[i] for i in file.ids.values())}" for file in files)
-    raise TableError(f"{path}: the tables name the samples in different columns ({words}); give them one in common")
-
-
 def _country(path):
     """The country code that ends a file's name, as in spectra_AT.csv, or None."""
     match = re.search(r"(?:^|[_\W])([A-Z]{2})\.csv", path.name)
     return match[1] if match else None
-
-
-# --- from a file to its rows ----------------------------------------------------------------------------
-
-
-def _load(file, id_pattern, layout, to_reflectance):
-    """The rows that are not blank, as text with `complete` (no channel is empty), and their spectra in blocks.
-
-    The index of the rows is the line in the file; a block holds the complete rows only, float32 (n, 2100).
-    """
-    columns = {"sample_id": file.ids[id_pattern]} | file.contents
-    positions = [*dict.fromkeys([*columns.values(), *file.channels])]
-    rows, spectra, line = [], [], HEADER_ROWS + 1
-    try:
-        for batch in _batches(file, positions):
-            text = pd.DataFrame({name: batch.column(str(at)).to_pandas() for name, at in columns.items()}, dtype="str")
-            text.index = range(line, line + len(text))
-            line += len(text)
-            text = text.apply(lambda column: column.fillna("").str.strip())
-            blank = (text == "").all(axis=1).to_numpy()
-            complete = ~blank
-            if file.channels:
-                values = np.stack([batch.column(str(at)).to_numpy(zero_copy_only=False) for at in file.channels])
-                blank = blank & np.isnan(values).all(axis=0)
-                complete = np.isfinite(values).all(axis=0)
-                if complete.any():
-                    # Neighbouring readings make one channel.
-                    readings = to_reflectance(values[:, complete], file.path).reshape(
-                        len(LUCAS_AXIS_NM), -1, complete.sum()
-                    )
-                    spectra.append(np.ascontiguousarray(readings.mean(axis=1).T))
-            rows.append(text.assign(complete=complete)[~blank])
-    except (pa.ArrowException, OSError) as error:
-        raise TableError(csv_fault(file.path, file.names, str(error))) from error
-    rows = pd.concat(rows) if rows else pd.DataFrame()
-    if rows.empty:
-        raise TableError(f"{file.path}: a header in row 1 but no sample below it")
-    return rows, spectra
-
-
-def _batches(file, positions):
-    # Positions serve as names while parsing: names in the file may be doubled.
-    channels = set(file.channels)
-    types = {str(at): pa.float32() if at in channels else pa.string() for at in positions}
-    return pyarrow.csv.open_csv(
-        file.path,
-        pyarrow.csv.ReadOptions(
-            use_threads=False,
-            column_names=[str(at) for at in range(len(file.names))],
-            skip_rows=HEADER_ROWS,
-            block_size=_BLOCK_BYTES,
-        ),
-        pyarrow.csv.ParseOptions(ignore_empty_lines=False),
-        pyarrow.csv.ConvertOptions(
-            column_types=types, include_columns=list(types), null_values=["", "NA", "NaN", "nan", "na", "null"]
-        ),
-    )
-
-
-def _typed(file, rows):
-    """The rows with contents and coordinates as numbers, and how many contents are coded as not measured."""
-    if (rows["sample_id"] == "").any():
-        row = rows.index[rows["sample_id"] == ""][0]
-        raise TableError(f"{file.path}: row {row} does not name its sample; add the name or delete the row")
-    rows = rows.assign(sample_id=rows["sample_id"].str.removesuffix(".0"))
-    unmeasured = 0
-    for name in set(file.contents) - {"country"}:
-        text = rows[name].mask(rows[name].str.lower().isin(MISSING))
-        below = text.str.startswith("<", na=False)
-        numbers = pd.to_numeric(text.mask(below), errors="coerce")
-        wrong = numbers.isna() & text.notna() & ~below
-        if wrong.any():
-            row, column = rows.index[wrong][0], file.names[file.contents[name]]
-            value = text[row]
-            raise TableError(
-                f"{file.path}: not a number: {value!r} (row {row}, column {column}). "
-                "Give one with a decimal point, or leave the cell empty"
-            )
-        if name in _property_names(file):
-            below |= numbers < 0
-            unmeasured += int(below.sum())
-        rows[name] = numbers.mask(below)
-    return rows, unmeasured

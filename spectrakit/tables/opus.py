@@ -1,4 +1,4 @@
-"""What did the spectrometer write? Reads Bruker's OPUS files, one or a folder of them, as absorbance."""
+"""Reads Bruker's OPUS files, one or a folder of them, as absorbance."""
 
 import re
 from pathlib import Path
@@ -7,13 +7,14 @@ import brukeropus
 import numpy as np
 import pandas as pd
 
-from spectrakit.spectra import SpectralDataset
-from spectrakit.tables.checks import TableError, scale_problems
+from spectrakit.spectra import SpectralDataset, wrong_scale
+from spectrakit.tables.cells import files_at
+from spectrakit.tables.rules import TableError
 
-# Spectra in a file, the one to prefer first: absorbance, reflectance, each also in OPUS' compact form.
+# Spectra in a file, the preferred one first: absorbance, reflectance, each also in OPUS' compact form.
 _SPECTRA = ("a", "a_c", "r", "r_c")
 _X_UNITS = ("WN", "MI", "LGW")  # wavenumber, micrometre, logarithm of the wavenumber
-_FLOAT32 = 1  # as OPUS writes; the library takes every block for it, whatever its status says
+_FLOAT32 = 1  # as OPUS writes; the library reads every block as such, whatever its status says
 _NUMBERED = re.compile(r"(.+)\.(\d+)")
 _SAME_CHANNEL = 1e-3  # of a step, to which two axes may differ and count as one
 
@@ -41,11 +42,11 @@ def read_opus(path):
         raise TableError(f"{files[second]}: named as {files[first]}; rename one, or read the folders one by one")
     axis = _common_axis(path, axes)
     provenance = {"origin": "measured", "source": f"OPUS, {'folder' if path.is_dir() else 'file'} {path.name}"}
-    moved = [not _holds(own, axis) for own in axes]
-    if any(moved):
-        provenance |= {"files interpolated to a common axis": sum(moved)}
+    n_interpolated = sum(not _holds(file_axis, axis) for file_axis in axes)
+    if n_interpolated:
+        provenance |= {"files interpolated to a common axis": n_interpolated}
     return SpectralDataset(
-        spectra=np.stack([np.interp(axis, own, values) for own, values in zip(axes, spectra, strict=True)]),
+        spectra=np.stack([np.interp(axis, *spectrum) for spectrum in zip(axes, spectra, strict=True)]),
         axis=axis,
         axis_unit="cm-1",
         signal="absorbance",
@@ -56,13 +57,8 @@ def read_opus(path):
 
 
 def _files(path):
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise TableError(f"{path}: no such file or folder")
-    files = [file for file in path.rglob("*") if file.is_file() and _NUMBERED.fullmatch(file.name)]
-    if not files:
-        raise TableError(f"{path}: no OPUS file in this folder; their names end in a number, as in soil.0")
+    none = "no OPUS file in this folder; their names end in a number, as in soil.0"
+    files = files_at(path, lambda file: _NUMBERED.fullmatch(file.name), none)
     return sorted(files, key=lambda file: (file.parent, *_name(file)))
 
 
@@ -97,20 +93,17 @@ def _read(file):
     if key.startswith("r"):
         values = _from_reflectance(values, file)
     sample_id, replicate = _name(file)
-    about = {"sample_id": sample_id, "replicate": replicate, "instrument": opus.ins, "date": _day(data)}
+    day = data.datetime.date().isoformat() if data.datetime else None
+    about = {"sample_id": sample_id, "replicate": replicate, "instrument": opus.ins, "date": day}
     return data.wn[order], values, about
 
 
 def _from_reflectance(values, file):
-    for problem in scale_problems(values, "reflectance"):
-        raise TableError(f"{file}: {problem.message}; save it from OPUS with absorbance")
+    if wrong := wrong_scale(values, "reflectance"):
+        raise TableError(f"{file}: {wrong[0]}; save it from OPUS with absorbance")
     if (values <= 0).any():
         raise TableError(f"{file}: reflectance of 0 or below has no absorbance; save it from OPUS with absorbance")
     return -np.log10(values)
-
-
-def _day(data):
-    return data.datetime.date().isoformat() if data.datetime else None
 
 
 def _common_axis(path, axes):
@@ -124,8 +117,8 @@ def _common_axis(path, axes):
     return common
 
 
-def _holds(own, axis):
-    """Whether each channel of an axis is one of `own`."""
-    slack = _SAME_CHANNEL * np.diff(own).mean()
-    nearest = own[np.clip(np.searchsorted(own, axis - slack), 0, len(own) - 1)]
+def _holds(file_axis, axis):
+    """Whether each channel of an axis is one of those of a file."""
+    slack = _SAME_CHANNEL * np.diff(file_axis).mean()
+    nearest = file_axis[np.clip(np.searchsorted(file_axis, axis - slack), 0, len(file_axis) - 1)]
     return bool((np.abs(nearest - axis) <= slack).all())

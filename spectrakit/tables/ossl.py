@@ -8,7 +8,8 @@ Source: OSSL manual, chapter 'Database', release 1.2 (soilspectroscopy.github.io
 
 import re
 
-from spectrakit.tables.checks import CHANNEL_NAME, TableError, column_problem
+from spectrakit.tables.columns import CHANNEL_NAME
+from spectrakit.tables.rules import TableError
 
 # Scans by the unit of their axis: the columns of the channels, the signal, the column that names the instrument.
 _SCANS = {
@@ -84,8 +85,8 @@ def ossl_columns(path, names, axis_unit, signal):
     if signal != held:
         raise TableError(f"{path}: the scans in {axis_unit} are {held} in the OSSL, not {signal}; read them as {held}")
     wrong = [scans[value] for value in scans if not CHANNEL_NAME.fullmatch(value)]
-    for problem in column_problem(wrong, "no number in the name of a channel", "Name it as the OSSL does"):
-        raise TableError(f"{path}: {problem}")
+    if wrong:
+        raise TableError(f"{path}: no number in the name of a channel (column {wrong[0]}). Name it as the OSSL does.")
     sample_id = next((name for name in _IDS if name in names), None)
     if sample_id is None:
         raise TableError(f"{path}: row 1 names no column {' or '.join(_IDS)}; add one with a name for every sample")

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from spectrakit.contents import split_unit
-from spectrakit.tables.checks import TableError
-from spectrakit.tables.lucas import read_gejiu, read_lucas
+from spectrakit.tables import TableError, cells, read_gejiu, read_lucas
 
 LUCAS_NM = [f"{nm:g}" for nm in np.arange(400, 2500, 0.5)]
 ASD_NM = [str(nm) for nm in range(350, 2501)]
@@ -172,17 +171,15 @@ def test_gzip_blank_lines_and_byte_order_mark_are_no_problem(lucas):
 
 
 def test_blocks_do_not_change_the_result(lucas, monkeypatch):
-    from spectrakit.tables import lucas as module
-
     whole = read_lucas(lucas)
-    monkeypatch.setattr(module, "_BLOCK_BYTES", 60_000)  # one scan and a half
+    monkeypatch.setattr(cells, "_CSV_BYTES", 60_000)  # one scan and a half
     np.testing.assert_array_equal(read_lucas(lucas).spectra, whole.spectra)
 
 
 def test_a_broken_gzip_file_is_named(lucas):
     path = lucas / "spectra" / "spectra_AT.csv.gz"
     path.write_bytes(gzip.compress((lucas / "spectra" / "spectra_BE.csv").read_bytes())[:-2000])
-    with pytest.raises(TableError, match=f"{path}: not a CSV table") as caught:
+    with pytest.raises(TableError, match=f"{path}: broken gzip file") as caught:
         read_lucas(lucas)
     assert "\n" not in str(caught.value)
 
@@ -197,8 +194,8 @@ def test_progress_counts_the_files_of_spectra(lucas):
     ("file", "change", "message"),
     [
         ("spectra/spectra_AT.csv", ("LUCAS,2,b,1.0,", "LUCAS,2,b,oops,"), r"number: 'oops' \(row 3, column spc.400\)"),
-        ("spectra/spectra_AT.csv", ("LUCAS,2,b,1.0,", "LUCAS,2,b,"), "row 3 has 4202 cells but the header 4203"),
-        ("spectra/spectra_AT.csv", ("LUCAS,2,b", "LUCAS,,b"), "row 3 does not name its sample"),
+        ("spectra/spectra_AT.csv", ("LUCAS,2,b,1.0,", "LUCAS,2,b,"), "the header has 4203 cells but row 3 has 4202"),
+        ("spectra/spectra_AT.csv", ("LUCAS,2,b", "LUCAS,,b"), r"sample_id is missing \(row 3\)"),
         ("spectra/spectra_AT.csv", ("spc.400.5,", "spc.400.7,"), "1 of 4,200 channels are missing, first 400.5 nm"),
         ("spectra/spectra_AT.csv", ("spc.401,", "spc.400.5,"), "channel spc.400.5 stands twice; delete one"),
         ("spectra/spectra_AT.csv", (",", ";"), "separated by semicolons; save the table with commas"),
@@ -208,7 +205,7 @@ def test_progress_counts_the_files_of_spectra(lucas):
             r"'7,9' \(row 3, column pH_in_H2O\). Give .*decimal point",
         ),
         ("LUCAS_TOPSOIL_v1.csv", ("N,P", "N,pH (H2O)"), r"columns pH_in_H2O and pH \(H2O\) hold the same property"),
-        ("LUCAS_TOPSOIL_v1.csv", ("44002,1", "44002,"), "row 3 does not name its sample"),
+        ("LUCAS_TOPSOIL_v1.csv", ("44002,1", "44002,"), r"sample_id is missing \(row 3\)"),
     ],
 )
 def test_what_is_wrong_with_lucas_is_said_in_one_line(lucas, file, change, message):

@@ -5,9 +5,7 @@ import brukeropus
 import numpy as np
 import pytest
 
-from spectrakit.tables.checks import TableError
-from spectrakit.tables.opus import read_opus
-from spectrakit.tables.plain import write_table
+from spectrakit.tables import TableError, read_opus, write_table
 
 # An OPUS file: magic number, version, place of the directory, blocks at most, blocks; then the directory, 3 x int32 a
 # block: type, words, place. A type packs (ratioed, 3), (status, 1) and what is held: 4 absorbance, 12 reflectance.

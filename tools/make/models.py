@@ -11,9 +11,11 @@ same weights.
 """
 
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 
 import numpy as np
+import pandas as pd
 import torch
 from rich.progress import Progress
 
@@ -24,7 +26,7 @@ from spectrakit.resources import data_path
 from spectrakit.simulate import ASD_FIELDSPEC_3, FOSS_XDS
 from spectrakit.simulate.soils import WORLD, draw_locality, draw_soils, draw_variation, narrowed, scan, simulate_lucas
 from spectrakit.training import ONE_CYCLE, FeatureRidge, derivative_input, fit_network, predict
-from spectrakit.workflows.harmonise import LEVEL, MOST_COMPONENTS, Choice, LeaveOut, best_stage, interval_scores
+from spectrakit.workflows.harmonise import LEVEL, MAX_COMPONENTS, Choice, LeaveOut, best_stage, conformal_intervals
 from tools.make.episodes import EpisodeRecipe, episode_error, fit_features
 from tools.make.library_training import (
     LIBRARY_NETWORK,
@@ -46,7 +48,7 @@ N_WORLDS, LABORATORIES_A_WORLD, SOILS_A_LABORATORY, WORLDS_KEPT_BACK, LIBRARY_SE
 LIBRARY_RECIPE = replace(ONE_CYCLE, name="library", max_epochs=6, patience=6)
 LIBRARY_DENSE_RECIPE = replace(LIBRARY_RECIPE, name="library, dense layers", max_epochs=4, patience=4)
 BETWEEN = BetweenRecipe()
-# How errors grow is measured with so many laboratories to train on, of 30 to so many soils each.
+# Numbers of laboratories to train on with which the growth of errors is measured, and the maximum of their soils.
 GROWTH_LABORATORIES, GROWTH_SOILS, GROWTH_WORLDS, GROWTH_COVERS = (1, 2, 3, 5), 64, 80, 2
 LOGARITHMIC = ("soc_pct", "clay_pct", "sand_pct", "caco3_pct", "cec_cmol_kg", "fe_oxides_pct")
 TRACES = ("ferrous_silicate", "magnetite", "kaolinite", "smectite", "illite", "chlorite", "hematite", "goethite")
@@ -54,7 +56,7 @@ TRACES = (*TRACES, "litter", "water")
 
 
 def soils_targets(soils):
-    """Everything that the simulator knows of a soil and that light may tell: DataFrame, contents as logarithms."""
+    """All properties of simulated soils that spectra may depend on: DataFrame, contents as logarithms."""
     targets = soils.properties.copy()
     for name in LOGARITHMIC:
         targets[name] = np.log(targets[name] + 0.3)
@@ -64,7 +66,7 @@ def soils_targets(soils):
 
 
 def build_soils():
-    """Twenty properties at once, from soils of the whole world under two instruments; then many small calibrations."""
+    """Fit a network to twenty properties of soils of the whole world, then its features to many small calibrations."""
     spectra, targets = [], []
     for instrument, seed in ((ASD_FIELDSPEC_3, SOILS_SEED), (FOSS_XDS, SOILS_SEED + 1)):
         generator = np.random.default_rng(seed)
@@ -79,15 +81,12 @@ def build_soils():
     network = initial_network(ResNetConfig(n_outputs=len(names), relu_output=False, l2=1e-5), SOILS_SEED, y)
     _fit(network, X[~test], y[~test], SOILS_RECIPE, SOILS_SEED)
     about = {"before": calibration_error(network), "episodes": asdict(EPISODES), "n_localities": N_LOCALITIES}
-    with Progress() as bar:
-        drawn = bar.add_task("localities", total=N_LOCALITIES)
-        localities = draw_localities(
-            network, N_LOCALITIES, SOILS_SEED + 2, lambda done: bar.update(drawn, completed=done)
-        )
-        seen = bar.add_task("episodes", total=EPISODES.steps)
-        fit_features(network, *localities, EPISODES, SOILS_SEED, lambda done, _: bar.update(seen, completed=done))
+    with _bar("localities", N_LOCALITIES) as progress:
+        localities = draw_localities(network, N_LOCALITIES, SOILS_SEED + 2, progress)
+    with _bar("episodes", EPISODES.steps) as progress:
+        fit_features(network, *localities, EPISODES, SOILS_SEED, progress)
     about |= {"after": calibration_error(network)}
-    # The dense layers belong to the features as they were before, and are fitted to them anew.
+    # The dense layers belong to the features as they were before: they are fitted again.
     _fit(freeze_features(network), X[~test], y[~test], DENSE_RECIPE, SOILS_SEED)
     predicted = predict(network, X[test])
     scores = {name: round(r2(y[test, i], predicted[:, i]), 3) for i, name in enumerate(names)}
@@ -96,12 +95,12 @@ def build_soils():
 
 
 def kept_back():
-    """Which soils are kept back for the scores, by a stream of random numbers of their own: (N_SOILS,) bool."""
+    """Mask (N_SOILS,) of the soils that are kept back for the scores, by a separate stream of random numbers."""
     return np.random.default_rng((SOILS_SEED, 2)).random(N_SOILS) < 0.05
 
 
 def draw_localities(network, n_localities, seed, progress=None):
-    """Small surveys as `fit_features` takes them: tensors of pooled inputs and of targets scaled within each."""
+    """Small surveys for `fit_features`: tensors of pooled inputs, and of targets scaled within each survey."""
     generator = np.random.default_rng(seed)
     inputs, targets = [], []
     for done in range(n_localities):
@@ -128,7 +127,7 @@ def calibration_error(network):
 
 
 def build_lucas():
-    """ResNet-pH of the simulated LUCAS by the fast recipe; scores on a quarter that it had not seen."""
+    """Fit ResNet-pH of the simulated LUCAS by the fast recipe; scores on a quarter that is left out."""
     dataset = simulate_lucas(random_state=LUCAS_SEED)
     X, y = network_input(dataset.spectra, "log"), dataset.properties["ph"].to_numpy(np.float32)
     training, test = random_rounds(len(y), 1, random_state=LUCAS_SEED)[0]
@@ -140,7 +139,7 @@ def build_lucas():
 
 
 def build_library():
-    """Properties of soils under laboratories drawn at random; then calibrations on some that predict another."""
+    """Fit a network to soils of laboratories drawn at random, then its features to predict one from others."""
     laboratories = library_laboratories()
     network, about = library_first_stage(*laboratories)
     about |= library_second_stage(network, *laboratories, about)
@@ -148,12 +147,10 @@ def build_library():
 
 
 def library_laboratories():
-    """`draw_worlds` of the first stage and the second, with a bar: two arrays."""
-    generator = np.random.default_rng(LIBRARY_SEED)
-    with Progress() as bar:
-        task = bar.add_task("worlds", total=N_WORLDS)
-        sizes = (N_WORLDS, LABORATORIES_A_WORLD, SOILS_A_LABORATORY)
-        return draw_worlds(*sizes, generator, lambda done: bar.update(task, completed=done))
+    """`draw_worlds` of both stages: two arrays."""
+    sizes = (N_WORLDS, LABORATORIES_A_WORLD, SOILS_A_LABORATORY)
+    with _bar("worlds", N_WORLDS) as progress:
+        return draw_worlds(*sizes, np.random.default_rng(LIBRARY_SEED), progress)
 
 
 def library_rows(derivatives, targets):
@@ -165,7 +162,7 @@ def library_rows(derivatives, targets):
 
 
 def library_first_stage(derivatives, targets):
-    """The network that tells all targets at once, and the mean and deviation that scale them, a dict."""
+    """Return the network that predicts all targets at once, and the mean and deviation that scale them, a dict."""
     X, values, test = library_rows(derivatives, targets)
     mean, deviation = values.mean(0), values.std(0)
     y = (values - mean) / deviation
@@ -175,24 +172,17 @@ def library_first_stage(derivatives, targets):
 
 
 def library_second_stage(network, derivatives, targets, about):
-    """Fit the convolutions to episodes between the laboratories of a world; what is to be told of it, a dict."""
+    """Fit the convolutions to episodes between the laboratories of a world; return penalty and recipe, a dict."""
     scaled = (targets - about["scaling"]["mean"]) / about["scaling"]["deviation"]
     training = slice(0, -WORLDS_KEPT_BACK)
-    with Progress() as bar:
-        seen = bar.add_task("episodes", total=BETWEEN.steps)
-        penalty, _ = fit_between_laboratories(
-            network,
-            derivatives[training],
-            scaled[training].astype(np.float32),
-            BETWEEN,
-            LIBRARY_SEED,
-            lambda done, _: bar.update(seen, completed=done),
-        )
+    rows = derivatives[training], scaled[training].astype(np.float32)
+    with _bar("episodes", BETWEEN.steps) as progress:
+        penalty, _ = fit_between_laboratories(network, *rows, BETWEEN, LIBRARY_SEED, progress)
     return {"penalty": penalty, "episodes": asdict(BETWEEN)}
 
 
 def finish_library(network, derivatives, targets, about):
-    """Fit the dense layers anew to the features as they are now, measure how errors grow, and write the file."""
+    """Fit the dense layers to the final features, measure how errors grow, and write the file."""
     X, values, test = library_rows(derivatives, targets)
     y = ((values - about["scaling"]["mean"]) / about["scaling"]["deviation"]).astype(np.float32)
     _fit(freeze_features(network), X[~test], y[~test], LIBRARY_DENSE_RECIPE, LIBRARY_SEED)
@@ -204,16 +194,16 @@ def finish_library(network, derivatives, targets, about):
 
 
 def error_growth(network, penalty, generator, n_worlds=GROWTH_WORLDS):
-    """What simulated laboratories tell of `pretrained` on one more, by how many of them trained: a dict of lists.
+    """Errors of `pretrained` on a further simulated laboratory, by the number of those that train: a dict of lists.
 
-    laboratories : numbers of those that trained; factor : of intervals that 90 % of a laboratory never seen take, as a
-    mean over them; covered : share without the factor; rmse, pls : geometric means of the RMSE of ln organic carbon;
-    better : share of laboratories where RMSE is below that of PLS
-    All by the protocol of `spectrakit harmonise`, on worlds, laboratories, covers and sizes drawn from `generator`.
+    laboratories : the numbers; factor : of intervals that cover 90 % of a laboratory that is left out, on average over
+        laboratories; covered : share without the factor; rmse, pls : geometric means of the RMSE of ln organic carbon
+    better : share of laboratories where the RMSE is below that of PLS
+    By the protocol of `spectrakit harmonise`, on worlds, laboratories, covers and sizes drawn from `generator`.
     """
-    found = {k: [] for k in GROWTH_LABORATORIES}
+    cases = []
     ridge = {"model": lambda random_state: FeatureRidge(penalty)}
-    pls = {"model": lambda random_state: StagedPLS(MOST_COMPONENTS)}
+    pls = {"model": lambda random_state: StagedPLS(MAX_COMPONENTS)}
     for _ in range(n_worlds):
         drawn, targets = draw_worlds(1, 1 + max(GROWTH_LABORATORIES), GROWTH_SOILS, generator)
         for _ in range(GROWTH_COVERS):
@@ -226,20 +216,17 @@ def error_growth(network, penalty, generator, n_worlds=GROWTH_WORLDS):
             for k in GROWTH_LABORATORIES:
                 error, half_width = _of_the_last(features[: k + 1], y[: k + 1], ridge)
                 by_pls, _ = _of_the_last(inputs[: k + 1], y[: k + 1], pls)
-                found[k].append((error / half_width, np.sqrt(np.mean(error**2)), np.sqrt(np.mean(by_pls**2))))
-    columns = {name: [] for name in ("laboratories", "factor", "covered", "rmse", "pls", "better")}
-    for k, cases in found.items():
-        scores, rmse_, by_pls = zip(*cases, strict=True)
-        groups = np.repeat(np.arange(len(scores)), [len(own) for own in scores])
-        row = (
-            k,
-            pooled_threshold(np.concatenate(scores), LEVEL, groups),
-            np.mean([np.mean(own <= 1) for own in scores]),
-        )
-        row = (*row, *np.exp([np.mean(np.log(rmse_)), np.mean(np.log(by_pls))]), np.mean(np.less(rmse_, by_pls)))
-        for name, value in zip(columns, row, strict=True):
-            columns[name].append(round(float(value), 3) if name != "laboratories" else k)
-    return columns
+                cases.append((k, error / half_width, np.sqrt(np.mean(error**2)), np.sqrt(np.mean(by_pls**2))))
+    rows = []
+    for k, found in pd.DataFrame(cases, columns=["k", "scores", "rmse", "pls"]).groupby("k"):
+        groups = np.repeat(np.arange(len(found)), found["scores"].map(len))
+        factor = pooled_threshold(np.concatenate(found["scores"].tolist()), LEVEL, groups)
+        covered = found["scores"].map(lambda scores: np.mean(scores <= 1)).mean()
+        rmse_, by_pls = np.exp(np.log(found[["rmse", "pls"]]).mean())
+        better = (found["rmse"] < found["pls"]).mean()
+        rows.append((k, factor, covered, rmse_, by_pls, better))
+    names = ["laboratories", "factor", "covered", "rmse", "pls", "better"]
+    return pd.DataFrame(rows, columns=names).round(3).to_dict("list")
 
 
 def _of_the_last(X, y, models):
@@ -248,19 +235,26 @@ def _of_the_last(X, y, models):
     laboratory = np.repeat([f"{place:02d}" for place in range(len(y))], sizes)
     site = np.arange(len(laboratory)).astype(str)
     choice, y = Choice(HARMONISATIONS["none"]), np.concatenate(y).astype(float)
-    study = LeaveOut(np.concatenate(X).astype(float), y, laboratory, site, choice, models, None, 0)
+    study = LeaveOut(np.concatenate(X).astype(float), y, laboratory, site, choice, models)
     last = laboratory == laboratory[-1]
-    held_out, groups = study._held_out(laboratory[-1])
+    held_out, groups = study.held_out(laboratory[-1])
     stage = best_stage(held_out["model"], y[~last], groups)
-    intervals = interval_scores(y[~last], held_out["model"][stage], groups)
-    predicted = study._predicted(study.X[~last], study.X[last], ~last)["model"][stage]
+    intervals = conformal_intervals(y[~last], held_out["model"][stage], groups)
+    predicted = study.predicted(~last, last)["model"][stage]
     return np.abs(predicted - y[last]), intervals.thresholds_[0]
 
 
-def _fit(network, X, y, recipe, seed):
+@contextmanager
+def _bar(words, total):
+    """Show a bar and give the function that moves it, called with what is done."""
     with Progress() as bar:
-        task = bar.add_task(recipe.name, total=recipe.max_epochs)
-        fit_network(network, X, y, recipe, seed, progress=lambda done, total: bar.update(task, completed=done))
+        task = bar.add_task(words, total=total)
+        yield lambda done, *_: bar.update(task, completed=done)
+
+
+def _fit(network, X, y, recipe, seed):
+    with _bar(recipe.name, recipe.max_epochs) as progress:
+        fit_network(network, X, y, recipe, seed, progress=progress)
 
 
 def _save(network, name, transform, recipe, seed, targets, scores, scaling, about):

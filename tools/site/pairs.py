@@ -78,9 +78,15 @@ def check_pairs(layout: Layout, allowed=()):
         for notebook in sorted(layout.book.glob("*.ipynb"))
         if notebook.stem not in sources
     ]
-    wrong = {STALE, RUN, EDITED} - set(allowed)
+    faults = {
+        STALE: "is not what its source says",
+        RUN: "is not what its source says",
+        EDITED: "was changed by hand: move it out of book/ first",
+    }
     problems += [
-        f"{layout.name_of(path)} is not what its source says" for path, _, state in _pairs(layout) if state in wrong
+        f"{layout.name_of(path)} {faults[state]}"
+        for path, _, state in _pairs(layout)
+        if state in faults and state not in allowed
     ]
     if problems:
         raise BookError("\n".join(problems) + "\nRun `make sync` and commit the notebooks.")

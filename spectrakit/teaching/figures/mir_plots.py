@@ -9,7 +9,18 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from spectrakit.teaching.figures.plots import BLUE, GREEN, GREY, ORANGE, PINK, SKY, WIDTH, YELLOW, draw_lines
+from spectrakit.teaching.figures.plots import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    SKY,
+    WIDTH,
+    YELLOW,
+    draw_lines,
+    with_legend,
+)
 
 TARGET_NAMES = {"c": "carbon", "om": "organic matter"}
 CONTENT_MODEL_NAMES = {"network": "network", "pls": "PLS", "pls log": "PLS of the logarithm", "mean": "mean"}
@@ -182,9 +193,7 @@ def scores_by_group(scores, metric, label):
         axes.set(ylim=(len(means) - 0.5, -0.5), xlabel=label, title=TARGET_NAMES[rows["target"].iloc[0]])
         _logarithmic(axes, "x")
         axes.grid(axis="y", linewidth=0.4)
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(handles))
-    return figure
+    return with_legend(figure, grid[0, 0])
 
 
 def coverage_by_method(coverage):
@@ -202,9 +211,7 @@ def coverage_by_method(coverage):
         axes.set(xlabel="True value inside (%)", title=TARGET_NAMES[target], ylim=(len(means) - 0.5, -0.5))
         axes.set_yticks(range(len(means)), [METHOD_NAMES[name] for name in means.index])
         axes.grid(axis="y", linewidth=0.4)
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3, title="nominal (dashed) and observed (mark)")
-    return figure
+    return with_legend(figure, grid[0, 0], title="nominal (dashed) and observed (mark)")
 
 
 def coverage_left_out(table):
@@ -224,9 +231,7 @@ def coverage_left_out(table):
         axes.set_yticks(range(len(rows)), rows["laboratory"] + " (" + rows["n"].astype(int).astype(str) + ")")
         axes.set(xlabel="True value inside (%)", title=TARGET_NAMES[target], ylim=(-0.5, len(rows) - 0.5))
         axes.grid(axis="y", linewidth=0.4)
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2)
-    return figure
+    return with_legend(figure, grid[0, 0])
 
 
 def coverage_map(space, target):
@@ -259,9 +264,7 @@ def coverage_profile(depths):
         axes.barh(middle, table["measured"], height=9, color=BLUE, label="measured")
         axes.set(xlabel="Samples", title=TARGET_NAMES[target], ylim=(table["layer"].max() + 10, 0))
     grid[0, 0].set_ylabel("Depth (cm)")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2)
-    return figure
+    return with_legend(figure, grid[0, 0])
 
 
 def error_by_laboratory(records):

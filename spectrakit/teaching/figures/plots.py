@@ -279,7 +279,7 @@ def r2_bars(metrics, floor):
         _model_bars(axes, frame[frame["range"] == range_], "task", "r2")
         axes.set(ylabel="R²", title=RANGE_NAMES[range_].capitalize())
         axes.set_ylim(floor, 1.05)
-    return _with_legend(figure, grid)
+    return _with_one_legend(figure, grid)
 
 
 def error_bars(metrics):
@@ -296,7 +296,7 @@ def error_bars(metrics):
         axes = grid[targets.index(target), ranges.index(range_)]
         _model_bars(axes, part, "metric", "ppm")
         axes.set(ylabel="Error (ppm)", title=f"{target.capitalize()}, {RANGE_NAMES[range_]}")
-    return _with_legend(figure, grid)
+    return _with_one_legend(figure, grid)
 
 
 def _model_bars(axes, frame, x, y):
@@ -308,15 +308,20 @@ def _model_bars(axes, frame, x, y):
     axes.set_xlabel("")
 
 
-def _with_legend(figure, grid):
+def _with_one_legend(figure, grid):
     """The figure with one legend above in place of one in each axes, and without axes that hold nothing."""
-    for axes in grid.flat:
-        if axes.has_data():
-            handles, labels = axes.get_legend_handles_labels()
-            axes.get_legend().remove()
-        else:
-            axes.remove()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    filled = [axes for axes in grid.flat if axes.has_data()]
+    for axes in set(grid.flat) - set(filled):
+        axes.remove()
+    for axes in filled:
+        axes.get_legend().remove()
+    return with_legend(figure, filled[0])
+
+
+def with_legend(figure, axes, **options):
+    """The figure with the legend of one of its axes in a row above all."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), **options)
     return figure
 
 

@@ -23,8 +23,7 @@ def labels(axes):
 
 def test_the_map_shows_every_point_with_its_lead_and_the_sources():
     places, lead = sampling_map(), np.geomspace(34.6, 9720, 130)
-    figure = lead_plots.sampling_map(places, lead)
-    axes = figure.axes[0]
+    axes = lead_plots.sampling_map(places, lead).axes[0]
     assert labels(axes) == [
         *("road", "smelting grid (64)", "near smelter (21)", "mining road (45)", "smelter", "mine"),
     ]
@@ -98,8 +97,7 @@ def test_sources_are_sorted_by_their_mean():
 def test_profiles_carry_our_peaks_and_the_named_wavelengths():
     profile = np.zeros(100)
     profile[[30, 60]] = 2.0, 1.0
-    figure = lead_plots.shap_profiles(WAVELENGTH, {"net": profile}, {"net": [431, 490]}, {"net": [430.0, 460.0]})
-    axes = figure.axes[0]
+    axes = lead_plots.shap_profiles(WAVELENGTH, {"net": profile}, {"net": [431, 490]}, {"net": [430.0, 460.0]}).axes[0]
     curve, dots, *named = axes.lines
     np.testing.assert_allclose(curve.get_ydata(), profile)
     np.testing.assert_allclose(dots.get_xydata(), [[430, 2], [460, 1]])

@@ -223,8 +223,7 @@ def test_learning_curves_mark_the_epoch_that_is_kept():
 
 def test_predicted_vs_measured_tells_the_scores():
     measured = np.array([4.0, 5.0, 6.0, 7.0])
-    figure = plots.predicted_vs_measured({"network": (measured, measured + 0.5)}, "pH")
-    axes = figure.axes[0]
+    axes = plots.predicted_vs_measured({"network": (measured, measured + 0.5)}, "pH").axes[0]
     assert axes.get_title(loc="left") == "network\nR² 0.80, RMSE 0.50, RPD 2.58"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("Measured pH", "Predicted pH")
     np.testing.assert_allclose(axes.collections[0].get_offsets()[:, 1], measured + 0.5)

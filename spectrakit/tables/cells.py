@@ -1,0 +1,252 @@
+"""Reads the cells of CSV and Parquet files in blocks of rows, as Arrow columns: no more than a block is held."""
+
+import csv
+import gzip
+import re
+import zlib
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from spectrakit.tables.columns import MISSING, is_number
+from spectrakit.tables.rules import MAX_PLACES, TableError
+
+ENDINGS = (".csv", ".csv.gz", ".parquet")
+HEADER_ROWS = 1
+
+_CSV_BYTES = 1 << 24  # some 1,000 rows of a mid-infrared library: what is held as text at any time
+# Bytes read ahead in each column of a Parquet file, so that no more of a long one than a page is held.
+_PARQUET_BUFFER = 1 << 15
+_NULLS = sorted({form for word in MISSING for form in (word, word.upper(), word.title())} | {"NaN"})
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A file of a table by its header.
+
+    names : of its columns, in order; a name that stands more than once means the first of them
+    kinds : Arrow type of each column; text for all of a CSV
+    fixed : column to value, from the names of the folders
+    n_rows : None for a CSV, which does not say
+    """
+
+    path: Path
+    names: tuple
+    kinds: dict
+    fixed: dict
+    n_rows: int | None
+
+
+def table_ending(path):
+    """The one of `ENDINGS` that a path ends in; TableError for another."""
+    for ending in sorted(ENDINGS, key=len, reverse=True):
+        if path.name.lower().endswith(ending):
+            return ending
+    raise TableError(f"{path}: unknown kind of file; its name should end in {', '.join(ENDINGS)}")
+
+
+def table_files(path):
+    """The headers of the file at a path, or of the Parquet files in a folder, numbers in their names by value.
+
+    Raises TableError where there is none, and for files of a folder whose columns differ.
+    """
+    none = "no Parquet file in this folder; give a folder of *.parquet, or a table"
+    first, *rest = sorted(files_at(path, _is_partition, none), key=_by_number)
+    first = table_file(first, path)
+    return (first, *(_as_first(table_file(file, path), first) for file in rest))
+
+
+def files_at(path, matches, none):
+    """The file at a path, or the files at any depth of a folder whose path in it matches.
+
+    matches : function of a path; none : words on a folder without such a file
+    Raises TableError for a path that does not exist and a folder without such a file.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise TableError(f"{path}: no such file or folder")
+    files = [file for file in path.rglob("*") if matches(file.relative_to(path)) and file.is_file()]
+    if not files:
+        raise TableError(f"{path}: {none}")
+    return files
+
+
+def _is_partition(file):
+    return file.suffix == ".parquet" and not any(part.startswith((".", "_")) for part in file.parts)
+
+
+def _by_number(file):
+    """Sorts names as text but the numbers in them by value."""
+    return [
+        [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", part)]
+        for part in file.parts
+    ]
+
+
+def table_file(path, folder):
+    """The header of a file; below the `folder` of a table, a folder laboratory=KSSL is a column of the files in it."""
+    if table_ending(path) != ".parquet":
+        names = _csv_header(path)
+        return TableFile(path, names, dict.fromkeys(names, pa.string()), {}, None)
+    try:
+        metadata = pyarrow.parquet.read_metadata(path)
+        schema = metadata.schema.to_arrow_schema()
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{path}: not a Parquet table ({str(error).splitlines()[0]}); write it again") from error
+    kinds = dict(zip(schema.names, schema.types, strict=True))
+    parts = (part.partition("=") for part in path.parent.parts[len(folder.parts) :])
+    fixed = {name: unquote(value) for name, _, value in parts if value and name not in kinds}
+    names = (*schema.names, *fixed)
+    return TableFile(path, names, kinds | dict.fromkeys(fixed, pa.string()), fixed, metadata.num_rows)
+
+
+def _as_first(file, first):
+    """The header of a further file with the columns of the first, so that they are held once for all files."""
+    here, there = Counter(file.names), Counter(first.names)
+    for name in there | here:
+        kind = file.kinds.get(name)
+        if here[name] < there[name]:
+            fault = f"no column {name}, which {first.path.name} has; give all files the same"
+        elif here[name] > there[name] or (name in file.fixed) != (name in first.fixed):
+            fault = f"column {name}, which {first.path.name} has not; give all files the same"
+        elif is_number(first.kinds[name]) and not is_number(kind) and not pa.types.is_null(kind):
+            fault = f"column {name} holds no numbers as in {first.path.name}; write numbers"
+        else:
+            continue
+        raise TableError(f"{file.path}: {fault}")
+    return replace(file, names=first.names, kinds=first.kinds)
+
+
+def batches(file, columns, numbers, n_rows, positions=None):
+    """Each batch of at most `n_rows` rows of a file as the number of rows before, and {column: Arrow array}.
+
+    columns, numbers : names of the columns to read, and of those among them that should hold numbers
+    positions : of the rows that are needed; row groups of Parquet without one of them are not read
+    """
+    there = [name for name in columns if name not in file.fixed]
+    parts = (
+        _csv_tables(file, there, numbers) if file.n_rows is None else _parquet_batches(file, there, n_rows, positions)
+    )
+    for start, part in parts:
+        arrays = dict(zip(part.schema.names, part.columns, strict=True))
+        arrays |= {name: pa.array([value] * len(part)) for name, value in file.fixed.items()}
+        for at in range(0, len(part), n_rows):
+            yield start + at, {name: array.slice(at, n_rows) for name, array in arrays.items()}
+
+
+def _parquet_batches(file, columns, n_rows, positions):
+    try:
+        with pyarrow.parquet.ParquetFile(file.path, buffer_size=_PARQUET_BUFFER, pre_buffer=False) as parquet:
+            end = 0
+            for group in range(parquet.num_row_groups):
+                start, end = end, end + parquet.metadata.row_group(group).num_rows
+                if positions is not None and not np.any((positions >= start) & (positions < end)):
+                    continue
+                for batch in parquet.iter_batches(n_rows, [group], columns):
+                    yield start, batch
+                    start += len(batch)
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{file.path}: broken Parquet file ({str(error).splitlines()[0]}); write it again") from error
+
+
+# --- CSV ----------------------------------------------------------------------------------------------------
+
+
+def _csv_header(path):
+    """The column names of a CSV file, compressed or not; TableError where its first line is no header."""
+    with _csv_stream(path) as stream:
+        text = _decoded(path, stream.readline().removeprefix(b"\xef\xbb\xbf"), 1).strip()
+        if not text:
+            empty = not any(line.strip() for line in stream)
+            raise TableError(f"{path}: {'the file' if empty else 'row 1'} is empty; put the names of the columns there")
+    try:
+        names = tuple(name.strip() for name in next(csv.reader([text])))
+    except csv.Error as error:
+        raise TableError(f"{path}: row 1 is no header of a CSV table ({error})") from error
+    if len(names) == 1 and (other := re.search("[;\t]", text)):
+        kind = "semicolons" if other.group() == ";" else "tabs"
+        raise TableError(f"{path}: row 1 is separated by {kind}; save the table with commas and decimal points")
+    return names
+
+
+@contextmanager
+def _csv_stream(path):
+    """A CSV file to read bytes from, compressed or not."""
+    opened = gzip.open if path.name.lower().endswith(".gz") else open
+    try:
+        with opened(path, "rb") as stream:
+            yield stream
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise TableError(f"{path}: broken gzip file; copy or download it again") from error
+
+
+def _decoded(path, data, row):
+    """Bytes as text; row : of the file that they begin with."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        row += data.count(b"\n", 0, error.start)
+        raise TableError(f"{path}: row {row} is not UTF-8 text; save the table as CSV with UTF-8") from error
+
+
+def _csv_parts(path):
+    """The rows below the header, some of them at a time, as bytes; blank lines at the end of the file are left out."""
+    with _csv_stream(path) as stream:
+        stream.readline()
+        lines = []
+        while more := stream.readlines(_CSV_BYTES):
+            lines += more
+            end = next((at for at in range(len(lines), 0, -1) if lines[at - 1].strip()), 0)
+            data = b"".join(lines[:end])
+            # Within quotation marks, a line does not end its row.
+            if data and not (b'"' in data and data.count(b'"') % 2):
+                yield data
+                lines = lines[end:]
+        if rest := b"".join(lines).rstrip():
+            yield rest
+
+
+def _csv_tables(file, columns, numbers):
+    """Each part of a CSV file as an Arrow table; columns of numbers are text where a cell is none."""
+    start = 0
+    for data in _csv_parts(file.path):
+        try:
+            kinds = dict.fromkeys(columns, pa.string()) | dict.fromkeys(numbers, pa.float64())
+            table = _parsed(file, data, start, kinds)
+        except pa.ArrowInvalid:
+            _decoded(file.path, data, start + HEADER_ROWS + 1)
+            table = _parsed(file, data, start, dict.fromkeys(columns, pa.string()))
+        yield start, table
+        start += len(table)
+
+
+def _parsed(file, data, start, kinds):
+    """Part of a CSV file as an Arrow table of the columns in `kinds`; TableError for rows of another length."""
+    ragged = {}
+
+    def noted(row):
+        ragged[start + HEADER_ROWS + row.number] = row.actual_columns
+        return "skip"
+
+    first = {name: at for at, name in reversed(list(enumerate(file.names)))}
+    names = [name if first[name] == at else f"{name}\n{at}" for at, name in enumerate(file.names)]
+    table = pyarrow.csv.read_csv(
+        pa.BufferReader(data),
+        pyarrow.csv.ReadOptions(use_threads=False, column_names=names, block_size=len(data) + 1),
+        pyarrow.csv.ParseOptions(invalid_row_handler=noted, ignore_empty_lines=False, newlines_in_values=True),
+        pyarrow.csv.ConvertOptions(column_types=kinds, include_columns=[*kinds], null_values=_NULLS),
+    )
+    if ragged:
+        rows = "; ".join(f"row {row} has {count}" for row, count in [*ragged.items()][:MAX_PLACES])
+        more = f"; and {len(ragged) - MAX_PLACES} more rows" if len(ragged) > MAX_PLACES else ""
+        cells = f"the header has {len(file.names)} cells but {rows}{more}"
+        raise TableError(f"{file.path}: {cells}; give every row one cell a column")
+    return table.combine_chunks()

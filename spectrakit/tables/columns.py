@@ -1,0 +1,80 @@
+"""What the columns of a plain spectral table mean, by their names and by what they hold.
+
+A plain spectral table has one row a sample: `sample_id`; one column a property, named with its unit; one column a
+channel, named by its wavelength in nm or its wavenumber in 1/cm. An empty cell is 'not measured'.
+"""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spectrakit.contents import unit_suffix
+
+CHANNEL_NAME = re.compile(r"\d+\.?\d*([eE]\+?\d+)?")
+NUMERIC_SAMPLE_COLUMNS = (
+    *("replicate", "depth_cm", "depth_top_cm", "depth_bottom_cm", "latitude", "longitude", "easting_km"),
+    *("northing_km", "seed"),
+)
+SAMPLE_COLUMNS = (
+    *("sample_id", "group", "lab", "laboratory", "site", "range", "region", "area", "country", "date", "instrument"),
+    *("project", "origin", *NUMERIC_SAMPLE_COLUMNS),
+)
+# Words for 'not measured' in a column of numbers, in lower case.
+MISSING = ("", "nan", "na", "n/a", "null", "none")
+
+
+def is_number(kind):
+    """Whether an Arrow type holds numbers."""
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind)
+
+
+def is_property(name, column):
+    """Whether an Arrow column is a property: one with a unit, or one of numbers that does not describe the sample."""
+    if name in SAMPLE_COLUMNS:
+        return False
+    if unit_suffix(name) or is_number(column.type):
+        return True
+    values, wrong = as_numbers(column)
+    return not wrong and not np.isnan(values).all()
+
+
+def as_numbers(column):
+    """The numbers of an Arrow column (n,), NaN where there is none, and {row: text} of what is no number."""
+    if is_number(column.type):
+        return column.to_numpy(zero_copy_only=False), {}
+    text = _text(column, MISSING)
+    # One cast for all cells; cell by cell only where that fails.
+    try:
+        values = text.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        values = pd.to_numeric(text.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
+    wrong = np.flatnonzero(np.isnan(values) & text.is_valid().to_numpy(zero_copy_only=False))
+    return values, {int(row): text[int(row)].as_py() for row in wrong}
+
+
+def as_sample_column(name, column, missing=("",)):
+    """An Arrow column that describes the samples, as a Series of numbers or text; missing : in lower case."""
+    if name in NUMERIC_SAMPLE_COLUMNS and is_number(column.type):
+        return column.to_pandas()
+    return _text(column, missing).to_pandas().astype("str")
+
+
+def with_numbers(samples):
+    """A table of samples with numbers in those of `NUMERIC_SAMPLE_COLUMNS` that hold nothing else.
+
+    A depth may also be given as '0-20', which stays text.
+    """
+    for name in samples.columns.intersection(NUMERIC_SAMPLE_COLUMNS):
+        numbers = pd.to_numeric(samples[name], errors="coerce")
+        if (numbers.notna() == samples[name].notna()).all():
+            samples = samples.assign(**{name: numbers})
+    return samples
+
+
+def _text(column, missing):
+    """Trimmed text of an Arrow column, missing where it is one of some words in lower case."""
+    text = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    return pc.if_else(pc.is_in(pc.utf8_lower(text), pa.array(missing)), None, text)
