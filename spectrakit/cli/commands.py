@@ -145,9 +145,9 @@ def replicate(
         _refuse_no_place(output)
     # The networks are small: a second thread would wait for the first more than it works.
     torch.set_num_threads(1)
-    words = f"{study}, {profile} profile"
+    rebuilt, words = load_study(study), f"{study}, {profile} profile"
     with _resumable(), task_runner(scheduler) as runner, _progress_bar(words) as progress:
-        replication = load_study(study).run(
+        outcome = rebuilt.run(
             profile,
             seed,
             RUNS / study,
@@ -155,8 +155,8 @@ def replicate(
             runner=runner,
             data=data,
         )
-    record = replication.record(load_published(study))
-    Console().print(as_table(replication.score_frame(), f"{study}: scores by task and model"))
+    record = rebuilt.record(outcome, load_published(study), profile, seed)
+    Console().print(as_table(rebuilt.score_frame(outcome), f"{study}: scores by task and model"))
     verdicts = ledger_frame(study, record["results"])["verdict"].value_counts()
     print("beside the paper: " + ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
     if output is not None:
@@ -164,7 +164,7 @@ def replicate(
             Path(part).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         print(f"{output}: {len(record['results'])} results of the {profile} profile, seed {seed}")
     if study == "mir":
-        print("{file}: {rows:,} samples, measured and imputed".format(**replication.outcome["hybrid"]))
+        print("{file}: {rows:,} samples, measured and imputed".format(**outcome["hybrid"]))
 
 
 @app.command()
