@@ -12,9 +12,7 @@ start = time.perf_counter()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 print(time.perf_counter() - start, peak)
 """
-COMMAND_IMPORTS = (
-    "from contextlib import redirect_stdout; from io import StringIO; from spectrakit.cli.commands import app"
-)
+COMMAND_IMPORTS = "from contextlib import redirect_stdout; from io import StringIO; from spectrakit.cli import app"
 
 
 def command_call(*arguments):

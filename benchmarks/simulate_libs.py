@@ -10,7 +10,6 @@ import time
 from statistics import median
 
 import numpy as np
-import pandas as pd
 from fresh_process import seconds_and_gigabytes
 
 from spectrakit.simulate import libs
@@ -19,15 +18,13 @@ CALLS = {
     "experiment, 24 soils x 100 shots, three windows": "libs.simulate_libs()",
     "one survey": "libs.measure(libs.blank_soils(libs.spiked_soils(), 'ca'), survey=True)",
 }
-EXACT_AT_A_TIME = 8  # plasmas for which the simulator computes profiles without the lattice
 
 
 def shots(n_shots):
     """Plasmas of shots on the reference soil, with the scatter of shots that the settings have."""
-    scatter = libs.settings()["scatter"]["shot"]
-    offsets = np.random.default_rng(0).standard_normal((n_shots, len(scatter))) * list(scatter.values())
+    offsets = libs.draw_scatter("shot", n_shots, np.random.default_rng(0))
     composition = libs.spiked_soils().composition_ppm.iloc[np.zeros(n_shots, int)]
-    return libs.shots_plasma(composition, pd.DataFrame(offsets))
+    return libs.shots_plasma(composition, offsets)
 
 
 def seconds(function):
@@ -44,8 +41,8 @@ def compare_paths(axis, plasma, n_rounds):
         part = libs.SpectralRange(axis[0] - 0.3, axis[-1] + 0.3)
         empty, _ = seconds(lambda part=part: part.line_optical_depth(plasma))
         filled, lattice = seconds(lambda part=part: part.line_optical_depth(plasma))
-        starts = range(0, len(plasma), EXACT_AT_A_TIME)
-        blocks = [plasma[start : start + EXACT_AT_A_TIME] for start in starts]
+        starts = range(0, len(plasma), libs.MAX_EXACT)
+        blocks = [plasma[start : start + libs.MAX_EXACT] for start in starts]
         one_by_one, exact = seconds(lambda part=part, blocks=blocks: [part.line_optical_depth(b) for b in blocks])
         times.append((one_by_one, empty, filled))
     exact = np.concatenate(exact)

@@ -148,7 +148,7 @@ choices = [
     ("how well soils hold lead back: weights", retention, "PLS and SVM; the signs are textbook knowledge"),
     ("ore beside mines: weight", f"{district.ORE_WEIGHT:g}", "PLS and SVM"),
     ("pyrite in the soil beside a mine", f"{district.PYRITE_AT_MINE:.0%}", "PLS and SVM"),
-    ("variation of constituents within the district", f"{district.OWN_SHARE:g} of a continent's", "PLS and SVM"),
+    ("variation of constituents within the district", f"{district.WITHIN_DISTRICT:g} of a continent's", "PLS and SVM"),
     ("lead contents", f"{lead.min():g} to {lead.max():g} mg/kg", "table 3; what it leaves open, PLS and SVM"),
     ("sampling points", f"{len(points)}", "section 2.1"),
 ]

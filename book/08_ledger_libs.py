@@ -192,5 +192,5 @@ inconsistency_table("fits", "Checked, and found to fit")
 #
 # The counts at the top of this page are the short version. The longer one: the size of the limits of detection was put
 # in; the accuracy, the orderings and the maps were not, so theirs are the verdicts that test something. The named lines
-# and the list above need no simulated spectrum at all. You can print this ledger with `spectrakit ledger libs`, or
-# judge a run of your own with `spectrakit ledger libs --results FILE`.
+# and the list above need no simulated spectrum at all. You can print this ledger with `spectrakit ledger libs --full`,
+# or judge a run of your own with `spectrakit ledger libs --results FILE`.

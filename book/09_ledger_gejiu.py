@@ -253,5 +253,5 @@ inconsistency_table("fits", "Checked, and found to fit")
 #
 # The counts at the top of this page are the short version, with the scores that were tuned to counted apart. The checks
 # of the paper against itself need no simulation: most rows fit, they show that the errors are of natural logarithms,
-# and the Box-Cox row and the stopping rule leave a question. You can print this ledger with `spectrakit ledger gejiu`,
-# or judge a run of your own with `spectrakit ledger gejiu --results FILE`.
+# and the Box-Cox row and the stopping rule leave a question. You can print this ledger with
+# `spectrakit ledger gejiu --full`, or judge a run of your own with `spectrakit ledger gejiu --results FILE`.

@@ -166,4 +166,4 @@ check_table("unclear", "Unclear")
 # The counts at the top of this page are the short version. Of three scores of accuracy one is a test. The checks of
 # the paper against itself show that a few organic soils make its spread, so that $R^2$ and RPIQ say little of the
 # others, and that 'prediction SD' has no reading which fits both contents. You can print this ledger with
-# `spectrakit ledger mir`, or judge a run of your own with `spectrakit ledger mir --results FILE`.
+# `spectrakit ledger mir --full`, or judge a run of your own with `spectrakit ledger mir --results FILE`.

@@ -145,6 +145,17 @@ def ledger_frame(study, results=None, kinds=("result", "ordering", "line", "wave
     return pd.DataFrame(rows).set_index("id")
 
 
+def largest_differences(frame, study, results, n_listed):
+    """The rows of a `ledger_frame` whose verdict is 'differs', the largest differences first, at most so many.
+
+    A difference is relative to the published number; of a share of repeats, or a line, it is what it lacks of 1.
+    """
+    entries, names = load_published(study)["entries"], frame.index[frame["verdict"] == "differs"]
+    ours, published = (pd.Series([of[name].get("value") for name in names], names) for of in (results, entries))
+    relative = ((ours - published) / published).where(~frame["kind"][names].isin([*SHARES, "line"]), 1 - ours)
+    return frame.loc[relative.astype(float).abs().nlargest(n_listed).index]
+
+
 def verdict_counts(kinds, verdicts):
     """How many claims of each kind got which verdict: DataFrame of kinds by VERDICTS, and `all`.
 

@@ -16,7 +16,7 @@ def shared():
 @pytest.fixture
 def command(capsys):
     """Run the command line: arguments to exit code, lines on stdout and lines on stderr."""
-    from spectrakit.cli import commands as cli
+    from spectrakit import cli
 
     def run(*arguments):
         with pytest.raises(SystemExit) as exit_of:
@@ -130,3 +130,28 @@ class TinyRuns:
 @pytest.fixture(scope="session")
 def tiny_runs(tmp_path_factory):
     return TinyRuns(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def three_laboratories():
+    """Three laboratories drawn at random, 40 soils each, as a table would hold them, every 4 1/cm from 650 on."""
+    import numpy as np
+    import pandas as pd
+
+    from spectrakit.spectra import SpectralDataset, library_axis
+    from tools.make.random_laboratories import draw_survey, draw_world
+
+    generator = np.random.default_rng(12)
+    world = draw_world(generator)
+    surveys = [draw_survey(40, world, generator) for _ in range(3)]
+    names = np.repeat(["a", "b", "c"], 40)
+    dataset = SpectralDataset(
+        spectra=np.concatenate([survey.spectra for survey in surveys]),
+        axis=library_axis(),
+        axis_unit="cm-1",
+        signal="absorbance",
+        properties=pd.DataFrame({"oc_g_kg": np.concatenate([s.properties["oc_g_kg"] + 0.1 for s in surveys])}),
+        samples=pd.DataFrame({"sample_id": [f"s{i}" for i in range(120)], "laboratory": names}),
+        provenance={"origin": "simulated", "source": "a test", "seed": 12},
+    )
+    return dataset.resample(np.arange(652.0, 3990, 4))

@@ -5,7 +5,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from spectrakit.cli import commands as cli
+from spectrakit import cli
+from spectrakit.cli import application
 
 
 @pytest.fixture
@@ -84,13 +85,15 @@ def test_a_bug_is_not_dressed_up_as_bad_input(monkeypatch):
     def broken(**_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(cli, "app", broken)
+    monkeypatch.setattr(application, "app", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         cli.main([])
 
 
 def test_starting_the_command_line_imports_nothing_heavy():
-    script = "import sys, spectrakit.cli.commands; print(*{'torch', 'pandas', 'sklearn', 'scipy'} & set(sys.modules))"
+    script = (
+        "import sys, spectrakit.cli.application; print(*{'torch', 'pandas', 'sklearn', 'scipy'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 

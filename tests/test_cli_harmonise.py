@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.dummy import DummyRegressor
 
-from spectrakit.cli import commands as cli
 from spectrakit.tables import read_table
-from spectrakit.workflows.harmonise import leave_out as laboratories
+from spectrakit.workflows.harmonise import choices
 
 # Beyond the simulated ring trial, which takes seconds to make.
 AXIS = np.arange(4000.0, 4610, 10)
@@ -37,19 +37,23 @@ def run(tmp_path, monkeypatch, command):
     return lambda *arguments: command("harmonise", "plain.one.csv", "bright.csv", *options, *arguments)
 
 
+MADE = []  # seeds of the models of these tests
+STOP = {}  # number of the model that the user stops the run at
+
+
+def make(random_state):
+    if len(MADE) == STOP.get("at"):
+        raise KeyboardInterrupt
+    MADE.append(random_state)
+    return DummyRegressor()
+
+
 @pytest.fixture
 def mean_only(monkeypatch):
-    """One quick model in place of the command's own; how often it was made, and from which number on it stops."""
-    made = {"count": 0, "stop_at": None}
-
-    def make(random_state):
-        if made["count"] == made["stop_at"]:
-            raise KeyboardInterrupt
-        made["count"] += 1
-        return laboratories.DummyRegressor()
-
-    monkeypatch.setattr(laboratories, "MODELS", {"mean": make})
-    return made
+    """One quick model in place of those of the command."""
+    MADE.clear()
+    STOP.clear()
+    monkeypatch.setattr(choices, "MODELS", {"mean": make})
 
 
 def cells(lines):
@@ -66,8 +70,7 @@ def test_tables_records_and_spectra(run, tmp_path):
         "note: the simulated ring trial spans 600 to 3998 cm-1 only: not used",
         "note: the pretrained network knows 600 to 4000 1/cm, of which the laboratories share too little: not used",
     ]
-    assert out[5] == "snv.csv: 40 spectra, snv fitted to all laboratories: no absorbance now"
-    assert out[6] == "log10 soc_pct on a laboratory never seen, by pls: R2 | RMSE, * the lowest"
+    assert out[5] == "log10 soc_pct on a laboratory never seen, by pls: R2 | RMSE, * the lowest"
     records = json.loads((tmp_path / "result.json").read_text())
     assert list(records[0]) == [
         *("model", "harmonisation", "laboratory", "n_train", "n_test", "r2", "rmse", "bias", "sep", "rpiq"),
@@ -85,9 +88,10 @@ def test_tables_records_and_spectra(run, tmp_path):
     assert [row[0] for row in rows] == [*CHOICES, "(mean of the others)", *CHOICES, *CHOICES]
     assert rows[0][1].startswith(f"{r2['none', 'bright']:.2f} | ") and rows[12][0] == "snv"
     assert "bright -" in rows[12][1] and "plain -" in rows[12][1] and rows[12][2] == "-"
-    assert out[-3] == "90 % intervals come from sites left out of known laboratories: of another they promise nothing"
-    assert out[-2:] == [
+    assert out[-4] == "90 % intervals come from sites left out of known laboratories: of another they promise nothing"
+    assert out[-3:] == [
         "measured, file plain.one.csv; file bright.csv; 40 samples of 2 laboratories; seed 0",
+        "snv.csv: 40 spectra, snv fitted to all laboratories: no absorbance now",
         "result.json: 20 records",
     ]
     written = read_table(tmp_path / "snv.csv", "cm-1", "absorbance")
@@ -97,12 +101,12 @@ def test_tables_records_and_spectra(run, tmp_path):
 
 
 def test_a_stopped_run_goes_on_where_it_was(run, mean_only, tmp_path):
-    mean_only["stop_at"] = 14  # a laboratory takes 6 fits
+    STOP["at"] = 16  # a laboratory takes 6 fits, and one more to look at its model
     code, _, err = run("-o", "result.json")
     assert (code, err) == (130, STOPPED) and not (tmp_path / "result.json").exists()
-    mean_only["stop_at"] = None
+    STOP.clear()
     assert run("-o", "result.json")[0] == 0
-    assert mean_only["count"] == 14 + 60 - 12
+    assert len(MADE) == 16 + 70 - 14
     assert len(json.loads((tmp_path / "result.json").read_text())) == 10
 
 
@@ -139,7 +143,7 @@ def test_what_a_user_can_mend_gives_one_line_and_code_2(run, mean_only, tmp_path
     code, _, err = run(*arguments)
     assert (code, len(err)) == (2, 1)
     assert err[0].startswith(f"spectrakit: {message}") or message in err[0]
-    assert mean_only["count"] == 0 and not (tmp_path / cli.RUNS).exists()
+    assert MADE == [] and not (tmp_path / ".spectrakit").exists()
 
 
 def test_one_laboratory_is_not_enough(run, command):

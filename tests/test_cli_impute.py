@@ -5,19 +5,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spectrakit.cli import commands as cli
+from spectrakit.cli import spectra
 from spectrakit.preprocess.harmonise import WITHOUT_STANDARDS
 from spectrakit.runs import tasks as cluster
 from spectrakit.spectra import SpectralDataset
 from spectrakit.tables import write_table
 from spectrakit.workflows.impute import command as study
-from spectrakit.workflows.impute import plan as impute_plan
+from spectrakit.workflows.impute import fill
 
 STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that are left"]
 
 
 def test_the_command_offers_the_harmonisations_that_need_no_standards():
-    assert get_args(cli.Harmonisation) == WITHOUT_STANDARDS
+    assert get_args(spectra.Harmonisation) == WITHOUT_STANDARDS
 
 
 @pytest.fixture
@@ -78,30 +78,32 @@ def test_what_was_found_promised_and_written(run, table, tmp_path):
 
 def test_options_reach_the_run(run, table, tmp_path, monkeypatch):
     asked = []
-    made = impute_plan.make_plan
-    monkeypatch.setattr(impute_plan, "make_plan", lambda *given: asked.append(given) or made(*given))
+    made = study.make_plan
+    monkeypatch.setattr(study, "make_plan", lambda *given, **more: asked.append((*given, more)) or made(*given, **more))
     arguments = ("--harmonise", "msc", "--level", 0.5, "--fit-rows", 50, "--seed", 7, "--model", "pls")
     code, out, err = run("impute", "library.csv", "--property", "c_g_kg", "-o", "hybrid.csv", *arguments)
     assert (code, err) == (0, [])
-    assert asked[0][1:] == ("c_g_kg", study.log_pls, "absorbance", "msc", 0.5, 50, 7)
+    options = {"signal": "absorbance", "harmonise": "msc", "level": 0.5, "fit_rows": 50, "random_state": 7}
+    assert asked[0][1:] == ("c_g_kg", study.log_pls, options)
     assert out[0] == "note: fitted to 50 of 67 measured rows, in equal parts by laboratory"
     frame = pd.read_csv(tmp_path / "hybrid.csv")
     assert {"lower_50", "upper_68", "upper_95"} <= set(frame) and frame["predicted"].notna().sum() == 50 + 22
 
 
 def test_a_stopped_run_goes_on_where_it_was(run, table, tmp_path, monkeypatch):
-    done, fill, fit_part = [], study.fill, study.fit_part
-
     def stopped(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(study, "fill", stopped)
-    arguments = ("impute", table, "--property", "c_g_kg", "-o", "hybrid.parquet")
-    assert run(*arguments) == (130, [], STOPPED)
-    assert not (tmp_path / "hybrid.parquet").exists() and (tmp_path / cli.RUNS / "impute").is_dir()
-    monkeypatch.setattr(study, "fill", fill)
-    monkeypatch.setattr(study, "fit_part", lambda *given: done.append(given) or fit_part(*given))
-    assert run(*arguments)[0] == 0 and done == []
+    with monkeypatch.context() as patch:
+        patch.setattr(fill, "_fill", stopped)
+        arguments = ("impute", table, "--property", "c_g_kg", "-o", "hybrid.parquet")
+        assert run(*arguments) == (130, [], STOPPED)
+    assert not (tmp_path / "hybrid.parquet").exists()
+    (folder,) = (tmp_path / ".spectrakit/runs/impute").iterdir()
+    fitted = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert run(*arguments)[0] == 0
+    kept = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert fitted.items() <= kept.items() and len(kept) == len(fitted) + 1 == 4
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from spectrakit import ledger
-from spectrakit.cli import commands as cli
+from spectrakit.cli import studies, terminal
 from spectrakit.studies import study
 from spectrakit.studies.libs import run as libs_run
 from spectrakit.studies.libs.domains import TASKS
@@ -14,7 +14,7 @@ def run(tiny_libs, tiny_gejiu, tiny_mir, tiny_runs, tmp_path, monkeypatch, comma
     """The command line in an empty folder; parts of studies cut down to seconds are in `tiny_runs.folder`."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(cli, "RUNS", tiny_runs.folder)
+    monkeypatch.setattr(studies, "RUNS", tiny_runs.folder)
     return command
 
 
@@ -52,7 +52,7 @@ def record(run, tiny_runs, tmp_path):
 
 
 def test_a_stopped_run_says_so_and_the_same_command_finishes_it(run, tasks_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(studies, "RUNS", tmp_path / "runs")
     tasks_run["stop_at"] = 2
     code, out, err = run("replicate", "libs", "-o", "record.json")
     assert (code, out, err) == (130, [], STOPPED)
@@ -92,7 +92,7 @@ def test_replicate_and_ledger_serve_every_study(run, tiny_runs, tmp_path, name, 
     assert out[-1] == f"record.json: {len(results)} results of the quick profile, seed 0"
     assert out[-2] == f"beside the paper: {verdict_line(name, results)}"
 
-    code, out, err = run("ledger", name, "--results", "record.json")
+    code, out, err = run("ledger", name, "--results", "record.json", "--full")
     assert (code, err) == (0, [])
     (row,) = [line for line in out if line.startswith(f"│ {id_} ")]
     assert ledger._ours_text({"kind": kind}, results[id_]) in row
@@ -102,13 +102,13 @@ def test_replicate_and_ledger_serve_every_study(run, tiny_runs, tmp_path, name, 
 def test_the_bar_says_which_task_runs(monkeypatch):
     shown = []
 
-    class Bar(cli.Progress):
+    class Bar(terminal.Progress):
         def update(self, task, **values):
             super().update(task, **values)
             shown.append((self.tasks[task].description, self.tasks[task].percentage))
 
-    monkeypatch.setattr(cli, "Progress", Bar)
-    with cli._progress_bar("libs, quick profile") as progress:
+    monkeypatch.setattr(terminal, "Progress", Bar)
+    with terminal.progress_bar("libs, quick profile") as progress:
         progress(1, 4)
         progress(0.5, 1, "libs, quick profile: Mg high")
     assert shown == [("libs, quick profile", 25), ("libs, quick profile: Mg high", 50)]
@@ -157,31 +157,8 @@ def test_wrong_options_give_code_2(run, nothing_started, arguments):
     assert err and "Traceback" not in "\n".join(err)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (None, "record.json: no recorded results; run: spectrakit replicate libs --profile paper"),
-        ("{", "record.json, line 1: not JSON"),
-        ("{}", "record.json: not a record with provenance and results"),
-    ],
-)
-def test_what_is_no_record_gives_one_line_and_code_2(run, tmp_path, text, message):
-    path = tmp_path / "record.json"
-    if text is not None:
-        path.write_text(text)
-    code, out, err = run("ledger", "libs", "--results", path)
-    assert (code, out, len(err)) == (2, [], 1)
-    assert err[0].startswith(f"spectrakit: {message}")
-
-
-def test_an_unknown_study_gives_code_2(run):
-    code, _, err = run("ledger", "lips")
-    assert code == 2
-    assert err and "Traceback" not in "\n".join(err)
-
-
 def test_measured_spectra_that_are_not_there_give_one_line(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(studies, "RUNS", tmp_path / "runs")
     code, out, err = run("replicate", "gejiu", "--data", tmp_path)
     assert (code, out, len(err)) == (2, [], 1)
     assert str(tmp_path / "lucas") in err[0]

@@ -1,5 +1,6 @@
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -7,7 +8,6 @@ import pytest
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import Ridge
 
-from spectrakit.cli import commands as cli
 from spectrakit.spectra import SpectralDataset
 from spectrakit.tables import write_table
 from spectrakit.workflows import transfer
@@ -15,23 +15,26 @@ from spectrakit.workflows import transfer
 STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that are left"]
 
 
+MADE = []  # models of these tests, by name and seed
+STOP = {}  # number of the model that the user stops the run at
+
+
+def made(name, model, random_state):
+    if len(MADE) == STOP.get("at"):
+        raise KeyboardInterrupt
+    MADE.append((name, random_state))
+    return model()
+
+
+MODELS = {"mean": partial(made, "mean", DummyRegressor), "pls": partial(made, "pls", partial(Ridge, 1e-3))}
+
+
 @pytest.fixture
-def made(monkeypatch):
-    """Quick competitors in place of the command's own; what of them was made, and from which number on it stops."""
-    made = {"names": [], "stop_at": None}
-
-    def maker(name, model):
-        def make(random_state):
-            if len(made["names"]) == made["stop_at"]:
-                raise KeyboardInterrupt
-            made["names"].append((name, random_state))
-            return model
-
-        return make
-
-    makers = {"mean": maker("mean", DummyRegressor()), "pls": maker("pls", Ridge(1e-3))}
-    monkeypatch.setattr(transfer, "transfer_models", lambda: makers)
-    return made
+def quick(monkeypatch):
+    """Quick models in place of those of the command."""
+    MADE.clear()
+    STOP.clear()
+    monkeypatch.setattr(transfer, "transfer_models", lambda: MODELS)
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def table(tmp_path):
     return "soils.csv"
 
 
-def test_a_table_a_plot_and_records(run, made, table, tmp_path):
+def test_a_table_a_plot_and_records(run, quick, table, tmp_path):
     code, out, err = run("transfer", table, "--target", "ph", "--rounds", 2, "-o", "result.json")
     assert (code, err) == (0, [])
     assert out[0] == "ph: mean ± SD over 2 rounds"
@@ -99,38 +102,37 @@ def test_the_five_models_of_the_command_run_on_a_table(run, table, tmp_path):
     assert "R2 of each round (·) and their mean (|)" in out
 
 
-def test_the_workers_of_a_scheduler_give_the_same(run, made, table, tmp_path):
+def test_the_workers_of_a_scheduler_give_the_same(run, quick, table, tmp_path):
     from distributed import LocalCluster
 
     arguments = ("transfer", table, "--target", "ph", "--rounds", 2, "-o")
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
         there = run(*arguments, "there.json", "--scheduler", cluster.scheduler_address)
-    assert there[0] == 0 and made["names"] == []  # what was made was made of copies
     shutil.rmtree(tmp_path / ".spectrakit")
     here = run(*arguments, "here.json")
-    assert len(made["names"]) == 4 and here[1][:-1] == there[1][:-1]
+    assert there[0] == 0 and here[1][:-1] == there[1][:-1]
     assert (tmp_path / "here.json").read_bytes() == (tmp_path / "there.json").read_bytes()
 
 
-def test_a_stopped_run_goes_on_where_it_was(run, made, table, tmp_path):
+def test_a_stopped_run_goes_on_where_it_was(run, quick, table, tmp_path):
     arguments = ("transfer", table, "--target", "ph", "--rounds", 2, "-o", "result.json")
-    made["stop_at"] = 3
+    STOP["at"] = 3
     assert run(*arguments) == (130, [], STOPPED)
     assert not (tmp_path / "result.json").exists()
-    made["stop_at"] = None
+    STOP.clear()
     assert run(*arguments)[0] == 0
-    assert made["names"] == [("mean", 0), ("pls", 0), ("mean", 1), ("pls", 1)]
+    assert MADE == [("mean", 0), ("pls", 0), ("mean", 1), ("pls", 1)]
 
 
-def test_options_reach_the_rounds(run, made, table, tmp_path):
+def test_options_reach_the_rounds(run, quick, table, tmp_path):
     arguments = ("--rounds", 1, "--train-size", 12, "--seed", 5, "--signal", "reflectance", "--axis", "nm")
     code, out, _ = run("transfer", table, "--target", "ph", *arguments)
-    assert code == 0 and made["names"] == [("mean", 5), ("pls", 5)]
+    assert code == 0 and MADE == [("mean", 5), ("pls", 5)]
     assert out[-1] == "measured, file soils.csv; 12 samples to train on, 6 to test; seed 5"
     assert [path.name for path in tmp_path.glob("*.json")] == []
 
 
-def test_percent_a_missing_end_and_missing_targets_are_told(run, made, tmp_path):
+def test_percent_a_missing_end_and_missing_targets_are_noted(run, quick, tmp_path):
     dataset = soils(start=420, n_samples=30)
     frame = pd.DataFrame(dataset.spectra * 100, columns=[f"{nm:g}" for nm in dataset.axis])
     frame = pd.concat([dataset.samples, dataset.properties, frame], axis=1)
@@ -142,6 +144,24 @@ def test_percent_a_missing_end_and_missing_targets_are_told(run, made, tmp_path)
         "note: 9 of 30 samples left out: n_pct is not measured",
         "note: 400-419 nm not measured: log reflectance is continued there in a straight line",
     ]
+
+
+def test_a_column_of_groups_that_is_added_gives_other_scores_in_the_same_folder(run, quick, tmp_path):
+    """A memory of 12 soils, each scanned three times: without groups a nearest soil is always its own replicate."""
+    random, axis = np.random.default_rng(0), np.arange(400, 2500.0, 10)
+    axis[-1] = 2499
+    spectra = np.repeat(random.uniform(0.2, 0.6, (12, 1)) + random.normal(0, 0.05, (12, len(axis))), 3, axis=0)
+    frame = pd.DataFrame(spectra + random.normal(0, 1e-4, spectra.shape), columns=[f"{nm:g}" for nm in axis])
+    frame.insert(0, "ph", np.repeat(random.uniform(4, 8, 12), 3))
+    frame.insert(0, "sample_id", [f"s{i}" for i in range(36)])
+    arguments = ("transfer", "soils.csv", "--target", "ph", "--rounds", 2, "-o", "result.json")
+    scores = []
+    for columns in ({}, {"group": np.repeat(np.arange(12), 3)}):
+        frame.assign(**columns).to_csv(tmp_path / "soils.csv", index=False)
+        assert run(*arguments)[0] == 0
+        records = pd.read_json(tmp_path / "result.json")
+        scores.append(records[records["model"] == "pls"]["r2"].mean())
+    assert scores[0] > 0.9 and scores[1] < 0.2
 
 
 @pytest.mark.parametrize(
@@ -164,9 +184,9 @@ def test_percent_a_missing_end_and_missing_targets_are_told(run, made, tmp_path)
         (("soils.csv",), "Missing option '--target'"),
     ],
 )
-def test_what_a_user_can_mend_gives_one_line_and_code_2(run, made, table, tmp_path, arguments, message):
+def test_what_a_user_can_mend_gives_one_line_and_code_2(run, quick, table, tmp_path, arguments, message):
     write_table(soils(start=460), tmp_path / "late.csv")
     code, out, err = run("transfer", *arguments)
     assert (code, out, len(err)) == (2, [], 1)
     assert err[0].startswith(f"spectrakit: {message}")
-    assert made["names"] == [] and not (tmp_path / cli.RUNS).exists()
+    assert MADE == [] and not (tmp_path / ".spectrakit").exists()

@@ -140,7 +140,7 @@ def test_no_room_holds_more_than_ten_modules():
         (("simulate", "library", "samples"), "from spectrakit.simulate.soils import lucas", 1),
         (("studies", "libs", "run"), "from spectrakit.nowhere import x", 1),
         (("studies", "libs", "run"), "from spectrakit.studies.mir import PROFILES", 1),
-        (("cli", "commands"), "from spectrakit import __version__, ledger", 0),
+        (("cli", "studies"), "from spectrakit import __version__, ledger", 0),
         (None, "from spectrakit.tables.reading import read_table", 1),
         (None, "from spectrakit.tables import _read, read_table", 1),
         (None, "from spectrakit import evaluation, simulate\nfrom spectrakit.simulate import libs", 0),

@@ -13,8 +13,9 @@ from spectrakit.simulate.soils.composition import WORLD, _draw_factors, draw_soi
 from spectrakit.simulate.soils.lucas import N_SAMPLES, simulate_lucas
 from spectrakit.simulate.soils.scans import scan
 from spectrakit.training.pretraining import predict
+from spectrakit.workflows.harmonise.choices import Choice, soils_to_predict
 from spectrakit.workflows.harmonise.laboratory_tables import read_laboratories
-from spectrakit.workflows.harmonise.leave_out import Choice, leave_laboratories_out, soils_to_predict
+from spectrakit.workflows.harmonise.leave_out import leave_laboratories_out
 from tools.make.episodes import episode_error
 from tools.make.library_training import TARGETS, covered_inputs, draw_worlds
 

@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "harmonise": ["HARMONISATIONS", "StandardTransfer", "WITHOUT_STANDARDS", "left_out_standards"],
-        "outliers": ["SpectralDomain", "gross_limit"],
+        "outliers": ["SpectralDomain", "gross_limit", "usable_spectra"],
         "preparation": [
             "absorbance",
             "absorbance_on",

@@ -127,11 +127,19 @@ class Run:
         function : of `shared`, a task and `report` (see `part`); tasks : {name: (words, task, size)}
         On a cluster all three must be picklable, see `broadcast`; progress is then reported when a part is finished.
         """
+        return dict(self.each(function, shared, tasks.items()))
+
+    def each(self, function, shared, tasks):
+        """As `parts`, an iterator of (name, part) that holds one part at a time; tasks : (name, (words, task, size)).
+
+        Without a cluster a task is taken from the iterator `tasks` when the part before it has been used.
+        """
         if not self.runner.remote:
-            return {
-                name: self.part(name, words, partial(single_threaded, partial(function, shared, task)), size)
-                for name, (words, task, size) in tasks.items()
-            }
+            for name, (words, task, size) in tasks:
+                compute = partial(single_threaded, partial(function, shared, task))
+                yield name, self.part(name, words, compute, size)
+            return
+        tasks = dict(tasks)
         left = [(name, *about) for name, about in tasks.items() if self.kept.load(name) is None]
         self.done += sum(size for _, _, size in tasks.values()) - sum(size for *_, size in left)
         if left:
@@ -143,7 +151,7 @@ class Run:
                     self.kept.save(name, part)
                     self.done += size
                     self._tell(words)
-        return {name: self.kept.load(name) for name in tasks}
+        yield from ((name, self.kept.load(name)) for name in tasks)
 
     def _tell(self, words, further=0):
         if self.progress is not None:

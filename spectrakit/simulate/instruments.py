@@ -1,4 +1,4 @@
-"""What does an instrument make of the light that reaches it?"""
+"""Instruments: echelle spectrometer, intensified camera, reflectance spectrometers; what they record of light."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,22 @@ from scipy import sparse
 from scipy.special import erf
 
 FWHM_PER_SIGMA = 2.3548200450309493
+
+
+def normal(generator, *shape):
+    """Standard normal numbers, float32."""
+    return generator.standard_normal(shape, dtype=np.float32)
+
+
+def sparse_ranges(first, end):
+    """Where the values of a compressed sparse matrix stand whose line i holds the places first[i] to end[i] - 1.
+
+    Returns the line and the place of every value, (n_values,) each, and the pointer (n_lines + 1,) that scipy takes.
+    """
+    counts = end - first
+    pointer = np.concatenate([[0], np.cumsum(counts)])
+    line = np.repeat(np.arange(len(first)), counts)
+    return line, np.arange(pointer[-1]) - np.repeat(pointer[:-1] - first, counts), pointer
 
 
 @dataclass(frozen=True)
@@ -32,11 +48,8 @@ class EchelleSpectrometer:
         middle = (axis_nm[1:] + axis_nm[:-1]) / 2
         edges = np.concatenate([[2 * axis_nm[0] - middle[0]], middle, [2 * axis_nm[-1] - middle[-1]]])
         sigma = self.resolution_nm(axis_nm) / FWHM_PER_SIGMA
-        first = np.searchsorted(grid_nm, edges[:-1] - 4 * sigma)
-        counts = np.searchsorted(grid_nm, edges[1:] + 4 * sigma) - first
-        pointer = np.concatenate([[0], np.cumsum(counts)])
-        channel = np.repeat(np.arange(len(axis_nm)), counts)
-        point = np.arange(pointer[-1]) - np.repeat(pointer[:-1] - first, counts)
+        first, end = (np.searchsorted(grid_nm, edge) for edge in (edges[:-1] - 4 * sigma, edges[1:] + 4 * sigma))
+        channel, point, pointer = sparse_ranges(first, end)
         scale = np.sqrt(2) * sigma[channel]
         share = erf((edges[channel + 1] - grid_nm[point]) / scale) - erf((edges[channel] - grid_nm[point]) / scale)
         values = (0.5 * share * np.gradient(grid_nm)[point]).astype(np.float32)
@@ -48,7 +61,7 @@ class IntensifiedCamera:
     """An intensified CCD (ICCD) read out to 16 bits.
 
     counts_per_photoelectron : gain
-    excess_noise : factor by which the intensifier raises the variance of the photon noise
+    excess_noise : factor of the intensifier on the variance of the photon noise
     dark_offset : counts without light
     readout_noise : standard deviation of the readout, counts
     full_scale : highest count
@@ -64,7 +77,7 @@ class IntensifiedCamera:
         """Whole counts of single exposures; the shape of `photoelectrons` (mean numbers per channel), float32."""
         signal = np.asarray(photoelectrons, np.float32)
         variance = self.counts_per_photoelectron**2 * self.excess_noise * signal + self.readout_noise**2
-        noise = generator.standard_normal(signal.shape, dtype=np.float32) * np.sqrt(variance)
+        noise = normal(generator, *signal.shape) * np.sqrt(variance)
         counts = np.rint(self.dark_offset + self.counts_per_photoelectron * signal + noise)
         return np.clip(counts, 0, self.full_scale)
 
@@ -74,8 +87,8 @@ class Detector:
     """One of the detectors that share the range of a reflectance spectrometer.
 
     low_nm, high_nm : its range; fwhm_nm : bandwidth, full width at half maximum
-    noise : standard deviation of one scan's reflectance; edge_noise : by what factor it grows at the far end that
-        `edge` names ('low', 'high' or 'none'), where the detector hardly answers
+    noise : standard deviation of one scan's reflectance; edge_noise : factor on it at the end that `edge` names ('low',
+        'high' or 'none'), where the detector is least sensitive
     gain_spread : standard deviation of the relative step against its neighbours, from sample to sample
     """
 
@@ -97,7 +110,7 @@ class Detector:
 class ReflectanceSpectrometer:
     """An instrument that compares a soil with a white reference, channel by channel.
 
-    low_nm, high_nm : first and last channel that is kept, 1 nm apart
+    low_nm, high_nm : first and last channel; channels are 1 nm apart
     scans : scans averaged in one measurement
     reference_spread : standard deviation of the relative error of the white reference, one for all channels
     detectors : tuple of `Detector`, in ascending order and without gaps
@@ -116,35 +129,28 @@ class ReflectanceSpectrometer:
         return np.arange(self.low_nm, self.high_nm + 1, dtype=float)
 
     def measure(self, reflectance, generator):
-        """Spectra as the instrument gives them, float32 (n, n_channels).
+        """Spectra as the instrument records them, float32 (n, n_channels).
 
         reflectance : (n, n_channels) true reflectance on `wavelength`
         """
         axis = self.wavelength
-        measured = _blur(np.asarray(reflectance, np.float32), axis, self._at_channels("fwhm_nm"))
-        gain = 1 + self.reference_spread * generator.standard_normal((len(measured), 1), dtype=np.float32)
-        for detector, own in zip(self.detectors, self._channels(), strict=True):
-            step = 1 + detector.gain_spread * generator.standard_normal((len(measured), 1), dtype=np.float32)
-            noise = (detector.noise_at(axis[own]) / np.sqrt(self.scans)).astype(np.float32)
-            part = measured[:, own]
+        starts = [np.searchsorted(axis, detector.low_nm) for detector in self.detectors]
+        widths = np.diff([*starts, len(axis)])
+        fwhm = np.repeat([detector.fwhm_nm for detector in self.detectors], widths)
+        measured = _blur(np.asarray(reflectance, np.float32), axis, fwhm)
+        gain = 1 + self.reference_spread * normal(generator, len(measured), 1)
+        for detector, start, width in zip(self.detectors, starts, widths, strict=True):
+            step = 1 + detector.gain_spread * normal(generator, len(measured), 1)
+            channels = slice(start, start + width)
+            noise = (detector.noise_at(axis[channels]) / np.sqrt(self.scans)).astype(np.float32)
+            part = measured[:, channels]
             part *= gain * step
-            part += noise * generator.standard_normal(part.shape, dtype=np.float32)
+            part += noise * normal(generator, *part.shape)
         return np.maximum(measured, 1e-4, out=measured)
-
-    def _channels(self):
-        """Slice of the channels of each detector."""
-        starts = [np.searchsorted(self.wavelength, detector.low_nm) for detector in self.detectors]
-        return [slice(low, high) for low, high in zip(starts, [*starts[1:], len(self.wavelength)], strict=True)]
-
-    def _at_channels(self, name):
-        values = np.empty(len(self.wavelength))
-        for detector, own in zip(self.detectors, self._channels(), strict=True):
-            values[own] = getattr(detector, name)
-        return values
 
 
 # LUCAS: one grating, a silicon and a lead sulphide detector; two scans of a sample in the rotating cup, 0.5 nm steps.
-# The pairs of 0.5 nm channels that make one of 1 nm count as twice the scans. Bandwidth: FOSS XDS data sheet.
+# Two 0.5 nm channels are averaged to one of 1 nm, which counts as twice the scans. Bandwidth: FOSS XDS data sheet.
 FOSS_XDS = ReflectanceSpectrometer(
     name="FOSS XDS Rapid Content Analyzer",
     low_nm=400,
@@ -173,17 +179,17 @@ ASD_FIELDSPEC_3 = ReflectanceSpectrometer(
 )
 
 
-def _blur(spectra, axis, fwhm, block=128):
-    """Spectra (n, n_channels) seen through Gaussian bandwidths fwhm (n_channels,), nm, on an evenly spaced axis.
+def _blur(spectra, axis, fwhm):
+    """Spectra (n, n_channels) at Gaussian bandwidths fwhm (n_channels,), nm, on an evenly spaced axis.
 
-    Block by block, because a band matrix of 2,100 channels is nearly all zeros.
+    In blocks of 128 channels, because a band matrix of 2,100 channels is nearly all zeros.
     """
     sigma = fwhm / FWHM_PER_SIGMA
     reach = int(np.ceil(4 * sigma.max() / (axis[1] - axis[0])))
     blurred = np.empty_like(spectra)
-    for start in range(0, len(axis), block):
-        out = slice(start, start + block)
-        near = slice(max(start - reach, 0), start + block + reach)
+    for start in range(0, len(axis), 128):
+        out = slice(start, start + 128)
+        near = slice(max(start - reach, 0), start + 128 + reach)
         weights = np.exp(-(((axis[near, None] - axis[out]) / sigma[out]) ** 2) / 2)
         blurred[:, out] = spectra[:, near] @ (weights / weights.sum(0)).astype(np.float32)
     return blurred

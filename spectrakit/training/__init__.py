@@ -15,7 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "standardised",
         ],
         "plain": ["CNNRegressor", "initial_network"],
-        "pretrained": ["FeatureRidge", "PretrainedRegressor", "told"],
+        "pretrained": ["FeatureRidge", "PretrainedRegressor", "with_axis"],
         "pretraining": ["ONE_CYCLE", "PAPER", "Recipe", "fit_network", "predict", "validation_rows"],
         "stacked": ["StackedNetworks", "fit_stacked", "networks_per_chunk"],
         "transfer": ["FineTunedNetwork", "ScratchNetwork"],

@@ -104,8 +104,11 @@ class FeatureRidge(RegressorMixin, BaseEstimator):
         return self.ridge_.predict((validate_data(self, X, reset=False, dtype=float) - self.mean_) / self.length_)
 
 
-def told(model, axis, harmonisation):
-    """A model, told the axis (1/cm) of its spectra and whether they are derivatives, where it wants to know."""
+def with_axis(model, axis, harmonisation):
+    """A model with the axis (1/cm) of its spectra and whether they are derivatives set, where it has these parameters.
+
+    harmonisation : what was done to the spectra, a name of `HARMONISATIONS`
+    """
     if "axis" in model.get_params(deep=False):
         model.set_params(axis=axis, differentiated="derivative" in harmonisation)
     return model

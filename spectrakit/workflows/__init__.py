@@ -1,4 +1,4 @@
-"""What a user does with spectra of their own: transfer, harmonise between laboratories, impute."""
+"""What a user does with measured spectra: transfer of a network, harmonisation of laboratories, filling of gaps."""
 
 import lazy_loader
 
@@ -6,6 +6,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["harmonise", "impute"],
     submod_attrs={
-        "transfer": ["r2_plot", "run_rounds", "score_frame", "transfer_models"],
+        "harmonise": ["compare_harmonisations"],
+        "impute": ["fill_gaps"],
+        "transfer": ["compare_transfer", "run_rounds", "score_frame", "transfer_models"],
     },
 )

@@ -1,20 +1,61 @@
-"""Does a network pretrained on simulated spectra help on a measured table, beside PLS, SVM and one from scratch?"""
+"""A network pretrained on simulated spectra on a measured table, beside PLS, SVM and a network from scratch."""
 
 from dataclasses import dataclass
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 
 from spectrakit.evaluation import random_rounds, score_table, scores
 from spectrakit.models import load_network, transfer_baselines
-from spectrakit.preprocess import with_target
+from spectrakit.preprocess import lucas_reflectance, with_target
 from spectrakit.resources import data_path
-from spectrakit.runs import FinishedParts, Run, run_key
+from spectrakit.runs import KeptParts, Run, result_key
 from spectrakit.spectra import group_labels
+from spectrakit.tables import read_table
 from spectrakit.training import FineTunedNetwork, ScratchNetwork
 
-FEWEST_TRAINING = 10
+MIN_TRAINING = 10
+PLOT_WIDTH = 61
+
+
+@dataclass(frozen=True)
+class TransferOutcome:
+    """What `compare_transfer` returns: scores by model and round, and how to read them.
+
+    records : as of `run_rounds`; provenance : of the table, in a line
+    notes : on what was left out, set or continued in the table
+    """
+
+    target: str
+    random_state: int
+    records: pd.DataFrame
+    provenance: str
+    notes: list
+
+    def tables(self):
+        """{title: scores as text}."""
+        n_rounds = self.records["round"].nunique()
+        return {f"{self.target}: mean ± SD over {n_rounds} rounds": score_frame(self.records)}
+
+    def lines(self):
+        """R2 of every round as a plot of text, and what it was computed from."""
+        n_train, n_test = self.records[["n_train", "n_test"]].max()
+        sizes = f"{n_train} samples to train on, {n_test} to test; seed {self.random_state}"
+        title = "R2 of each round (·) and their mean (|)"
+        return [title, *r2_plot(self.records), f"{self.provenance}; {sizes}"]
+
+
+def compare_transfer(path, target, axis_unit="nm", signal="reflectance", random_state=0, **options):
+    """The five models of `transfer_models` on a plain spectral table, as a `TransferOutcome`.
+
+    path, axis_unit, signal : as of `read_table`; random_state and options as of `run_rounds`
+    Raises ValueError as `read_table`, `with_target`, `lucas_reflectance` and `run_rounds`.
+    """
+    table = read_table(path, axis_unit, signal)
+    dataset, notes = with_target(table, target)
+    dataset, further = lucas_reflectance(dataset)
+    records = run_rounds(dataset, target, transfer_models(), random_state=random_state, **options)
+    return TransferOutcome(target, random_state, records, table.provenance_line(), [*notes, *further])
 
 
 def transfer_models():
@@ -38,26 +79,16 @@ class _Rounds:
 
 
 def run_rounds(
-    dataset,
-    target,
-    models,
-    n_rounds=10,
-    train_size=98,
-    random_state=0,
-    folder=None,
-    progress=None,
-    test_share=0.25,
-    runner=None,
+    dataset, target, models, n_rounds=10, train_size=98, random_state=0, folder=None, progress=None, runner=None
 ):
-    """Scores of every model in every round, each on samples that no model of the round was trained on.
+    """Scores of every model in every round of random splits, each on samples that the model was not trained on.
 
     dataset : as `lucas_reflectance` gives it; target : name of a property; samples without it are left out
     models : {name: function of random_state that makes a scikit-learn regressor of reflectance (n, 2100)}
     train_size : the most samples that a training side keeps; replicates (one `group`, else one `sample_id`) fall on
         one side
     folder : where finished rounds are kept, so that a stopped run goes on where it was; None to keep nothing
-    progress : called with words for what runs and the share of the whole run that is done, 0 to 1
-    runner : of `cluster.task_runner`, which works off models and rounds; None for this process
+    progress, runner : as of `Run`
     Returns a DataFrame, one row a model and round: model, round, r2, rmse, rpd, n_train, n_test; RMSE in the unit of
     the target. Raises ValueError as `with_target` and `random_rounds`, and for fewer than 10 samples to train on.
     Source: gejiu paper, sections 2.2.2 and 2.2.4.
@@ -65,20 +96,19 @@ def run_rounds(
     dataset, _ = with_target(dataset, target)
     X, y = dataset.spectra, dataset.properties[target].to_numpy()
     groups = group_labels(dataset.samples, ("group",))
-    rounds = random_rounds(len(y), n_rounds, test_share, train_size, random_state, groups)
+    rounds = random_rounds(len(y), n_rounds, train_size=train_size, random_state=random_state, groups=groups)
     fewest = min(len(training) for training, _ in rounds)
-    if fewest < FEWEST_TRAINING:
-        raise ValueError(f"a round has {fewest} samples to train on: at least {FEWEST_TRAINING} are needed")
-    # Not the number of rounds: a run of more takes up what fewer have left.
-    key = run_key(X.tobytes(), y.tobytes(), [target, test_share, train_size, random_state], data=_weights())
+    if fewest < MIN_TRAINING:
+        raise ValueError(f"a round has {fewest} samples to train on: at least {MIN_TRAINING} are needed")
+    # The number of rounds is left out, so that more rounds take up fewer.
+    key = result_key(X, y, groups, train_size, random_state, models, code=(_score, random_rounds))
     tasks = {
         f"{name}-{round_}": (f"{name}, round {round_ + 1} of {n_rounds}", (name, round_), 1)
         for round_ in range(n_rounds)
         for name in models
     }
-    with TemporaryDirectory() as temporary:
-        run = Run(FinishedParts(folder or temporary, key), progress, len(tasks), runner)
-        records = run.parts(_score, _Rounds(X, y, rounds, models, random_state), tasks)
+    run = Run(KeptParts(folder, key), progress, len(tasks), runner)
+    records = run.parts(_score, _Rounds(X, y, rounds, models, random_state), tasks)
     return pd.DataFrame(list(records.values()))
 
 
@@ -91,17 +121,12 @@ def _score(given, task, report):
     return record | {"n_train": len(training), "n_test": len(test)}
 
 
-def _weights():
-    """The files of pretrained weights that come with the kit."""
-    return data_path("models").glob("*.safetensors")
-
-
 def score_frame(records):
     """Mean and standard deviation over rounds by model, in the order of the records: R2, RMSE and RPD as text."""
     return score_table(records, "model", {"r2": "R2", "rmse": "RMSE", "rpd": "RPD"})
 
 
-def r2_plot(records, width=61):
+def r2_plot(records):
     """R2 of every round as lines of text, a line a model: a dot a round, the mean as a bar; '<' where one lies left.
 
     records : as `run_rounds` gives. The scale reaches from the lowest R2, at most 0 and at least -0.5, to 1.
@@ -110,15 +135,15 @@ def r2_plot(records, width=61):
     label = max(map(len, records["model"])) + 2
 
     def place(value):
-        return round((value - low) / (1 - low) * (width - 1))
+        return round((value - low) / (1 - low) * (PLOT_WIDTH - 1))
 
     lines = []
     for name, values in records.groupby("model", sort=False)["r2"]:
-        cells = [" "] * width
+        cells = [" "] * PLOT_WIDTH
         for value in values.dropna():
             cells[max(place(value), 0)] = "·" if value >= low else "<"
         if values.mean() >= low:
             cells[place(values.mean())] = "|"
         lines.append(f"{name:<{label}}{''.join(cells)} {values.mean():5.2f}")
-    ends = f"{low:g}{'1':>{width - len(f'{low:g}')}}"
-    return [*lines, " " * label + "+" + "-" * (width - 2) + "+", " " * label + ends]
+    ends = f"{low:g}{'1':>{PLOT_WIDTH - len(f'{low:g}')}}"
+    return [*lines, " " * label + "+" + "-" * (PLOT_WIDTH - 2) + "+", " " * label + ends]

@@ -10,7 +10,6 @@ from sklearn.linear_model import Ridge
 from spectrakit.models.baselines import transfer_baselines
 from spectrakit.models.resnet import ResNetConfig, initial_network
 from spectrakit.preprocess.preparation import lucas_reflectance
-from spectrakit.runs.tasks import task_runner
 from spectrakit.spectra import LUCAS_AXIS_NM, SpectralDataset
 from spectrakit.tables import read_table
 from spectrakit.training.transfer import SCRATCH_HIDDEN
@@ -43,15 +42,25 @@ def soils():
     return replace(dataset, properties=pd.DataFrame({"ph": 5 + 3 * depth[:, 0]}))
 
 
-@pytest.fixture
-def models():
-    """Quick competitors, and the seeds with which each was made."""
-    made = []
+MADE = []  # models of these tests, by name and seed
 
-    def maker(name, model):
-        return lambda random_state: made.append((name, random_state)) or model
 
-    return {"mean": maker("mean", DummyRegressor()), "ridge": maker("ridge", Ridge(1e-2))}, made
+def mean(random_state):
+    MADE.append(("mean", random_state))
+    return DummyRegressor()
+
+
+def ridge(random_state):
+    MADE.append(("ridge", random_state))
+    return Ridge(1e-2)
+
+
+MODELS = {"mean": mean, "ridge": ridge}
+
+
+@pytest.fixture(autouse=True)
+def nothing_made():
+    MADE.clear()
 
 
 def test_the_five_models_in_order_each_with_the_seed_of_its_round():
@@ -67,16 +76,15 @@ def test_the_five_models_in_order_each_with_the_seed_of_its_round():
 def test_both_networks_see_the_same_through_the_same_convolutions():
     scratch, pretrained = (transfer_models()[name](0) for name in ("scratch", "pretrained"))
     assert scratch.transform == pretrained.transform == "derivative"
-    own = initial_network(ResNetConfig(hidden=SCRATCH_HIDDEN, relu_output=False), 0, np.zeros(1))
+    fresh = initial_network(ResNetConfig(hidden=SCRATCH_HIDDEN, relu_output=False), 0, np.zeros(1))
     given = pretrained.network
-    assert str(own.features) == str(given.features) and own.config.pool == given.config.pool
+    assert str(fresh.features) == str(given.features) and fresh.config.pool == given.config.pool
     assert given.config.n_outputs == 20 and not given.training
 
 
-def test_rounds_are_tidy_and_pinned(soils, models):
-    makers, made = models
-    told = []
-    records = run_rounds(soils, "ph", makers, 2, 20, 7, progress=lambda *call: told.append(call))
+def test_rounds_are_tidy_and_pinned(soils):
+    calls = []
+    records = run_rounds(soils, "ph", MODELS, 2, 20, 7, progress=lambda *call: calls.append(call))
     assert list(records) == ["model", "round", *SCORES, "n_train", "n_test"]
     assert records[["model", "round", "n_train", "n_test"]].to_numpy().tolist() == [
         ["mean", 0, 20, 10],
@@ -87,66 +95,42 @@ def test_rounds_are_tidy_and_pinned(soils, models):
     pinned = [[-0.06374, 0.52209, 1.02203], [-0.13992, 0.97705, 0.98728]]
     np.testing.assert_allclose(records[SCORES][::2], pinned, atol=1e-4)
     np.testing.assert_allclose(records[["r2", "rmse"]][1::2], [[0.99999, 0.0012], [0.99999, 0.0025]], atol=1e-4)
-    assert made == [("mean", 7), ("ridge", 7), ("mean", 8), ("ridge", 8)]
-    assert told[0] == ("mean, round 1 of 2", 0) and told[-1] == ("ridge, round 2 of 2", 1)
+    assert MADE == [("mean", 7), ("ridge", 7), ("mean", 8), ("ridge", 8)]
+    assert calls[0] == ("mean, round 1 of 2", 0) and calls[-1] == ("ridge, round 2 of 2", 1)
 
 
-def test_what_was_finished_is_not_run_again(soils, models, tmp_path):
-    makers, made = models
-
-    def stops(random_state):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_rounds(soils, "ph", makers | {"svm": stops}, 1, 20, folder=tmp_path)
-    assert len(made) == 2
-    first = run_rounds(soils, "ph", makers, 1, 20, folder=tmp_path)
-    assert len(made) == 2
-    longer = run_rounds(soils, "ph", makers, 2, 20, folder=tmp_path)
-    assert made[2:] == [("mean", 1), ("ridge", 1)]
+def test_more_rounds_take_up_fewer(soils, tmp_path):
+    first = run_rounds(soils, "ph", MODELS, 1, 20, folder=tmp_path)
+    longer = run_rounds(soils, "ph", MODELS, 2, 20, folder=tmp_path)
+    assert MADE == [("mean", 0), ("ridge", 0), ("mean", 1), ("ridge", 1)]
     pd.testing.assert_frame_equal(longer[:2], first, check_exact=True)
-    pd.testing.assert_frame_equal(longer, run_rounds(soils, "ph", makers, 2, 20), check_exact=True)
+    pd.testing.assert_frame_equal(longer, run_rounds(soils, "ph", MODELS, 2, 20), check_exact=True)
 
 
-def test_a_cluster_that_loses_a_worker_gives_the_same_and_what_is_finished_is_not_run_again(soils, tmp_path, workers):
-    makers = transfer_baselines()
-    del makers["svm"]
-    here = run_rounds(soils, "ph", makers, 6, 20)
-    first = run_rounds(soils, "ph", makers, 1, 20, folder=tmp_path)
-    told = []
+def test_rounds_are_kept_by_all_that_their_scores_depend_on(soils, tmp_path):
+    def key(**changed):
+        given = {"dataset": soils, "target": "ph", "models": {}, "n_rounds": 1, "train_size": 20} | changed
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        run_rounds(**given, folder=folder)
+        (path,) = folder.iterdir()
+        return path.name
 
-    def kill_one(words, share):
-        told.append(share)
-        if share > 2 / 12 and not workers.killed:
-            workers.kill_one()
-
-    with task_runner(workers.address) as runner:
-        there = run_rounds(soils, "ph", makers, 6, 20, folder=tmp_path, progress=kill_one, runner=runner)
-        again = run_rounds(soils, "ph", makers, 6, 20, folder=tmp_path, runner=runner)
-    assert workers.lost()
-    # Two records of the first round were there; each of the others came once.
-    np.testing.assert_allclose(told, np.arange(2, 13) / 12)
-    pd.testing.assert_frame_equal(there, here, check_exact=True)
-    pd.testing.assert_frame_equal(again, here, check_exact=True)
-    pd.testing.assert_frame_equal(there[:2], first, check_exact=True)
-    (run,) = tmp_path.iterdir()
-    assert len(list(run.iterdir())) == 12 and all(path.suffix == ".json" for path in run.iterdir())
-
-
-def test_what_other_data_or_settings_left_is_not_taken_up(soils, models, tmp_path, monkeypatch):
-    makers, made = models
-    run_rounds(soils, "ph", makers, 1, 20, folder=tmp_path)
-    brighter = replace(soils, spectra=soils.spectra * 1.01)
-    for changed in ({"dataset": brighter}, {"train_size": 21}, {"random_state": 1}):
-        given = {"dataset": soils, "target": "ph", "models": makers, "n_rounds": 1, "train_size": 20} | changed
-        before = len(made)
-        run_rounds(**given, folder=tmp_path)
-        assert len(made) == before + 2
-    weights = tmp_path / "weights.safetensors"
-    weights.write_bytes(b"other weights")
-    monkeypatch.setattr(transfer, "_weights", lambda: [weights])
-    run_rounds(soils, "ph", makers, 1, 20, folder=tmp_path)
-    assert len(made) == 10
+    keys, samples, other_target = [], soils.samples, {"ph": soils.properties["ph"] + np.arange(40)}
+    for changed in (
+        {},
+        {"dataset": replace(soils, spectra=soils.spectra * 1.01)},
+        {"dataset": replace(soils, properties=pd.DataFrame(other_target))},
+        {"dataset": replace(soils, samples=samples.assign(group=np.arange(40) // 2))},
+        {"dataset": replace(soils, samples=samples.assign(sample_id=np.arange(40) // 2))},
+        {"train_size": 21},
+        {"random_state": 1},
+        {"models": {"mean": MODELS["mean"]}},
+        {"models": {"mean": MODELS["ridge"]}},
+    ):
+        keys.append(key(**changed))
+    assert len(set(keys)) == len(keys)
+    named = replace(soils, properties=soils.properties.rename(columns={"ph": "ph_h2o"}))
+    assert key(dataset=named, target="ph_h2o", n_rounds=3) == keys[0]
 
 
 def test_replicates_fall_on_one_side(soils):
@@ -187,11 +171,11 @@ def test_scores_and_plot_as_text():
     )
     frame = score_frame(records)
     assert frame.loc["pls"].to_dict() == {"R2": "0.625 ± 0.18", "RMSE": "0.6 ± 0.14", "RPD": "1.7 ± 0.42"}
-    assert r2_plot(records, width=31) == [
-        "mean  <       ·                       -0.60",
-        "pls                       · |  ·       0.62",
-        "      +-----------------------------+",
-        "      -0.5                          1",
+    assert r2_plot(records) == [
+        "mean  <               ·                                             -0.60",
+        "pls                                           ·    |    ·            0.62",
+        "      +-----------------------------------------------------------+",
+        "      -0.5                                                        1",
     ]
 
 

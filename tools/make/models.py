@@ -26,7 +26,7 @@ from spectrakit.resources import data_path
 from spectrakit.simulate import ASD_FIELDSPEC_3, FOSS_XDS
 from spectrakit.simulate.soils import WORLD, draw_locality, draw_soils, draw_variation, narrowed, scan, simulate_lucas
 from spectrakit.training import ONE_CYCLE, FeatureRidge, derivative_input, fit_network, predict
-from spectrakit.workflows.harmonise import LEVEL, MOST_COMPONENTS, Choice, LeaveOut, best_stage, interval_scores
+from spectrakit.workflows.harmonise import LEVEL, MAX_COMPONENTS, Choice, LeaveOut, best_stage, conformal_intervals
 from tools.make.episodes import EpisodeRecipe, episode_error, fit_features
 from tools.make.library_training import (
     LIBRARY_NETWORK,
@@ -203,7 +203,7 @@ def error_growth(network, penalty, generator, n_worlds=GROWTH_WORLDS):
     """
     cases = []
     ridge = {"model": lambda random_state: FeatureRidge(penalty)}
-    pls = {"model": lambda random_state: StagedPLS(MOST_COMPONENTS)}
+    pls = {"model": lambda random_state: StagedPLS(MAX_COMPONENTS)}
     for _ in range(n_worlds):
         drawn, targets = draw_worlds(1, 1 + max(GROWTH_LABORATORIES), GROWTH_SOILS, generator)
         for _ in range(GROWTH_COVERS):
@@ -235,12 +235,12 @@ def _of_the_last(X, y, models):
     laboratory = np.repeat([f"{place:02d}" for place in range(len(y))], sizes)
     site = np.arange(len(laboratory)).astype(str)
     choice, y = Choice(HARMONISATIONS["none"]), np.concatenate(y).astype(float)
-    study = LeaveOut(np.concatenate(X).astype(float), y, laboratory, site, choice, models, None, 0)
+    study = LeaveOut(np.concatenate(X).astype(float), y, laboratory, site, choice, models)
     last = laboratory == laboratory[-1]
-    held_out, groups = study._held_out(laboratory[-1])
+    held_out, groups = study.held_out(laboratory[-1])
     stage = best_stage(held_out["model"], y[~last], groups)
-    intervals = interval_scores(y[~last], held_out["model"][stage], groups)
-    predicted = study._predicted(study.X[~last], study.X[last], ~last)["model"][stage]
+    intervals = conformal_intervals(y[~last], held_out["model"][stage], groups)
+    predicted = study.predicted(~last, last)["model"][stage]
     return np.abs(predicted - y[last]), intervals.thresholds_[0]
 
 

@@ -1,8 +1,8 @@
-"""What would a global mid-infrared library hold: 56,787 samples of twelve laboratories, each with its soils and habits?
+"""A global mid-infrared library: 56,787 samples of twelve laboratories, their analyses and scans, and a ring trial.
 
-A programme is a laboratory's sampling of one region. Its sites are profiles of the pedological model, cut into depths:
-organic carbon falls with depth, clay and carbonate rise. Who burns for carbon and who ignites for organic matter is the
-programme's habit, so what is not measured is not missing at random.
+A programme is a laboratory's sampling of one region. Its sites are profiles of the pedological model, divided by depth:
+organic carbon falls with depth, clay and carbonate rise. The programme decides whether carbon is measured by combustion
+or organic matter by ignition, so values are not missing at random.
 """
 
 from dataclasses import dataclass, replace
@@ -31,24 +31,24 @@ from spectrakit.simulate.soils import (
 from spectrakit.spectra import SpectralDataset, library_axis
 
 N_SAMPLES, N_STANDARDS = 56_787, 60
-# Soils of each programme that the standards of the ring trial are chosen from.
+# Soils of each programme from which the standards of the ring trial are chosen.
 _POOL = 60
 CARBON_IN_CALCITE = 0.12
-# Samples, about, whose soils share one stream of random numbers, and those whose scans do: either is drawn whole, so
-# that fewer samples are the first of more.
+# How many samples, about, share one stream of random numbers for their soils and for their scans: each such block is
+# drawn whole, so that fewer samples are the first of more.
 _BLOCK, _SCANS = 1024, 64
-# However few samples a library has: from every programme as many as from any other, up to this number.
-_AT_LEAST = 20
-# What moves down with clay.
+# A library takes samples from all programmes in equal numbers up to this one.
+_MIN_SAMPLES = 20
+# Constituents that move down with clay.
 _MOVING = ["kaolinite", "smectite", "illite", "chlorite", "gibbsite", "hematite", "goethite"]
-# Organic matter over organic carbon: mean, standard deviation, limits (Pribyl 2010).
+# Organic matter divided by organic carbon: mean, standard deviation, limits (Pribyl 2010).
 _FACTOR = (ORGANIC_MATTER_PER_CARBON, 0.08, 1.724, 2.3)
-# Depth (cm) over which organic carbon falls to 1/e: 20 cm then hold 0.33, 0.42 and 0.50 of the first metre's for 70, 42
-# and 30 cm, as Jobbagy and Jackson (2000) report of shrubland, grassland and forest. A share of it stays at any depth.
-# Litter stays nearer to the surface (assumption).
+# Depth (cm) over which organic carbon falls to 1/e: the first 20 cm then have 0.33, 0.42 and 0.50 of the first metre's
+# for 70, 42 and 30 cm, as Jobbagy and Jackson (2000) report for shrubland, grassland and forest. A share of it stays at
+# any depth. Litter stays nearer to the surface (assumption).
 _DECLINE_CM, _DECLINE_SPREAD, _STABLE_SHARE, _LITTER_CM = 42.0, 0.35, 0.06, 25.0
-# Mass shares of the water in minerals' lattices (ideal formulae), lost in part when they are ignited: hydroxides give
-# it up below 350 degrees C, clays around 500, so that clay passes for organic matter (Jensen et al. 2018).
+# Mass shares of the water in minerals' lattices (ideal formulae), lost in part on ignition: by hydroxides below 350
+# degrees C, by clays around 500, so that clay is counted as organic matter (Jensen et al. 2018).
 _LATTICE_WATER = {"kaolinite": 0.140, "smectite": 0.05, "illite": 0.045, "chlorite": 0.125}
 _HYDROXIDE_WATER = {"gibbsite": 0.346, "goethite": 0.101}
 
@@ -57,10 +57,10 @@ _HYDROXIDE_WATER = {"gibbsite": 0.346, "goethite": 0.101}
 class Programme:
     """A laboratory's sampling of one region.
 
-    samples : how many of the full library are its own; box : south, north, west, east in degrees
-    layers : limits in cm that every site is sampled between, () for genetic horizons
-    ignites : whether it measures organic matter by ignition in place of carbon by combustion
-    checked : every so many samples it measures both, 0 for never
+    samples : its number in the full library; box : south, north, west, east in degrees
+    layers : limits in cm of the layers sampled at every site, () for genetic horizons
+    ignites : whether it measures organic matter by ignition instead of carbon by combustion
+    checked : both are measured of every so many samples, 0 for never
     carbon : factor on the organic carbon of its mineral soils
     organic_layers, peatlands : shares of sites; carbonate : share of mass in subsoils where pH allows it
     """
@@ -87,7 +87,7 @@ class Programme:
 def programmes():
     """The programmes of data/soils/mir_programmes.yml, the national laboratory's first: tuple of `Programme`."""
     entries = yaml.safe_load(data_path("soils", "mir_programmes.yml").read_text(encoding="utf-8"))
-    return tuple(_programme(laboratory, dict(entry)) for laboratory, own in entries.items() for entry in own)
+    return tuple(_programme(laboratory, dict(entry)) for laboratory, regions in entries.items() for entry in regions)
 
 
 def _programme(laboratory, entry):
@@ -109,17 +109,19 @@ def _programme(laboratory, entry):
 
 
 def allotment(n_samples):
-    """How many samples of a library of `n_samples` are each programme's: (n_programmes,) whole numbers.
+    """Number of samples of each programme in a library of `n_samples`: (n_programmes,).
 
-    In proportion to the full library, but the first 20 of each go before all else. They go one by one (the method of
-    Sainte-Lague), so that no programme loses by a larger library. Raises ValueError for fewer than one sample.
+    In proportion to the full library, after the first 20 of each. They are allotted one by one (the method of
+    Sainte-Lague), so that no programme has fewer in a larger library. Raises ValueError for fewer than one sample.
     """
     if n_samples < 1:
         raise ValueError(f"{n_samples} samples: give at least 1")
     sizes = np.array([programme.samples for programme in programmes()])
-    seats = [np.arange(int(size * n_samples / sizes.sum()) + _AT_LEAST + 1) for size in sizes]
-    turn = [np.where(k < _AT_LEAST, k / _AT_LEAST - 1, (k + 0.5) / size) for k, size in zip(seats, sizes, strict=True)]
-    owner = np.repeat(np.arange(len(sizes)), [len(own) for own in seats])
+    seats = [np.arange(int(size * n_samples / sizes.sum()) + _MIN_SAMPLES + 1) for size in sizes]
+    turn = [
+        np.where(k < _MIN_SAMPLES, k / _MIN_SAMPLES - 1, (k + 0.5) / size) for k, size in zip(seats, sizes, strict=True)
+    ]
+    owner = np.repeat(np.arange(len(sizes)), [len(k) for k in seats])
     chosen = np.argsort(np.concatenate(turn), kind="stable")[:n_samples]
     return np.bincount(owner[chosen], minlength=len(sizes))
 
@@ -139,17 +141,16 @@ class _Horizons:
 
 def cut_at_depth(programme, n_sites, generator):
     """Horizons of `n_sites` sites: `_Horizons`."""
-    peat_cm = np.where(
-        generator.random(n_sites) < programme.peatlands, 80 * np.exp(0.6 * generator.standard_normal(n_sites)), 0.0
-    )
+    is_peat = generator.random(n_sites) < programme.peatlands
+    peat_cm = np.where(is_peat, 80 * np.exp(0.6 * generator.standard_normal(n_sites)), 0.0)
     layer_cm = np.where(generator.random(n_sites) < programme.organic_layers, generator.integers(2, 13, n_sites), 0)
     if programme.layers:
         limits = np.tile(np.array(programme.layers, float), (n_sites, 1))
         kept = np.ones((n_sites, limits.shape[1] - 1), bool)
     else:
         number = generator.choice(6, n_sites, p=[0.06, 0.10, 0.20, 0.26, 0.24, 0.14]) + 1
-        thickness = np.rint((15 + 6 * np.arange(6)) * np.exp(0.35 * generator.standard_normal((n_sites, 6))))
-        thickness = np.maximum(thickness, 3)
+        thickness = (15 + 6 * np.arange(6)) * np.exp(0.35 * generator.standard_normal((n_sites, 6)))
+        thickness = np.maximum(np.rint(thickness), 3)
         # A forest floor lies above the first mineral horizon.
         floor = layer_cm > 0
         thickness[floor, 1:], thickness[floor, 0] = thickness[floor, :-1], layer_cm[floor]
@@ -185,23 +186,21 @@ def at_depth(topsoils, horizons, programme, generator):
 def _organic_matter(top, horizons, middle, programme, generator):
     """Organic matter (share of mass) of horizons and the share of litter in it: two arrays (n,).
 
-    It falls exponentially to a share that stays (Jobbagy and Jackson 2000). Organic layers are plant remains.
+    It falls exponentially to a constant share (Jobbagy and Jackson 2000). Organic layers are plant remains.
     """
     n = len(middle)
     topsoil = top["organic_matter"] + top["litter"]
     fallen = topsoil * programme.carbon * _decline(middle, horizons.site, generator)
     mineral = np.minimum(fallen * np.exp(0.2 * generator.standard_normal(n)), 0.9)
     organic = np.where(horizons.organic, 0.30 + 0.68 * generator.beta(2.2, 1.4, n), mineral)
-    litter = np.where(
-        horizons.organic, generator.uniform(0.2, 0.8, n), top["litter"] / topsoil * np.exp(-middle / _LITTER_CM)
-    )
-    return organic, litter
+    mineral_litter = top["litter"] / topsoil * np.exp(-middle / _LITTER_CM)
+    return organic, np.where(horizons.organic, generator.uniform(0.2, 0.8, n), mineral_litter)
 
 
 def _minerals(top, known, site, middle, programme, generator):
-    """Mineral part of horizons, adding up to 1: DataFrame; and their clay over the topsoil's (n,).
+    """Mineral part of horizons, adding up to 1: DataFrame; and their clay divided by the topsoil's (n,).
 
-    Clay moves down and takes iron oxides along; carbonate gathers below the depth to which rain has leached it.
+    Clay moves down with iron oxides; carbonate accumulates below the depth to which rain has leached it.
     """
     n = len(middle)
     moved = generator.normal(0.30, 0.35, site[-1] + 1)[site] * (1 - np.exp(-middle / 30)) * np.exp(-middle / 250)
@@ -216,21 +215,21 @@ def _minerals(top, known, site, middle, programme, generator):
 
 
 def _decline(middle, site, generator):
-    """Organic carbon at depths (cm) over that of the first 20 cm, (n,)."""
+    """Organic carbon at depths (cm) divided by that of the first 20 cm, (n,)."""
     length = _DECLINE_CM * np.exp(_DECLINE_SPREAD * generator.standard_normal(site[-1] + 1))[site]
     fresh = (1 - _STABLE_SHARE) * np.exp(-middle / length) + _STABLE_SHARE
     return fresh / ((1 - _STABLE_SHARE) * length / 20 * (1 - np.exp(-20 / length)) + _STABLE_SHARE)
 
 
 def _subsoil_carbonate(known, programme, middle, site, generator):
-    """Share of carbonate gathered at depths (cm), (n,): below the leached depth, where the topsoil is not acid."""
+    """Share of carbonate accumulated at depths (cm), (n,): below the leached depth, where the topsoil is not acid."""
     stock, front = np.exp([[0.6], [0.5]] * generator.standard_normal((2, site[-1] + 1)))[:, site]
     stock, front = programme.carbonate * stock, 60 * front
     return np.minimum(stock, 0.8) * expit((middle - front) / 12) * expit(3 * (known["ph"] - 6.4))
 
 
 def _deep_properties(known, composition, clay_gain, horizons, middle, generator):
-    """What a laboratory reports of horizons beside carbon and organic matter: DataFrame."""
+    """Reported properties of horizons other than carbon and organic matter: DataFrame."""
     n = len(known)
     calcite = 100 * composition["calcite"]
     clay = known["clay_pct"] * clay_gain
@@ -251,9 +250,9 @@ def _deep_properties(known, composition, clay_gain, horizons, middle, generator)
 
 
 def analysed(soils, carbon, laboratory, generator):
-    """Carbon by combustion and organic matter by ignition as a laboratory finds them: c_g_kg, oc_g_kg, om_g_kg.
+    """Carbon by combustion and organic matter by ignition, as a laboratory measures them: c_g_kg, oc_g_kg, om_g_kg.
 
-    carbon : (n,) organic carbon, share of mass. Organic carbon is the total less the carbonate's, so never above it.
+    carbon : (n,) organic carbon, share of mass. The reported organic carbon is the total minus the carbonate's.
     """
     composition, n = soils.composition.astype(np.float64), len(soils)
     scatter = generator.standard_normal((4, n))
@@ -277,10 +276,10 @@ def analysed(soils, carbon, laboratory, generator):
 
 @dataclass(frozen=True)
 class _Block:
-    """Samples of a programme whose soils share a stream of random numbers, whole.
+    """All samples of a programme whose soils share a stream of random numbers.
 
-    number : (n,) place of each sample in its programme, from 1; scans : where the streams of their scans begin
-    properties : what the laboratory would have found, had it measured everything
+    number : (n,) place of each sample in its programme, from 1; scans : seed of the streams of their scans
+    properties : complete, with values that the laboratory did not measure
     """
 
     programme: Programme
@@ -306,14 +305,14 @@ def _blocks(place, count, random_state, branch=0):
         generator = np.random.default_rng(streams[0])
         horizons = cut_at_depth(programme, n_sites, generator)
         soils, carbon = at_depth(draw_soils(n_sites, programme.region, generator), horizons, programme, generator)
-        found = analysed(soils, carbon, laboratories()[programme.laboratory], generator)
+        analyses = analysed(soils, carbon, laboratories()[programme.laboratory], generator)
         number = first + np.arange(len(soils))
         yield _Block(
             programme=programme,
             soils=soils,
             number=number,
             samples=_samples(programme, number, block * n_sites, n_sites, horizons, generator),
-            properties=pd.DataFrame(found).join(soils.properties),
+            properties=pd.DataFrame(analyses).join(soils.properties),
             scans=streams[1],
         )
         first, block = first + len(soils), block + 1
@@ -340,7 +339,7 @@ def _samples(programme, number, first_site, n_sites, horizons, generator):
 def library_properties(n_samples=N_SAMPLES, random_state=0, complete=False):
     """Samples and properties of the library without its spectra, row by row as in `simulate_mir`: two DataFrames.
 
-    complete : also what the laboratories did not measure, as they would have found it
+    complete : with values that the laboratories did not measure
     Raises ValueError for fewer than one sample.
     """
     parts = [
@@ -351,7 +350,7 @@ def library_properties(n_samples=N_SAMPLES, random_state=0, complete=False):
 
 
 def _library_blocks(n_samples, random_state):
-    """All blocks of a library, and how many of the samples of each are the library's."""
+    """Yield all blocks of a library, and how many samples of each belong to the library."""
     for place, count in enumerate(allotment(n_samples)):
         for block in _blocks(place, count, random_state):
             yield block, min(len(block.soils), count - block.number[0] + 1)
@@ -361,8 +360,8 @@ def mir_blocks(n_samples=N_SAMPLES, random_state=0, progress=None):
     """The library a block at a time: iterator of SpectralDataset, each of one laboratory and about a thousand samples.
 
     progress : called with the number of samples done and to do
-    Every sample depends on its place in its programme and `random_state` alone: a larger library holds all samples of a
-    smaller one. `allotment` says how many each programme has. Raises ValueError for fewer than one sample.
+    Every sample depends on its place in its programme and `random_state` alone: a larger library has all samples of a
+    smaller one. Raises ValueError for fewer than one sample.
     """
     done = 0
     for block, kept in _library_blocks(n_samples, random_state):
@@ -433,11 +432,11 @@ def _dataset(spectra, properties, samples, seed, source="spectrakit simulate mir
 
 
 def ring_trial(random_state=0):
-    """60 standard soils under the spectrometers of all laboratories: SpectralDataset of 60 rows for each of them.
+    """60 standard soils, scanned by the spectrometers of all laboratories: SpectralDataset of 60 rows for each.
 
     `samples`: sample_id ('R01' ... 'R60', in this order for every laboratory) and laboratory; `properties`: those of
-    the standards, the same for all and complete. The standards are spread over the soils of all programmes and stand
-    in no library: the middles of 60 clusters (k-means) of composition. Each laboratory prepares its own share of them.
+    the standards, the same for all and complete. The standards represent the soils of all programmes and belong to no
+    library: the middles of 60 clusters (k-means) of composition. Each laboratory prepares them by itself.
     """
     pool = [next(_blocks(place, 1, random_state, branch=1)) for place in range(len(programmes()))]
     soils = Soils(
@@ -450,7 +449,8 @@ def ring_trial(random_state=0):
     generator = np.random.default_rng(np.random.SeedSequence(random_state, spawn_key=(2,)))
     composition = infrared_composition(standards, generator)
     variation = draw_infrared_variation(N_STANDARDS, generator)
-    spectra = [found.scan(composition, standards.grain_um, variation, generator) for found in laboratories().values()]
+    scanners = laboratories().values()
+    spectra = [scanner.scan(composition, standards.grain_um, variation, generator) for scanner in scanners]
     names = [f"R{i:02d}" for i in range(1, N_STANDARDS + 1)]
     return _dataset(
         np.concatenate(spectra),
@@ -462,10 +462,10 @@ def ring_trial(random_state=0):
 
 
 def _spread(composition, count):
-    """Rows of soils that are spread over the whole of them, ascending: one for each of `count` clusters."""
-    # Square roots keep constituents that abound from drowning the scarce ones (Hellinger distance).
+    """Rows of representative soils, ascending: one for each of `count` clusters."""
+    # Of square roots (Hellinger distance), so that scarce constituents count beside abundant ones.
     places = np.sqrt(composition.to_numpy(np.float64))
     distance = KMeans(count, n_init=1, random_state=0).fit(places).transform(places)
-    # A soil has one nearest centre, so no soil is the nearest of its own cluster twice.
-    own = np.where(distance == distance.min(axis=1, keepdims=True), distance, np.inf)
-    return np.sort(own.argmin(axis=0))
+    # Each soil counts for its nearest centre only, so that none is chosen twice.
+    in_cluster = np.where(distance == distance.min(axis=1, keepdims=True), distance, np.inf)
+    return np.sort(in_cluster.argmin(axis=0))

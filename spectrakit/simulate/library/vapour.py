@@ -1,18 +1,20 @@
-"""Where do water vapour and carbon dioxide in the beam absorb, line by line?
+"""Lines of water vapour and carbon dioxide in the air of the beam.
 
-Whatever differs between the air in the beam and the air of the background spectrum stays in a spectrum as these lines.
-Levels and strengths follow from rotational constants: a line list would be longer than this file, and finer than
-spectrometers of 4 and 8 cm-1 resolution can tell.
+Any difference between the air in the beam and that of the background spectrum remains in a spectrum as these lines.
+Levels and strengths follow from rotational constants: a line list would be longer than this module, and finer than
+spectrometers of 4 and 8 cm-1 resolve.
 """
 
 from functools import cache
 
 import numpy as np
 
-_KT = 0.6950348 * 296.0  # cm-1, of a room
-_HIGHEST_J = 14
+from spectrakit.simulate.instruments import FWHM_PER_SIGMA
+
+_KT = 0.6950348 * 296.0  # cm-1, at room temperature
+_MAX_J = 14
 # Water, cm-1: A, B, C, then the quartic constants Delta_J, Delta_JK, Delta_K, delta_J, delta_K (Watson's A reduction),
-# as common in the literature and rounded. They meet the measured levels of the ground state up to J = 3 within
+# as common in the literature and rounded. They agree with the measured levels of the ground state up to J = 3 within
 # 0.08 cm-1 (Tennyson et al. 2013, in the tests); lines of high J would need higher constants.
 _DISTORTION = (1.254e-3, -5.77e-3, 3.246e-2, 5.07e-4, 1.37e-3)
 _GROUND = (27.8806, 14.5218, 9.2777, *_DISTORTION)
@@ -45,19 +47,20 @@ def carbon_dioxide_lines():
     """Lines of the asymmetric stretch of carbon dioxide in room air: as for `water_vapour_lines`."""
     j = np.arange(0, 80, 2)  # nuclear spins allow even J only
     weight = np.exp(-_CO2_BELOW * j * (j + 1) / _KT)
-    lines = []
-    for upper, strength in ((j + 1, weight * (j + 1)), (j - 1, weight * j)):
-        lines.append((_CO2_ORIGIN + _CO2_ABOVE * upper * (upper + 1) - _CO2_BELOW * j * (j + 1), strength))
-    return _notable(np.concatenate(lines, axis=1))
+    branches = [
+        (_CO2_ORIGIN + _CO2_ABOVE * upper * (upper + 1) - _CO2_BELOW * j * (j + 1), strength)
+        for upper, strength in ((j + 1, weight * (j + 1)), (j - 1, weight * j))
+    ]
+    return _notable(np.concatenate(branches, axis=1))
 
 
 def residue(lines, wavenumber, fwhm):
-    """Absorbance of weak lines through a Gaussian line shape, 1 at its highest: (n_channels,).
+    """Absorbance of weak lines at a Gaussian line shape, 1 at its maximum: (n_channels,).
 
     lines : wavenumbers and strengths; wavenumber : (n_channels,) cm-1; fwhm : of the line shape, cm-1
     """
     centres, strengths = lines
-    distance = (np.asarray(wavenumber)[:, None] - centres) / (fwhm / 2.3548200450309493)
+    distance = (np.asarray(wavenumber)[:, None] - centres) / (fwhm / FWHM_PER_SIGMA)
     spectrum = np.exp(-(distance**2) / 2) @ strengths
     return spectrum / spectrum.max()
 
@@ -92,13 +95,13 @@ def _asymmetric_rotor_lines(upper_constants, axis):
 
     axis : 'a' or 'b', along which the dipole changes
     """
-    below = [rotor_levels(_GROUND, j) for j in range(_HIGHEST_J + 1)]
-    above = [rotor_levels(upper_constants, j) for j in range(_HIGHEST_J + 1)]
+    below = [rotor_levels(_GROUND, j) for j in range(_MAX_J + 1)]
+    above = [rotor_levels(upper_constants, j) for j in range(_MAX_J + 1)]
     for j, (energies, states) in enumerate(below):
         # Ortho levels, whose states change sign under half a turn about the b axis, count three times.
         turned = (states[::-1] * (-1.0) ** j * states).sum(axis=0)
         weights = np.where(turned < 0, 3.0, 1.0) * np.exp(-energies / _KT)
-        for k in range(max(j - 1, 0), min(j + 1, _HIGHEST_J) + 1):
+        for k in range(max(j - 1, 0), min(j + 1, _MAX_J) + 1):
             upper_energies, upper_states = above[k]
             strength = (upper_states.T @ _direction_cosine(j, k, axis) @ states) ** 2 * weights
             for row, column in np.argwhere(strength > 1e-6):

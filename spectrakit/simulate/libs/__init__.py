@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "experiment": [
             "TARGETS",
             "blank_soils",
+            "draw_scatter",
             "field_soils",
             "measure",
             "noiseless_counts",
@@ -22,6 +23,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "study_soils",
             "window_axes",
         ],
-        "plasma": ["BOLTZMANN_EV", "SpectralRange", "line_depths", "line_emissivities", "stage_fractions"],
+        "plasma": ["BOLTZMANN_EV", "MAX_EXACT", "SpectralRange", "line_depths", "line_emissivities", "stage_fractions"],
     },
 )

@@ -1,4 +1,4 @@
-"""Which lines does an atom or ion have, how wide are they, and how many of its states does heat open?"""
+"""Atomic data: lines with their widths, ionisation energies, partition functions."""
 
 from functools import cache
 
@@ -9,42 +9,19 @@ from spectrakit.resources import data_path
 
 ELEMENTS = ("H", "C", "N", "O", "Na", "Mg", "Al", "Si", "K", "Ca", "Ti", "Mn", "Fe")
 # Standard atomic weights, IUPAC 2021, abridged.
-ATOMIC_MASS = dict(
-    zip(
-        ELEMENTS,
-        (
-            1.008,
-            12.011,
-            14.007,
-            15.999,
-            22.990,
-            24.305,
-            26.982,
-            28.085,
-            39.098,
-            40.078,
-            47.867,
-            54.938,
-            55.845,
-        ),
-        strict=True,
-    )
-)
+_WEIGHTS = (1.008, 12.011, 14.007, 15.999, 22.990, 24.305, 26.982, 28.085, 39.098, 40.078, 47.867, 54.938, 55.845)
+ATOMIC_MASS = dict(zip(ELEMENTS, _WEIGHTS, strict=True))
 TEMPERATURE_RANGE_K = (2_000.0, 20_000.0)
-_ROMAN = {1: "I", 2: "II", 3: "III"}
 _RYDBERG_EV = 13.605693
 _STARK_REFERENCE_CM3 = 1e17
-_WIDEST_ESTIMATE_NM = 0.5
+_MAX_ESTIMATE_NM = 0.5  # a wider line is not isolated, and the estimate does not hold
 
 
 @cache
 def _lines():
     table = pd.read_csv(data_path("atomic", "lines.csv"), keep_default_na=False, na_values={"stark_fwhm_nm": ""})
-    widths = stark_widths(table)
-    return table.assign(
-        stark_source=np.where(table.stark_fwhm_nm.isna(), "estimate", table.stark_source),
-        stark_fwhm_nm=widths,
-    )
+    source = np.where(table.stark_fwhm_nm.isna(), "estimate", table.stark_source)
+    return table.assign(stark_source=source, stark_fwhm_nm=stark_widths(table))
 
 
 def line_table(low_nm=200.0, high_nm=975.0, element=None, stage=None):
@@ -53,8 +30,9 @@ def line_table(low_nm=200.0, high_nm=975.0, element=None, stage=None):
     Returns a DataFrame with one row a line: element, stage (1 neutral, 2 singly ionised), wavelength_air_nm, A_s-1
     (transition probability, 1/s), g_lower, g_upper (statistical weights), E_lower_eV, E_upper_eV, source, stark_fwhm_nm
     (full width for an electron density of 1e17 cm-3), stark_exponent, stark_source ('estimate' where none is known).
-    Every known electric dipole line stands within 0.6 nm of the three windows of the LIBS study; elsewhere, the lines
-    that reach 0.2 % of the strongest of their ion. Source: NIST by way of Cloudy's Stout tables.
+    The table has every known electric dipole line within 0.6 nm of the three windows of the LIBS study, and elsewhere
+    the lines with at least 0.2 % of the strength of the strongest of their ion. Source: NIST by way of Cloudy's Stout
+    tables.
     """
     table = _lines()
     keep = table.wavelength_air_nm.between(low_nm, high_nm)
@@ -73,15 +51,14 @@ def stark_widths(lines):
     Returns an array (n_lines,).
     """
     energies = lines[["element", "stage"]].apply(lambda row: ionisation_energy(row.element, row.stage), axis=1)
-    # Levels above the limit (autoionising) are given the width of a level bound by 1 eV.
+    # Levels above the limit (autoionising) get the width of a level bound by 1 eV.
     binding = np.maximum(energies - lines.E_upper_eV, 1.0).to_numpy()
     quantum_number = lines.stage.to_numpy() * np.sqrt(_RYDBERG_EV / binding)
     shape = lines.wavelength_air_nm.to_numpy() ** 2 * quantum_number**5 / lines.stage.to_numpy() ** 2
     known = lines.stark_fwhm_nm.to_numpy(float)
     calibrating = ~np.isnan(known) & (lines.element != "H").to_numpy()
     scale = np.exp(np.mean(np.log(known[calibrating] / shape[calibrating])))
-    # Wider than this, a line is not isolated any more and the estimate has no meaning.
-    return np.where(np.isnan(known), np.minimum(scale * shape, _WIDEST_ESTIMATE_NM), known)
+    return np.where(np.isnan(known), np.minimum(scale * shape, _MAX_ESTIMATE_NM), known)
 
 
 def stark_fwhm(lines, electron_density_cm3):
@@ -108,9 +85,9 @@ def _ionisation_energies():
 
 
 def ionisation_energy(element, stage):
-    """Energy (eV) that takes one more electron from an atom (stage 1) or a singly charged ion (stage 2).
+    """Ionisation energy (eV) of an atom (stage 1) or a singly charged ion (stage 2).
 
-    Raises ValueError for a species that the kit does not hold. Source: Barklem & Collet (2016), table of NIST values.
+    Raises ValueError for a species without data. Source: Barklem & Collet (2016), table of NIST values.
     """
     energy = _ionisation_energies().get((element, stage), np.nan)
     if np.isnan(energy):
@@ -126,15 +103,15 @@ def _partition_functions():
 def partition_function(element, stage, temperature_K):
     """Sum over states of an atom or ion, interpolated linearly in temperature; the shape of `temperature_K`.
 
-    temperature_K : 2,000 to 20,000 K; ValueError outside.
-    Raises ValueError for a species that the kit does not hold. Source: Barklem & Collet (2016) up to 10,000 K, beyond
-    carried on with NIST levels.
+    temperature_K : 2,000 to 20,000 K
+    Raises ValueError for another temperature and a species without data. Source: Barklem & Collet (2016) up to 10,000
+    K, beyond that from NIST levels.
     """
     temperature = np.asarray(temperature_K, float)
     low, high = TEMPERATURE_RANGE_K
     if np.any((temperature < low) | (temperature > high)):
         raise ValueError(f"partition functions are known from {low:.0f} to {high:.0f} K")
-    table, column = _partition_functions(), f"{element}_{_ROMAN.get(stage, stage)}"
+    table, column = _partition_functions(), f"{element}_{'I' * stage}"
     if column not in table:
         raise ValueError(f"no partition function for {element} in stage {stage}")
     return np.interp(temperature, table.temperature_K, table[column])

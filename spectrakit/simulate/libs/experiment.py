@@ -1,7 +1,7 @@
-"""What would the LIBS experiment of the study have recorded: 24 soils, 100 laser shots each?
+"""The LIBS experiment of the study: 24 soils, 100 laser shots each.
 
-Samples 1-12 are one reference soil spiked with Ca, Mg and Na; samples 13-24 are field soils of differing matrix. All
-settings, with their sources, stand in `data/libs_experiment.yml`.
+Samples 1-12 are one reference soil spiked with Ca, Mg and Na; samples 13-24 are field soils of differing matrix. The
+settings, with their sources, are in `data/libs_experiment.yml`.
 """
 
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ from spectrakit.spectra import SpectralDataset
 TARGETS = ("ca", "mg", "na")
 _MATRIX = ("O", "Si", "Al", "Fe", "C", "K", "Ti", "N", "Mn", "H")
 _ROWS_AT_ONCE = 12
-# Light that just reaches the first and last channel starts within this distance of them.
+# Light from wavelengths up to this far beyond the first and last channel reaches them.
 _MARGIN_NM = 0.3
 
 
 @cache
 def settings():
-    """The experiment's settings, `data/libs_experiment.yml` as nested dictionaries (not to be changed in place)."""
+    """The experiment's settings, `data/libs_experiment.yml` as nested dictionaries; do not change them in place."""
     return yaml.safe_load(data_path("libs_experiment.yml").read_text(encoding="utf-8"))
 
 
@@ -34,10 +34,10 @@ class Soils:
     """Soils before they are measured.
 
     samples : DataFrame (n_soils,) with sample_id, range ('high' spiked, 'low' field) and the reported contents ca_ppm,
-        mg_ppm, na_ppm: what was added (high), or all there is (low)
-    composition_ppm : DataFrame (n_soils, 13), what the laser meets, by mass
-    matrix_offset : DataFrame (n_soils, 3), logarithmic offset of temperature, electron_density and ablated_mass that
-        the soil's matrix brings
+        mg_ppm, na_ppm: the added (high) or the total (low) content
+    composition_ppm : DataFrame (n_soils, 13), total contents by mass
+    matrix_offset : DataFrame (n_soils, 3), logarithmic offset of temperature, electron_density and ablated_mass due to
+        the soil's matrix
     scatter_scale : Series (n_soils,), factor on the scatter of shots and pellets
     """
 
@@ -52,9 +52,9 @@ class Soils:
 
 
 def spiked_soils(levels_ppm=None):
-    """Samples 1-12: the reference soil with 0 and 50 to 1000 ppm of Ca, Mg and Na added to what it holds.
+    """Samples 1-12: the reference soil with 0 and 50 to 1000 ppm of Ca, Mg and Na added to its contents.
 
-    levels_ppm : (n,) other levels, for more or fewer soils than the study has
+    levels_ppm : (n,) other levels, for more or fewer soils
     """
     levels = np.array(settings()["spiked"]["levels_ppm"] if levels_ppm is None else levels_ppm, float)
     samples = pd.DataFrame({"sample_id": [f"S{i:02d}" for i in range(1, len(levels) + 1)], "range": "high"})
@@ -70,9 +70,8 @@ def field_soils(random_state=0, background_ppm=None, n_samples=None):
     """Samples 13-24: field soils whose contents have the standard deviations that the study implies.
 
     random_state : seed of contents and matrices
-    background_ppm : mapping such as {'mg': 6300}, native content of an element that the laboratory's extract leaves
-        out but the laser meets; none by default, so the reported contents are all there is
-    n_samples : another number of soils than the study has
+    background_ppm : mapping such as {'mg': 6300}, content that the laboratory does not extract and report; None for 0
+    n_samples : number of soils, None for the study's
     """
     field, generator = settings()["field"], np.random.default_rng(random_state)
     n, cv = n_samples or field["n_samples"], field["coefficient_of_variation"]
@@ -87,13 +86,13 @@ def field_soils(random_state=0, background_ppm=None, n_samples=None):
         spread = field["matrix_cv"].get(element, 0.0)
         composition[element] = settings()["reference_soil_ppm"][element] * np.exp(generator.normal(0.0, spread, n))
     scale = pd.Series(settings()["scatter"]["scale"]["low"], samples.index)
-    return Soils(samples, pd.DataFrame(composition), _draw_scatter("soil", n, generator) * scale.iloc[0], scale)
+    return Soils(samples, pd.DataFrame(composition), draw_scatter("soil", n, generator) * scale.iloc[0], scale)
 
 
 def blank_soils(soils, target):
-    """The mean soil of a set without the target (as far as it can be told): what a limit of detection is measured on.
+    """The blank of a set of soils, on which a limit of detection is measured: `Soils` of one row.
 
-    For spiked soils the blank is the unspiked one; for field soils, their mean matrix without the element.
+    For spiked soils it is the unspiked soil; for field soils, their mean composition without the target.
     """
     if (soils.samples["range"] == "high").all():
         composition = soils.composition_ppm.iloc[[0]]
@@ -103,30 +102,29 @@ def blank_soils(soils, target):
     return Soils(samples, composition, _offsets(np.zeros((1, 3))), soils.scatter_scale.iloc[:1])
 
 
-def join_soils(*parts):
-    """Several sets of soils as one."""
-    frames = ([getattr(part, name) for part in parts] for name in Soils.__dataclass_fields__)
-    return Soils(*(pd.concat(frame, ignore_index=True) for frame in frames))
-
-
 def study_soils(random_state=0):
     """The 24 soils of the study."""
-    return join_soils(spiked_soils(), field_soils(random_state))
+    parts = spiked_soils(), field_soils(random_state)
+    frames = ([getattr(part, name) for part in parts] for name in Soils.__dataclass_fields__)
+    return Soils(*(pd.concat(frame, ignore_index=True) for frame in frames))
 
 
 def _offsets(values):
     return pd.DataFrame(values, columns=["temperature", "electron_density", "ablated_mass"])
 
 
-def _draw_scatter(level, size, generator):
-    """Logarithmic offsets (size, 3) of temperature, electron density and ablated mass at one level of scatter."""
+def draw_scatter(level, size, generator):
+    """Logarithmic offsets (size, 3) of temperature, electron density and ablated mass.
+
+    level : 'soil', 'measurement' or 'shot', a key of the settings' scatter
+    """
     return _offsets(generator.standard_normal((size, 3))) * pd.Series(settings()["scatter"][level])
 
 
 def soil_plasma(composition_ppm, temperature_K=None, electron_density_cm3=None, path_length_m=None):
-    """The plasma that a soil gives, mixed with the air around it.
+    """The plasma of an ablated soil and the air around it.
 
-    composition_ppm : DataFrame (n, 13) by mass, what is ablated
+    composition_ppm : DataFrame (n, 13) by mass
     temperature_K, electron_density_cm3, path_length_m : (n,) or one for all; the experiment's nominal values if None
     """
     nominal, n = settings()["plasma"], len(composition_ppm)
@@ -148,7 +146,7 @@ def shots_plasma(composition_ppm, offsets):
 
     composition_ppm : DataFrame (n_shots, 13) by mass
     offsets : DataFrame (n_shots, 3), logarithmic, from the nominal temperature, electron density and ablated mass
-    The plume's volume goes with the ablated mass, so its depth with the cube root.
+    The plume's volume is proportional to the ablated mass, so its depth to the cube root.
     """
     nominal, scale = settings()["plasma"], np.exp(offsets).to_numpy().T
     return soil_plasma(
@@ -184,17 +182,14 @@ def survey_axis():
 
 @cache
 def _ranges(survey):
-    """The stretches of spectrum to be computed, and how each falls onto its channels."""
+    """Axis, SpectralRange and spectrometer response of each range to compute: the survey, or the three windows."""
     axes = [survey_axis()] if survey else window_axes().values()
-    ranges = []
-    for axis in axes:
-        part = SpectralRange(axis[0] - _MARGIN_NM, axis[-1] + _MARGIN_NM)
-        ranges.append((axis, part, spectrometer().response(part.grid_nm, axis)))
-    return ranges
+    parts = [SpectralRange(axis[0] - _MARGIN_NM, axis[-1] + _MARGIN_NM) for axis in axes]
+    return [(axis, part, spectrometer().response(part.grid_nm, axis)) for axis, part in zip(axes, parts, strict=True)]
 
 
 def collected_light(plasma, survey=False):
-    """Photons in each channel, up to the factor that gain and solid angle make: (n, n_channels), float32."""
+    """Photons in each channel, up to a constant factor (gain, solid angle): (n, n_channels), float32."""
     parts = [part.radiance(plasma) @ response * axis.astype(np.float32) for axis, part, response in _ranges(survey)]
     return np.concatenate(parts, axis=1)
 
@@ -204,21 +199,20 @@ def _exposure():
     """The camera, and photoelectrons for one unit of `collected_light`, as set on the reference soil."""
     camera = dict(settings()["camera"])
     exposure = camera.pop("exposure")
-    light = collected_light(nominal_plasma())
     camera = IntensifiedCamera(**camera)
     brightest = exposure * camera.full_scale / camera.counts_per_photoelectron
-    return camera, brightest / float(light.max())
+    return camera, brightest / float(collected_light(nominal_plasma()).max())
 
 
-def noiseless_counts(plasma, survey=False):
-    """Counts of one shot at each plasma without any noise, for looking at: (n, n_channels)."""
+def noiseless_counts(plasma):
+    """Counts of one shot of each plasma in the windows, without any noise: (n, n_channels)."""
     camera, sensitivity = _exposure()
-    signal = camera.counts_per_photoelectron * sensitivity * collected_light(plasma, survey)
+    signal = camera.counts_per_photoelectron * sensitivity * collected_light(plasma)
     return np.minimum(camera.dark_offset + signal, camera.full_scale)
 
 
 def measure(soils, n_replicates=1, n_shots=100, survey=False, random_state=0, progress=None):
-    """Measure soils: every replicate is a pellet of its own, every spectrum the mean of `n_shots` laser shots.
+    """Measure soils: every replicate is another pellet, every spectrum the mean of `n_shots` laser shots.
 
     survey : the whole range of 200-975 nm in place of the three windows
     progress : called with the number of spectra done and to do
@@ -226,16 +220,17 @@ def measure(soils, n_replicates=1, n_shots=100, survey=False, random_state=0, pr
     range and replicate, `properties` ca_ppm, mg_ppm and na_ppm. A row depends on its place and `random_state` alone,
     from nine shots on; with fewer, profiles are exact in small batches and interpolated in large ones (0.2 %).
     """
-    rows = [(soil, replicate) for soil in range(len(soils.samples)) for replicate in range(1, n_replicates + 1)]
-    seeds = np.random.SeedSequence(random_state).spawn(len(rows))
-    soil_of_row = np.array([soil for soil, _ in rows])
+    n_soils = len(soils.samples)
+    soil_of_row = np.repeat(np.arange(n_soils), n_replicates)
+    n_rows = len(soil_of_row)
+    seeds = np.random.SeedSequence(random_state).spawn(n_rows)
     at_once = 1 if survey else _ROWS_AT_ONCE
     spectra = []
-    for start in range(0, len(rows), at_once):
+    for start in range(0, n_rows, at_once):
         batch = slice(start, start + at_once)
         spectra.append(_measure_batch(soils, soil_of_row[batch], seeds[batch], n_shots, survey))
         if progress is not None:
-            progress(min(start + at_once, len(rows)), len(rows))
+            progress(min(start + at_once, n_rows), n_rows)
     samples = soils.samples.iloc[soil_of_row].reset_index(drop=True)
     contents = [f"{target}_ppm" for target in TARGETS]
     return SpectralDataset(
@@ -244,7 +239,7 @@ def measure(soils, n_replicates=1, n_shots=100, survey=False, random_state=0, pr
         axis_unit="nm",
         signal="counts",
         properties=samples[contents],
-        samples=samples.drop(columns=contents).assign(replicate=[replicate for _, replicate in rows]),
+        samples=samples.drop(columns=contents).assign(replicate=np.tile(np.arange(1, n_replicates + 1), n_soils)),
         provenance={
             "origin": "simulated",
             "source": "spectrakit simulate libs",
@@ -258,12 +253,12 @@ def measure(soils, n_replicates=1, n_shots=100, survey=False, random_state=0, pr
 def _measure_batch(soils, soil_of_row, seeds, n_shots, survey):
     """Mean counts (n_rows, n_channels), one row a pellet.
 
-    In a survey the shots of a pellet share one plasma, the mean of what they scatter to: their noise differs still.
+    In a survey the shots of a pellet share one plasma, that of their mean offsets; their noise differs.
     """
     camera, sensitivity = _exposure()
     generators = [np.random.default_rng(seed) for seed in seeds]
     offsets = [
-        (_draw_scatter("shot", n_shots, generator) + _draw_scatter("measurement", 1, generator).iloc[0])
+        (draw_scatter("shot", n_shots, generator) + draw_scatter("measurement", 1, generator).iloc[0])
         * soils.scatter_scale.iloc[soil]
         + soils.matrix_offset.iloc[soil]
         for soil, generator in zip(soil_of_row, generators, strict=True)
@@ -273,7 +268,7 @@ def _measure_batch(soils, soil_of_row, seeds, n_shots, survey):
     offsets = pd.concat(offsets, ignore_index=True)
     plasmas_per_row = len(offsets) // len(soil_of_row)
     composition = soils.composition_ppm.iloc[np.repeat(soil_of_row, plasmas_per_row)]
-    # The plume that emits grows with the ablated mass: its face as the cube root, squared.
+    # The emitting face of the plume grows with the ablated mass to the power 2/3.
     face = np.exp(offsets["ablated_mass"].to_numpy(np.float32) * (2 / 3))[:, None]
     light = sensitivity * face * collected_light(shots_plasma(composition, offsets), survey)
     light = light.reshape(len(soil_of_row), plasmas_per_row, -1)

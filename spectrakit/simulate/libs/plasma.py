@@ -1,7 +1,7 @@
-"""What light does a plasma of given composition, temperature and electron density send out?
+"""Light of a plasma of given composition, temperature and electron density.
 
 Local thermodynamic equilibrium in a uniform slab: Saha for ionisation, Boltzmann for levels, Voigt for profiles,
-Kirchhoff for self-absorption. Arrays run over plasmas first: one plasma is one laser shot.
+Kirchhoff for self-absorption. The first axis of arrays counts plasmas; a laser shot is one plasma.
 Sources of the equations: Griem, Principles of Plasma Spectroscopy (1997); Thorne, Litzén & Johansson, Spectrophysics
 (1999).
 """
@@ -12,6 +12,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import voigt_profile
 
+from spectrakit.simulate.instruments import sparse_ranges
 from spectrakit.simulate.libs.atoms import (
     ATOMIC_MASS,
     ELEMENTS,
@@ -33,7 +34,7 @@ _GRID_POINTS_PER_WAVELENGTH = 280_000  # a step of 0.001 nm at 280 nm: three poi
 _REACH_NM, _REACH_WIDTHS, _RESONANCE_REACH_NM = 0.3, 30.0, 3.0
 _CORE_SIGMAS = 30.0
 _TEMPERATURE_STEP, _DENSITY_STEP = 0.08, 0.12  # of the logarithms
-_EXACT_UP_TO = 8  # plasmas at once
+MAX_EXACT = 8  # plasmas at once
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,13 @@ class Plasma:
 def mole_fractions(mass_ppm):
     """Mole fractions (n, 13) from contents by mass in ppm, a DataFrame or mapping with columns named by element.
 
-    Elements that are not named count as absent. Raises ValueError for an element the kit does not hold.
+    Elements that are not named are absent. Raises ValueError for an element without atomic data.
     """
     unknown = set(mass_ppm) - set(ELEMENTS)
     if unknown:
         raise ValueError(f"no atomic data for {', '.join(sorted(unknown))}")
-    columns = [
-        np.atleast_1d(np.asarray(mass_ppm[e], float)) / ATOMIC_MASS[e] if e in mass_ppm else 0.0 for e in ELEMENTS
-    ]
-    moles = np.stack(np.broadcast_arrays(*columns), axis=-1)
+    columns = [np.asarray(mass_ppm[e], float) / ATOMIC_MASS[e] if e in mass_ppm else 0.0 for e in ELEMENTS]
+    moles = np.stack(np.broadcast_arrays(*np.atleast_1d(*columns)), axis=-1)
     return moles / moles.sum(-1, keepdims=True)
 
 
@@ -94,9 +93,7 @@ def stage_fractions(temperature_K, electron_density_cm3):
     shares = []
     for element in ELEMENTS:
         single = saha_ratio(element, 1, temperature_K, electron_density_cm3)
-        double = (
-            np.zeros_like(single) if element == "H" else saha_ratio(element, 2, temperature_K, electron_density_cm3)
-        )
+        double = 0.0 * single if element == "H" else saha_ratio(element, 2, temperature_K, electron_density_cm3)
         stages = np.stack([np.ones_like(single), single, single * double], axis=-1)
         shares.append(stages / stages.sum(-1, keepdims=True))
     return np.stack(shares, axis=1)
@@ -105,7 +102,7 @@ def stage_fractions(temperature_K, electron_density_cm3):
 def species_densities(plasma):
     """Number densities (cm-3) of every element and stage: (n, 13, 3).
 
-    Heavy particles are as many as make the plasma neutral: the charges of all ions add up to the electron density.
+    The plasma is neutral: the charges of all ions add up to the electron density.
     """
     shares = stage_fractions(plasma.temperature_K, plasma.electron_density_cm3)
     charge = (plasma.mole_fractions[..., None] * shares * np.array([0, 1, 2])).sum((1, 2))
@@ -116,8 +113,8 @@ def species_densities(plasma):
 def line_depths(lines, plasma):
     """Optical depth of each line integrated over wavelength (nm): (n, n_lines).
 
-    The depth at a wavelength is this area times the line's profile (1/nm). From A g_upper and the population of the
-    lower level, less stimulated emission.
+    The depth at a wavelength is this area times the line's profile (1/nm). It follows from A g_upper and the population
+    of the lower level, minus stimulated emission.
     """
     densities = species_densities(plasma)
     temperature = plasma.temperature_K[:, None]
@@ -163,22 +160,18 @@ def wavelength_grid(low_nm, high_nm):
 def line_profiles(lines, grid_nm, temperature_K, electron_density_cm3):
     """Voigt profiles (1/nm) of lines on a fine grid, as a sparse matrix (n_lines, n_grid).
 
-    Each is cut where it has become faint: 0.3 nm or 30 Stark widths from its centre, whichever is farther. The wings of
-    resonance lines (lower level within 0.1 eV of the ground state) are followed for 3 nm: they are the ones that are
-    deep enough for a step at the cut to be seen.
+    Each is cut at 0.3 nm or 30 Stark widths from its centre, whichever is farther. Resonance lines (lower level within
+    0.1 eV of the ground state) are cut at 3 nm at least: they are deep enough for a step at the cut to be visible.
     """
     centre = lines.wavelength_air_nm.to_numpy()
     sigma = doppler_sigma(lines, temperature_K)
     width = stark_fwhm(lines, electron_density_cm3)
     reach = np.maximum(_REACH_NM, _REACH_WIDTHS * width)
     reach = np.where(lines.E_lower_eV.to_numpy() < 0.1, np.maximum(reach, _RESONANCE_REACH_NM), reach)
-    first = np.searchsorted(grid_nm, centre - reach)
-    counts = np.searchsorted(grid_nm, centre + reach) - first
-    row = np.repeat(np.arange(len(lines)), counts)
-    pointer = np.concatenate([[0], np.cumsum(counts)])
-    column = np.arange(pointer[-1]) - np.repeat(pointer[:-1] - first, counts)
+    first, end = (np.searchsorted(grid_nm, edge) for edge in (centre - reach, centre + reach))
+    row, column, pointer = sparse_ranges(first, end)
     distance, half = grid_nm[column] - centre[row], width[row] / 2
-    # Thirty standard deviations out, a Voigt profile is its Lorentzian to 0.4 %, and that is twenty times cheaper.
+    # Beyond thirty standard deviations a Voigt profile is its Lorentzian to 0.4 %, which is twenty times as fast.
     values = half / np.pi / (distance**2 + half**2)
     core = np.flatnonzero(np.abs(distance) < _CORE_SIGMAS * sigma[row])
     values[core] = voigt_profile(distance[core], sigma[row[core]], half[core])
@@ -186,13 +179,12 @@ def line_profiles(lines, grid_nm, temperature_K, electron_density_cm3):
 
 
 class SpectralRange:
-    """A stretch of the spectrum: its fine grid, the lines that reach into it, and their profiles.
+    """A range of the spectrum: its fine grid, the lines in and near it, and their profiles.
 
-    low_nm, high_nm : air wavelengths
-    lines : a table as `atoms.line_table` gives; all lines within 3 nm of the range where it is left out
+    low_nm, high_nm : air wavelengths; lines : DataFrame as of `line_table`, None for all lines within 3 nm of the range
 
-    A profile depends on temperature and electron density alone. For many plasmas at once it is therefore worked out on
-    a fixed lattice of both, kept, and interpolated: within 0.3 % of a line's peak, and the same whatever the batch.
+    A profile depends on temperature and electron density alone. For more than MAX_EXACT plasmas it is computed on a
+    fixed lattice of both, kept, and interpolated: within 0.3 % of a line's peak, and the same for any batch.
     """
 
     def __init__(self, low_nm, high_nm, lines=None):
@@ -209,7 +201,7 @@ class SpectralRange:
     def line_optical_depth(self, plasma):
         """Optical depth of all lines together on the grid: (n, n_grid), float32."""
         areas = line_depths(self.lines, plasma).astype(np.float32)
-        if len(plasma) <= _EXACT_UP_TO:
+        if len(plasma) <= MAX_EXACT:
             nodes = zip(plasma.temperature_K, plasma.electron_density_cm3, strict=True)
             profiles = (line_profiles(self.lines, self.grid_nm, *node) for node in nodes)
             return np.stack([area @ profile for area, profile in zip(areas, profiles, strict=True)])
@@ -229,7 +221,7 @@ class SpectralRange:
         """
         grid = self.grid_nm
         depth = self.line_optical_depth(plasma)
-        # Planck's law and the continuum are smooth: a tenth of a nanometre is fine enough for both.
+        # Planck's law and the continuum are smooth: steps of a tenth of a nanometre are fine enough.
         coarse = np.linspace(grid[0], grid[-1], max(2, int((grid[-1] - grid[0]) / 0.1) + 1))
         depth += _stretch(continuum_depth(coarse, plasma), coarse, grid)
         return _stretch(planck(coarse, plasma.temperature_K[:, None]), coarse, grid) * -np.expm1(-depth)

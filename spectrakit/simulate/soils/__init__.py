@@ -19,10 +19,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "gejiu": [
             "ORE_WEIGHT",
-            "OWN_SHARE",
             "PYRITE_AT_MINE",
             "RETENTION",
             "UNKNOWN_SHARE",
+            "WITHIN_DISTRICT",
             "sampling_map",
             "simulate_gejiu",
         ],

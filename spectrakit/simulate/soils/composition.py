@@ -1,9 +1,9 @@
-"""What is a soil made of, given where it formed, and what pH follows from that?
+"""Composition and properties of soils, drawn from the conditions of a region.
 
-A pedological model in the sense of Jenny's factors: climate, parent material, age and land use drive texture, clay
-minerals, iron oxides, carbonate, organic matter, water and salts, and pH follows from them. Every step has scatter of
-its own. The directions are textbook knowledge (Schaetzl and Anderson 2005); the sizes are set so that topsoils of a
-region have the ranges that surveys report (for Europe: Toth et al. 2013, Panagos et al. 2022).
+A pedological model in the sense of Jenny's factors: climate, parent material, age and land use determine texture, clay
+minerals, iron oxides, carbonate, organic matter, water and salts, and these determine pH. Every step has scatter.
+The directions are textbook knowledge (Schaetzl and Anderson 2005); the sizes are set so that topsoils of a region have
+the ranges that surveys report (for Europe: Toth et al. 2013, Panagos et al. 2022).
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ PARENTS = pd.DataFrame.from_dict(
     columns=["clay", "sand", "carbonate", "iron", "bases", "chlorite", "ferrous"],
 )
 LAND_USES = ("cropland", "grassland", "woodland")
-# Mass of organic matter over that of its carbon (Pribyl 2010).
+# Mass of organic matter divided by that of its carbon (Pribyl 2010).
 ORGANIC_MATTER_PER_CARBON = 1.9
 # By land use: shift of ln organic carbon, of base saturation (liming, litter acids), share of litter in organic matter.
 _LAND_USE = np.array([(-0.35, 0.6, 0.05), (0.30, 0.1, 0.10), (0.70, -0.9, 0.20)])
@@ -41,7 +41,7 @@ _LAND_USE = np.array([(-0.35, 0.6, 0.05), (0.30, 0.1, 0.10), (0.70, -0.9, 0.20)]
 
 @dataclass(frozen=True)
 class Region:
-    """Where soils are drawn: the state factors of a region, as distributions.
+    """State factors of a region, as distributions.
 
     temperature_c : mean and standard deviation of the mean annual temperature
     humidity : median of precipitation over potential evapotranspiration, and standard deviation of its logarithm
@@ -73,7 +73,7 @@ EUROPE = Region(
     },
     land_uses=(0.45, 0.27, 0.28),
 )
-# Every climate and parent material, tropics and deserts included: for networks that are to meet soils of any origin.
+# Every climate and parent material, tropics and deserts included: for training networks for soils of any origin.
 WORLD = Region(
     "world",
     temperature_c=(16.0, 8.0),
@@ -88,10 +88,10 @@ WORLD = Region(
 
 
 def draw_locality(random_state=0):
-    """A region as small as a survey that somebody calibrates on: one climate, one to three parent materials.
+    """A region of the size of a local survey: one climate, one to three parent materials.
 
     random_state : an int seed or a numpy Generator
-    Returns a Region. Its centre lies anywhere in the world; within it climate and age vary half as much or less.
+    Returns a Region anywhere in the world, in which climate and age vary at most half as much as over the world.
     """
     generator = np.random.default_rng(random_state)
     parents = generator.choice(PARENTS.index.to_numpy(str), generator.integers(1, 4), replace=False)
@@ -107,12 +107,12 @@ def draw_locality(random_state=0):
 
 @dataclass(frozen=True)
 class Soils:
-    """Soils as they are in the ground, one row each.
+    """Soils, one row each.
 
-    composition : DataFrame (n, 15) of mass fractions, columns CONSTITUENTS; all but water add up to 1
+    composition : DataFrame (n, 15) of mass fractions, columns CONSTITUENTS; all except water add up to 1
     properties : DataFrame with ph (in water), soc_pct, clay_pct, sand_pct, caco3_pct, cec_cmol_kg, fe_oxides_pct,
         kaolinite_pct (of clay minerals), hematite_pct (of iron oxides)
-    grain_um : (n,) effective diameter of what scatters light in the dried and sieved sample
+    grain_um : (n,) effective diameter of the grains that scatter light in the dried and sieved sample
     region : name of the region
     """
 
@@ -155,7 +155,7 @@ def _draw_factors(n, region, generator):
     temperature = generator.normal(*region.temperature_c, n)
     humidity = np.log(region.humidity[0]) + region.humidity[1] * generator.standard_normal(n)
     age = generator.normal(*region.age, n)
-    # Weathering goes faster where it is warm and wet; 0 is a young soil of the temperate zone.
+    # Weathering is faster where it is warm and wet; 0 is a young soil of the temperate zone.
     weathering = 0.06 * (temperature - 10) + 0.7 * humidity + 0.6 * age + 0.35 * generator.standard_normal(n)
     factors = pd.DataFrame({"use": use, "temperature": temperature, "humidity": humidity, "weathering": weathering})
     return factors.join(PARENTS.loc[parent].reset_index(drop=True)).assign(parent=parent)
@@ -163,9 +163,9 @@ def _draw_factors(n, region, generator):
 
 def _texture(factors, generator):
     """Clay and sand, shares of the fine earth: DataFrame."""
-    n = len(factors)
-    clay = expit(logit(factors["clay"]) + 0.25 * factors["weathering"] + 0.55 * generator.standard_normal(n))
-    sand = expit(logit(factors["sand"]) + 0.7 * generator.standard_normal(n)) * (1 - clay)
+    scatter = generator.standard_normal((2, len(factors)))
+    clay = expit(logit(factors["clay"]) + 0.25 * factors["weathering"] + 0.55 * scatter[0])
+    sand = expit(logit(factors["sand"]) + 0.7 * scatter[1]) * (1 - clay)
     return pd.DataFrame({"clay": clay, "sand": sand})
 
 
@@ -186,16 +186,16 @@ def _clay_minerals(factors, generator):
 
 
 def _carbonate(factors, generator):
-    """Carbonate left in the topsoil, share of the fine earth: (n,). Leaching takes it where water passes through."""
-    n = len(factors)
-    stock = factors["carbonate"] * np.exp(0.6 * generator.standard_normal(n))
-    # Leaching does not thin carbonate evenly: a topsoil keeps most of it or loses nearly all.
-    kept = expit(4.0 * (1.1 - 2.6 * factors["humidity"] - 0.8 * factors["weathering"] + generator.standard_normal(n)))
+    """Carbonate in the topsoil after leaching by water, share of the fine earth: (n,)."""
+    scatter = generator.standard_normal((2, len(factors)))
+    stock = factors["carbonate"] * np.exp(0.6 * scatter[0])
+    # A topsoil keeps most of its carbonate or loses nearly all.
+    kept = expit(4.0 * (1.1 - 2.6 * factors["humidity"] - 0.8 * factors["weathering"] + scatter[1]))
     return np.minimum(stock * kept, 0.85).to_numpy()
 
 
 def _organic_carbon(factors, texture, generator):
-    """Organic carbon, share of mass: (n,). Cold, wet, clayey and wooded soils hold more."""
+    """Organic carbon, share of mass: (n,). Cold, wet, clayey and wooded soils have more."""
     n = len(factors)
     log_carbon = (
         np.log(0.015)
@@ -215,10 +215,10 @@ def _iron_oxides(factors, texture, carbon, generator):
 
     Hematite forms where it is warm and dry and organic matter does not complex the iron (Schwertmann 1985).
     """
-    n = len(factors)
-    iron = factors["iron"] * texture["clay"] * np.exp(0.2 * factors["weathering"] + 0.4 * generator.standard_normal(n))
+    scatter = generator.standard_normal((2, len(factors)))
+    iron = factors["iron"] * texture["clay"] * np.exp(0.2 * factors["weathering"] + 0.4 * scatter[0])
     score = -3.0 + 0.17 * (factors["temperature"] - 11) - 0.9 * factors["humidity"] - 12 * carbon
-    score += 0.5 * np.maximum(factors["weathering"], 0) + 0.9 * generator.standard_normal(n)
+    score += 0.5 * np.maximum(factors["weathering"], 0) + 0.9 * scatter[1]
     return np.minimum(iron, 0.3).to_numpy(), expit(score).to_numpy()
 
 
@@ -226,12 +226,11 @@ def _compose(factors, texture, clays, carbonate, carbon, iron, hematite_share, g
     """Mass fractions of all constituents of the air-dry soil: DataFrame (n, 15)."""
     n = len(factors)
     organic = np.minimum(ORGANIC_MATTER_PER_CARBON * carbon, 0.95)
-    litter_share = _LAND_USE[factors["use"], 2] * np.exp(0.5 * generator.standard_normal(n))
-    litter_share = np.minimum(litter_share, 0.6)
+    litter_share = np.minimum(_LAND_USE[factors["use"], 2] * np.exp(0.5 * generator.standard_normal(n)), 0.6)
     fine = texture["clay"] * (1 - carbonate) * 0.85
     parts = {name: fine * clays[name] for name in clays}
     parts |= {"hematite": iron * hematite_share, "goethite": iron * (1 - hematite_share), "calcite": carbonate}
-    # Gypsum stays only where hardly any water passes; most soils hold none.
+    # Gypsum remains only where hardly any water passes; most soils have none.
     dry = expit(-4.5 - 4.0 * factors["humidity"])
     parts["gypsum"] = np.where(generator.random(n) < dry, generator.gamma(1.0, 0.03, n), 0.0)
     coarse = 1 - texture["clay"]
@@ -240,19 +239,19 @@ def _compose(factors, texture, clays, carbonate, carbon, iron, hematite_share, g
     opaque = 0.012 + 0.012 * factors["ferrous"]
     parts["magnetite"] = np.minimum(opaque * np.exp(0.7 * generator.standard_normal(n)), 0.1)
     composition = pd.DataFrame(parts)
-    # What is not yet named is quartz and feldspar; a soil too full for them is scaled down to its whole.
+    # The rest is quartz and feldspar; where there is no rest, the sum is scaled to 1.
     mineral = composition.div(np.maximum(composition.sum(axis=1), 1.0), axis=0)
     mineral = mineral.assign(quartz=np.maximum(1 - mineral.sum(axis=1), 0)).mul(1 - organic, axis=0)
     mineral["organic_matter"] = organic * (1 - litter_share)
     mineral["litter"] = organic * litter_share
-    # Air-dry soils keep the water that their surfaces hold, more in a moist laboratory.
-    held = held_water(mineral, organic) + 0.05 * iron
-    mineral["water"] = held * np.exp(0.25 * generator.standard_normal(n))
+    # Air-dry soils hold water on their surfaces, more in a moist laboratory.
+    water = held_water(mineral, organic) + 0.05 * iron
+    mineral["water"] = water * np.exp(0.25 * generator.standard_normal(n))
     return mineral[list(CONSTITUENTS)].astype(np.float32)
 
 
 def held_water(composition, organic):
-    """Water that the dry surfaces of soils hold but those of iron oxides, share of mass: (n,).
+    """Water on the dry surfaces of soils, except those of iron oxides, share of mass: (n,).
 
     composition : DataFrame with the shares of kaolinite, illite and smectite; organic : (n,) of organic matter
     """
@@ -266,12 +265,12 @@ def carbonate_ph(carbonate_pct):
 
 
 def carbonate_control(carbonate_pct):
-    """How much of a soil's pH its carbonate (n,), % of mass, decides: 0 to 1."""
+    """Share of a soil's pH that carbonate (n,), % of mass, determines: 0 to 1."""
     return 1 - np.exp(-carbonate_pct / 0.5)
 
 
 def _properties(factors, texture, clays, composition, carbon, generator):
-    """What a laboratory would report of each soil, with the laboratory's own scatter: DataFrame."""
+    """Properties of each soil as reported, with the scatter of laboratory analyses: DataFrame."""
     n = len(factors)
     scatter = np.exp(generator.standard_normal((4, n)) * np.array([0.05, 0.06, 0.05, 0.08])[:, None])
     exchange = {"smectite": 90.0, "illite": 25.0, "kaolinite": 6.0, "chlorite": 15.0, "organic_matter": 180.0}
@@ -293,7 +292,7 @@ def _properties(factors, texture, clays, composition, carbon, generator):
 
 
 def _ph(factors, composition, carbon, generator):
-    """Return pH in water (n,): carbonate buffers it, else base saturation and organic acids decide.
+    """Return pH in water (n,): buffered by carbonate, or determined by base saturation and organic acids.
 
     With calcite it is 8.3 in water that stands in air and falls to 7.3 where there is 1 % of carbon dioxide.
     """

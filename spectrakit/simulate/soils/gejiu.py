@@ -1,7 +1,7 @@
-"""What would the target domain of the Gejiu study hold: 130 topsoils between smelters and mines, and their lead?
+"""The target domain of the Gejiu study: 130 topsoils between smelters and mines, and their lead.
 
-Places follow the published sampling design; where smelters, mines and roads lie is made up. Lead has the published
-distribution: what a soil holds back, how near its sources are and chance decide which soil gets which content.
+The places follow the published sampling design; the positions of smelters, mines and roads are invented. Lead has the
+published distribution: its retention by a soil, the distance from its sources and chance decide the soil's rank.
 """
 
 from dataclasses import dataclass, replace
@@ -14,13 +14,12 @@ from spectrakit.resources import data_path
 from spectrakit.simulate.instruments import ASD_FIELDSPEC_3
 from spectrakit.simulate.soils.composition import Region, draw_soils
 from spectrakit.simulate.soils.lucas import published_ph
-from spectrakit.simulate.soils.reflectance import Variation, draw_variation, no_variation
-from spectrakit.simulate.soils.scans import scan
-from spectrakit.spectra import SpectralDataset
+from spectrakit.simulate.soils.reflectance import Variation, draw_variation, no_variation, weighted
+from spectrakit.simulate.soils.scans import scan, scans_dataset
 
 N_SAMPLES = 130
-# Subtropical plateau (Gejiu city: 16 degrees, 1,100 mm a year), old soils over Triassic limestone and the granite that
-# brought the ore, with schist, basalt and valley fill.
+# Subtropical plateau (Gejiu city: 16 degrees C, 1,100 mm a year), old soils on Triassic limestone and on the granite
+# of the ore, with schist, basalt and valley fill.
 GEJIU = Region(
     "Gejiu",
     temperature_c=(16.0, 1.5),
@@ -30,28 +29,27 @@ GEJIU = Region(
     land_uses=(0.50, 0.20, 0.30),
 )
 
-# The share of the variance of the lead score that no spectrum can know: with it, PLS and SVM on the logarithm of lead
-# come out about as published on average over seeds (`tools/make/calibrate_visnir.py share`). The weights below, the
-# pyrite and OWN_SHARE were chosen with an eye on the same two scores, see data/README.md. No network had a say in any
-# of it.
+# The share of the variance of the lead score that no spectrum can show: with it, PLS and SVM on the logarithm of lead
+# have about the published scores on average over seeds (`tools/make/calibrate_visnir.py share`). The weights below, the
+# pyrite and WITHIN_DISTRICT were chosen by the same two scores, see data/README.md, and not by results of any network.
 UNKNOWN_SHARE = 0.15
-# Retention of lead by what spectra answer to, per standard deviation: sorption grows with pH and with the surfaces of
-# iron oxides, organic matter and clay (Bradl 2004). Signs are textbook knowledge, sizes are not.
+# Retention of lead by properties that spectra show, per standard deviation: sorption grows with pH and with the
+# surfaces of iron oxides, organic matter and clay (Bradl 2004). The signs are textbook knowledge, the sizes assumed.
 RETENTION = {"ph": 0.4, "fe_oxides_pct": 1.0, "soc_pct": 0.4, "clay_pct": 0.4}
 ORE_WEIGHT = 1.0
 SMELTER_REACH_KM, MINE_REACH_KM = 1.5, 1.0
 
-# Soils of one district share ore, rocks and history: of what makes constituents differ between the soils of a
-# continent, this share of the variance is left between them.
-OWN_SHARE, DISTRICT_SEED = 0.2, 2024
+# Soils of one district share ore, rocks and history: their constituents vary by this share of the variance between the
+# soils of a continent.
+WITHIN_DISTRICT, DISTRICT_SEED = 0.2, 2024
 
 # Oxidation of 1 kg pyrite leaves 0.741 kg goethite and 33.3 mol of acid, which dissolves 1.67 kg calcite.
 GOETHITE_PER_PYRITE, CALCITE_PER_PYRITE, ACID_PER_PYRITE = 88.85 / 119.98, 200.17 / 119.98, 3334.0  # kg, kg, cmol
-# Beside a mine, waste rock and tailings brought about so much pyrite (share of mass), which has since oxidised; rain
-# has washed out nearly all of the acid that found no carbonate.
+# Pyrite (share of mass) from waste rock and tailings beside a mine, which has since oxidised, and the share of the acid
+# not neutralised by carbonate that rain has left.
 PYRITE_AT_MINE, ACID_LEFT = 0.3, 0.01
-# Aluminium and iron that go into solution keep soils from getting more acid than this.
-LOWEST_PH = 3.2
+# Aluminium and iron that go into solution buffer soils at this pH.
+MIN_PH = 3.2
 
 
 @dataclass(frozen=True)
@@ -91,53 +89,38 @@ def sampling_map():
 
 
 def simulate_gejiu(n_samples=N_SAMPLES, random_state=0, unknown_share=UNKNOWN_SHARE):
-    """Soils of Gejiu under an ASD FieldSpec 3: SpectralDataset of reflectance, 400 to 2499 nm in steps of 1 nm.
+    """Soils of Gejiu, scanned by an ASD FieldSpec 3: SpectralDataset of reflectance, 400 to 2499 nm in steps of 1 nm.
 
     n_samples : with another number than 130, points of the map are left out or visited again
-    unknown_share : share of the variance of the lead score that no spectrum can know, 0 to 1
+    unknown_share : share of the variance of the lead score that no spectrum can show, 0 to 1
     `properties` are pb_mg_kg, then those of `draw_soils`; `samples` holds easting_km, northing_km and area.
     Lead goes by rank among the samples drawn, so a sample depends on the others. Raises ValueError for fewer than one
     sample or a share outside 0 to 1. Source: gejiu paper, sections 2.1 and 3.1.
     """
     if n_samples < 1 or not 0 <= unknown_share <= 1:
         raise ValueError(f"{n_samples} samples, unknown share {unknown_share}: give at least 1, and a share of 0 to 1")
-    generator = np.random.default_rng(random_state)
-    places = sampling_map()
+    generator, places = np.random.default_rng(random_state), sampling_map()
     points = places.points.iloc[np.arange(n_samples) * len(places.points) // n_samples].reset_index(drop=True)
-    from_smelter, from_mine = (
-        _distance(points[["easting_km", "northing_km"]].to_numpy(), sources).min(axis=1)
-        for sources in (places.smelters, places.mines)
-    )
+    coordinates = points[["easting_km", "northing_km"]].to_numpy()
+    from_smelter, from_mine = (_distance(coordinates, part).min(axis=1) for part in (places.smelters, places.mines))
     soils = draw_soils(n_samples, GEJIU, generator)
     soils = replace(soils, properties=soils.properties.assign(ph=published_ph(soils.properties["ph"])))
     pyrite = PYRITE_AT_MINE * np.exp(-from_mine / MINE_REACH_KM + 0.5 * generator.standard_normal(n_samples))
     soils = oxidise_sulphides(soils, pyrite)
-    knowable = _retention(soils.properties) + ORE_WEIGHT * _ore(pyrite)
+    shown = _retention(soils.properties) + ORE_WEIGHT * _ore(pyrite)
     unknown = _plume(from_smelter) + generator.standard_normal(n_samples)
-    score = np.sqrt(1 - unknown_share) * _standardised(knowable) + np.sqrt(unknown_share) * _standardised(unknown)
-    return SpectralDataset(
-        spectra=scan(soils, ASD_FIELDSPEC_3, generator, district_variation(n_samples, generator)),
-        axis=ASD_FIELDSPEC_3.wavelength,
-        axis_unit="nm",
-        signal="reflectance",
-        properties=pd.concat([pd.Series(_lead(score), name="pb_mg_kg"), soils.properties], axis=1),
-        samples=pd.concat(
-            [pd.Series([f"G{i:03d}" for i in range(1, n_samples + 1)], name="sample_id"), points], axis=1
-        ),
-        provenance={
-            "origin": "simulated",
-            "source": "spectrakit simulate gejiu",
-            "seed": random_state,
-            "instrument": ASD_FIELDSPEC_3.name,
-        },
-    )
+    score = np.sqrt(1 - unknown_share) * _standardised(shown) + np.sqrt(unknown_share) * _standardised(unknown)
+    spectra = scan(soils, ASD_FIELDSPEC_3, generator, district_variation(n_samples, generator))
+    properties, samples = soils.properties.copy(), points.copy()
+    properties.insert(0, "pb_mg_kg", _lead(score))
+    samples.insert(0, "sample_id", [f"G{i:03d}" for i in range(1, n_samples + 1)])
+    return scans_dataset(spectra, ASD_FIELDSPEC_3, properties, samples, "spectrakit simulate gejiu", random_state)
 
 
 def oxidise_sulphides(soils, pyrite):
-    """Soils after pyrite in them has weathered: acid eats calcite, what is left lowers pH, and goethite stays behind.
+    """Soils after pyrite in them has oxidised: `Soils` with less calcite, lower pH and more goethite.
 
-    pyrite : (n,) share of the dry mass that was there
-    Returns new `Soils`.
+    pyrite : (n,) share of the dry mass before oxidation
     """
     composition = soils.composition.astype(np.float64)
     dissolved = np.minimum(CALCITE_PER_PYRITE * pyrite, composition["calcite"])
@@ -146,12 +129,12 @@ def oxidise_sulphides(soils, pyrite):
     composition["goethite"] += GOETHITE_PER_PYRITE * pyrite
     dry = composition.columns.drop("water")
     composition[dry] = composition[dry].div(composition[dry].sum(axis=1), axis=0)
-    # A soil takes up acid with its exchange surfaces: cmol for one unit of pH.
+    # The exchange surfaces buffer acid: cmol for one unit of pH.
     drop = acid / (2.0 + 0.15 * soils.properties["cec_cmol_kg"])
-    above = np.maximum(soils.properties["ph"] - LOWEST_PH, 0.01)
+    above = np.maximum(soils.properties["ph"] - MIN_PH, 0.01)
     oxides = composition["hematite"] + composition["goethite"]
     properties = soils.properties.assign(
-        ph=LOWEST_PH + above * np.exp(-drop / above),
+        ph=MIN_PH + above * np.exp(-drop / above),
         caco3_pct=soils.properties["caco3_pct"] * (composition["calcite"] / soils.composition["calcite"]).fillna(0.0),
         fe_oxides_pct=100 * oxides,
         hematite_pct=100 * composition["hematite"] / oxides,
@@ -161,20 +144,12 @@ def oxidise_sulphides(soils, pyrite):
 
 def district_variation(n_soils, generator):
     """Constituents of soils of one district: `Variation`, most of its variance common to all of them."""
-    # The district is the same one whatever soils are drawn from it.
+    # The district is the same for all seeds.
     common = draw_variation(1, np.random.default_rng(DISTRICT_SEED))
-    own, typical = draw_variation(n_soils, generator), no_variation(1)
-    common_weight, own_weight = np.sqrt(1 - OWN_SHARE), np.sqrt(OWN_SHARE)
-    mixed = {}
-    for name in ("strength", "efficiency", "surface"):
-        base = getattr(typical, name)
-        ratio = (getattr(common, name) / base) ** common_weight * (getattr(own, name) / base) ** own_weight
-        mixed[name] = (base * ratio).astype(np.float32)
-    for name in ("shift_nm", "log_width", "scattering_exponent"):
-        base = getattr(typical, name)
-        change = common_weight * (getattr(common, name) - base) + own_weight * (getattr(own, name) - base)
-        mixed[name] = (base + change).astype(np.float32)
-    return Variation(**mixed)
+    parts = [(common, np.sqrt(1 - WITHIN_DISTRICT)), (draw_variation(n_soils, generator), np.sqrt(WITHIN_DISTRICT))]
+    factors, changes = ("strength", "efficiency", "surface"), ("shift_nm", "log_width", "scattering_exponent")
+    mixed = weighted(no_variation(1), parts, factors, changes)
+    return Variation(**{name: values.astype(np.float32) for name, values in mixed.items()})
 
 
 @cache
@@ -190,20 +165,19 @@ def _lead(score):
 
 
 def _retention(properties):
-    """How well soils hold lead, (n,); contents that spread over orders of magnitude count by their logarithm."""
-    terms = properties[list(RETENTION)].assign(
-        **{name: np.log(properties[name]) for name in ("fe_oxides_pct", "soc_pct")}
-    )
+    """Retention of lead by soils, (n,); contents that spread over orders of magnitude count by their logarithm."""
+    logarithms = {name: np.log(properties[name]) for name in ("fe_oxides_pct", "soc_pct")}
+    terms = properties[list(RETENTION)].assign(**logarithms)
     return sum(weight * _standardised(terms[name].to_numpy()) for name, weight in RETENTION.items())
 
 
 def _ore(pyrite):
-    """What came with the ore, (n,): lead and pyrite occur together, so one tells of the other above a background."""
+    """Lead from the ore, (n,), where pyrite is an indicator of it, above a background."""
     return _standardised(np.log(0.05 + pyrite / PYRITE_AT_MINE))
 
 
 def _plume(from_smelter):
-    """Fall-out of the smelters, (n,), above a background; it leaves lead and nothing that a spectrum shows."""
+    """Fall-out of the smelters, (n,), above a background; spectra do not show it."""
     return _standardised(np.log(0.05 + np.exp(-from_smelter / SMELTER_REACH_KM)))
 
 

@@ -1,4 +1,4 @@
-"""What would the source domain of the Gejiu study hold: 19,036 European topsoils under one laboratory spectrometer?"""
+"""The source domain of the Gejiu study: 19,036 European topsoils, scanned by one laboratory spectrometer."""
 
 from dataclasses import replace
 from functools import cache
@@ -16,23 +16,23 @@ N_SAMPLES = 19_036
 
 @cache
 def ph_table():
-    """Knots of the map from the model's pH to one with the published statistics: DataFrame with model_ph and ph."""
+    """Knots of the map from the model's pH to the published distribution: DataFrame with model_ph and ph."""
     return pd.read_csv(data_path("soils", "lucas_ph.csv"))
 
 
 def published_ph(model_ph):
     """Return pH with the published distribution for pH of the pedological model; the shape of `model_ph`.
 
-    One fixed, ascending, piecewise linear map for all soils, no ranking: the pH of a soil does not depend on the others
-    that are drawn. It is the smoothest map with which the population has the published mean, median, standard
-    deviation, skewness and excess kurtosis, and 19,036 soils reach the published extremes.
+    A fixed, ascending, piecewise linear map: the pH of a soil does not depend on the other soils. It is the smoothest
+    map with which the population has the published mean, median, standard deviation, skewness and excess kurtosis, and
+    19,036 soils reach the published extremes.
     Source: gejiu paper, section 3.1; `tools/make/calibrate_visnir.py` makes the knots.
     """
     return np.interp(model_ph, ph_table()["model_ph"], ph_table()["ph"])
 
 
 def simulate_lucas(n_samples=N_SAMPLES, random_state=0, progress=None):
-    """Soils of Europe under a FOSS XDS: SpectralDataset of reflectance, 400 to 2499 nm in steps of 1 nm.
+    """Soils of Europe, scanned by a FOSS XDS: SpectralDataset of reflectance, 400 to 2499 nm in steps of 1 nm.
 
     progress : called with the number of soils done and to do
     `properties` are those of `draw_soils`, their ph as published. Fewer samples are the first of more.

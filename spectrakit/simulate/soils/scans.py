@@ -1,4 +1,4 @@
-"""What does a spectrometer record of many soils of a region?"""
+"""Scans of many soils of a region by a reflectance spectrometer."""
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,10 @@ _BLOCK = 512
 
 
 def scan(soils, spectrometer, generator, variation=None):
-    """Reflectance of soils as a spectrometer gives it, each with constituents of its own: float32 (n, n_channels).
+    """Reflectance of soils as a spectrometer records it: float32 (n, n_channels).
 
     soils : Soils; spectrometer : ReflectanceSpectrometer; generator : numpy Generator
-    variation : Variation of the constituents, None to draw one
+    variation : Variation of the constituents from soil to soil, None to draw one
     """
     variation = variation or draw_variation(len(soils), generator)
     reflectance = soil_reflectance(soils.composition, soils.grain_um, spectrometer.wavelength, variation)
@@ -43,16 +43,24 @@ def survey(n_samples, region, spectrometer, random_state=0, progress=None):
         properties.append(soils.properties.iloc[:kept])
         if progress is not None:
             progress(start + kept, n_samples)
+    names = [f"S{i:05d}" for i in range(1, n_samples + 1)]
+    samples = pd.DataFrame({"sample_id": names, "region": region.name})
+    properties = pd.concat(properties, ignore_index=True)
+    return scans_dataset(spectra, spectrometer, properties, samples, f"soils of region {region.name}", random_state)
+
+
+def scans_dataset(spectra, spectrometer, properties, samples, source, random_state):
+    """Simulated reflectance (n, n_channels) of a spectrometer, as a SpectralDataset."""
     return SpectralDataset(
         spectra=spectra,
         axis=spectrometer.wavelength,
         axis_unit="nm",
         signal="reflectance",
-        properties=pd.concat(properties, ignore_index=True),
-        samples=pd.DataFrame({"sample_id": [f"S{i:05d}" for i in range(1, n_samples + 1)], "region": region.name}),
+        properties=properties,
+        samples=samples,
         provenance={
             "origin": "simulated",
-            "source": f"soils of region {region.name}",
+            "source": source,
             "seed": random_state,
             "instrument": spectrometer.name,
         },

@@ -1,25 +1,21 @@
-"""Which harmonisation helps a model on a laboratory that it was not fitted to."""
+"""Harmonisations between laboratories, each tried on a laboratory that nothing was fitted to."""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "laboratory_tables": ["read_laboratories"],
-        "leave_out": [
+        "choices": [
             "Choice",
-            "LEVEL",
+            "MAX_COMPONENTS",
             "MODELS",
-            "MOST_COMPONENTS",
-            "harmonised_spectra",
-            "leave_laboratories_out",
             "possible_harmonisations",
-            "possible_models",
-            "ring_of",
-            "ring_scans",
-            "scale_of",
             "soils_to_predict",
         ],
-        "report": ["MATTERS", "bias_frame", "effect_frame", "reading_lines", "score_frame"],
+        "command": ["compare_harmonisations"],
+        "laboratory_tables": ["read_laboratories"],
+        "leave_out": ["LEVEL", "LeaveOut", "best_stage", "conformal_intervals", "leave_laboratories_out"],
+        "report": ["MATTERS"],
+        "standards": ["ring_of", "ring_scans"],
     },
 )

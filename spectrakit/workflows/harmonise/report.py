@@ -1,9 +1,10 @@
-"""What do the scores of laboratories left out say, as tables and lines of text?"""
+"""The scores of laboratories left out, as tables and lines of text."""
 
 import pandas as pd
 
 from spectrakit.evaluation import pooled_promise
-from spectrakit.workflows.harmonise.leave_out import FEWEST_TO_LEAVE_OUT, LEVEL
+from spectrakit.workflows.harmonise.choices import MIN_TO_LEAVE_OUT
+from spectrakit.workflows.harmonise.leave_out import LEVEL
 
 # A change of RMSE by less than this share is called neither help nor harm.
 MATTERS = 0.05
@@ -14,31 +15,23 @@ def score_frame(records, model):
 
     The last row, where the records have it, is the model 'mean', to which no harmonisation matters.
     """
-    part = records[records["model"] == model]
     mean = records[(records["model"] == "mean") & (records["harmonisation"] == "none")]
-    return _cells(
-        pd.concat([part, mean.assign(harmonisation="(mean of the others)")]),
-        ("r2", "rmse"),
-        ("{:.2f}", "{:.3g}"),
-        starred="rmse",
-    )
+    mean = mean.assign(harmonisation="(mean of the others)")
+    return _pairs(pd.concat([records[records["model"] == model], mean]), "r2", "{:.2f}", "rmse")
 
 
 def bias_frame(records, model):
     """Bias and RMSE after removing it, harmonisation by laboratory, as text; the lowest of the latter is starred."""
-    return _cells(records[records["model"] == model], ("bias", "sep"), ("{:+.3g}", "{:.3g}"), starred="sep")
+    return _pairs(records[records["model"] == model], "bias", "{:+.3g}", "sep")
 
 
-def _cells(part, keys, forms, starred):
-    columns = {}
-    for name, of_one in part.groupby("laboratory"):
-        best = of_one[starred].min()
-        columns[f"{name} ({of_one['n_test'].iloc[0]})"] = [
-            " | ".join(form.format(value) for form, value in zip(forms, values, strict=True))
-            + (" *" if value == best else "")
-            for *values, value in of_one[[*keys, starred]].itertuples(index=False)
-        ]
-    return pd.DataFrame(columns, index=pd.Index(dict.fromkeys(part["harmonisation"]), name="harmonisation"))
+def _pairs(part, first, form, second):
+    """'first | second' by harmonisation and laboratory, the lowest second of a laboratory starred."""
+    name = part["laboratory"] + " (" + part["n_test"].astype(str) + ")"
+    star = part[second].eq(part.groupby("laboratory")[second].transform("min")).map({True: " *", False: ""})
+    cells = part[first].map(form.format) + " | " + part[second].map("{:.3g}".format) + star
+    frame = part.assign(name=name, cells=cells).pivot(index="harmonisation", columns="name", values="cells")
+    return frame.loc[part["harmonisation"].unique()].rename_axis(columns=None)
 
 
 def effect_frame(records, model):
@@ -50,29 +43,28 @@ def effect_frame(records, model):
     part = records[records["model"] == model].set_index("laboratory")
     before = part.loc[part["harmonisation"] == "none", "rmse"]
     rows = {}
-    for name, found in part.groupby("harmonisation", sort=False):
-        change = found["rmse"] / before - 1
-        words = [
-            ", ".join(f"{laboratory} {100 * by:+.0f} %" for laboratory, by in change[rows_].sort_values().items())
-            for rows_ in (change <= -MATTERS, change >= MATTERS)
-        ]
-        covered = found["coverage_90"]
+    for name, group in part.groupby("harmonisation", sort=False):
+        change, covered = group["rmse"] / before - 1, 100 * group["coverage_90"]
         rows[name] = {
-            "helps": words[0] or "-",
-            "hurts": words[1] or "-",
-            "mean RMSE": f"{found['rmse'].mean():.3g}",
-            "coverage of 90 %": f"{100 * covered.mean():.0f} ({100 * covered.min():.0f}-{100 * covered.max():.0f}) %",
-            "width": f"{found['width_90'].mean():.3g}",
-            "outside": f"{100 * found['outside'].mean():.0f} %",
+            "helps": _changes(change[change <= -MATTERS]),
+            "hurts": _changes(change[change >= MATTERS]),
+            "mean RMSE": f"{group['rmse'].mean():.3g}",
+            "coverage of 90 %": f"{covered.mean():.0f} ({covered.min():.0f}-{covered.max():.0f}) %",
+            "width": f"{group['width_90'].mean():.3g}",
+            "outside": f"{100 * group['outside'].mean():.0f} %",
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("harmonisation")
+
+
+def _changes(change):
+    return ", ".join(f"{laboratory} {100 * by:+.0f} %" for laboratory, by in change.sort_values().items()) or "-"
 
 
 def reading_lines(n_laboratories, models=()):
     """How the scores of so many laboratories are to be read, in lines; models : names of those that were tried."""
     training = n_laboratories - 1
     lines = ["R2 is against the mean of the laboratory left out, which nobody knew: a bias alone can bring it below 0"]
-    if training < FEWEST_TO_LEAVE_OUT:
+    if training < MIN_TO_LEAVE_OUT:
         lines.append("90 % intervals come from sites left out of known laboratories: of another they promise nothing")
     else:
         promised = f"{100 * pooled_promise(LEVEL, training):.0f} % of another, on average over laboratories"

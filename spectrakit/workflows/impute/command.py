@@ -1,23 +1,17 @@
-"""How are the gaps of a mid-infrared library filled?
+"""From a library with gaps to a hybrid data set: fits, filled blocks, and what is reported of them.
 
 A model is fitted to the rows in which a property is measured and predicts the others. Its errors are those on
 laboratories that it had not seen, and the intervals promise what those errors allow. The library is streamed: what is
-held is the rows to fit and one block, however many rows there are to fill. Finished fits and blocks are kept, so that
-a stopped run goes on where it was, and blocks may be filled by the workers of a Dask cluster.
+held is the rows to fit and one block, however many rows there are to fill.
 """
 
-import gzip
 import json
 import pickle
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 
 from spectrakit import __version__
 from spectrakit.contents import log_offset
@@ -30,14 +24,14 @@ from spectrakit.evaluation import (
     score_table,
     scores,
 )
-from spectrakit.files import written_whole
 from spectrakit.models import LogPLS
-from spectrakit.runs import FinishedParts, current_commit, handed
+from spectrakit.runs import KeptParts, Run, current_commit, result_key
 from spectrakit.spectra import provenance_line
 from spectrakit.tables import BLOCK_ROWS
 from spectrakit.training import ContentNetwork, PretrainedRegressor
-from spectrakit.workflows.impute.fill import Imputer, fill, fill_rows
+from spectrakit.workflows.impute.fill import Imputer, filled_blocks, write_hybrid
 from spectrakit.workflows.impute.fit import fit_part, read_training
+from spectrakit.workflows.impute.plan import make_plan
 
 
 def log_pls(limits, random_state):
@@ -46,9 +40,9 @@ def log_pls(limits, random_state):
 
 
 def content_network(limits, random_state):
-    """The network of the command, for contents between nothing and a highest one; ValueError for others."""
+    """The network of the command, for contents between 0 and an upper limit; ValueError for others."""
     if limits[0] != 0 or np.isinf(limits[1]):
-        raise ValueError("the network predicts contents between 0 and a highest one, which this has not: take pls")
+        raise ValueError("the network predicts contents between 0 and an upper limit, which this has not: take pls")
     return ContentNetwork(limits[1], random_state=random_state)
 
 
@@ -57,21 +51,13 @@ def pretrained(limits, random_state):
     return PretrainedRegressor(limits)
 
 
-# Name to a function of limits and random_state, a regressor with fit(X, y, groups) and predict(X, return_std). They
-# are functions of a module, so that the workers of a cluster know them by name.
+# Name to a function of limits and random_state, a regressor with fit(X, y, groups) and predict(X, return_std).
 MODELS = {"pls": log_pls, "network": content_network, "pretrained": pretrained}
 
 
-# --- the run -------------------------------------------------------------------------------------------------
-
-
-def _coverage_name(level):
-    return f"coverage_{100 * level:g}"
-
-
 @dataclass(frozen=True)
-class Outcome:
-    """What a run found and did.
+class ImputeOutcome:
+    """What `fill_gaps` returns.
 
     scores : DataFrame, a row a group held out and 'all' first: n, r2, rmse, mae, rpiq, bias in the unit of the
         property, and coverage_68 ... of intervals calibrated on the other groups
@@ -80,6 +66,8 @@ class Outcome:
     counts : origin to number of rows; flagged : imputed rows outside the domain, and outliers
     """
 
+    target: str
+    output: Path
     notes: tuple
     scores: pd.DataFrame
     promise: dict
@@ -87,16 +75,50 @@ class Outcome:
     counts: dict
     flagged: dict
 
+    def tables(self):
+        """{title: scores as text}, with per cent of the measured contents inside their intervals."""
+        covered = [name for name in self.scores if name.startswith("coverage_")]
+        names = {"r2": "R2", "rmse": "RMSE", "rpiq": "RPIQ", "bias": "bias"}
+        names |= {name: f"% in {name.removeprefix('coverage_')}" for name in covered}
+        table = score_table(self.scores.assign(**100 * self.scores[covered]).reset_index(), "held out", names)
+        table.insert(0, "n", self.scores["n"])
+        return {f"{self.target}: predicted by models that had not seen it": table}
 
-def impute(plan, output, folder, run, progress=None, block_rows=BLOCK_ROWS):
-    """Fit to the measured rows of a library, fill the others, and write the hybrid data set; returns an `Outcome`.
+    def lines(self):
+        """What the intervals promise, what they kept, how many values are doubtful, and what was written."""
+        each = self.scores.drop(index="all")
+        lines = [
+            f"{100 * level:g} % intervals, mean over {self.unit}: {100 * promise:.1f} % promised of those never seen, "
+            f"{100 * each[_coverage_name(level)].mean():.1f} % found of the {len(each)} held out in turn"
+            for level, promise in self.promise.items()
+        ]
+        outside = f"{self.flagged['outside']:,} outside the domain of what was fitted"
+        lines.append(f"of {self.counts['imputed']:,} imputed: {outside}, {self.flagged['outlier']:,} of them outliers")
+        return [*lines, f"{self.output}: {', '.join(f'{count:,} {origin}' for origin, count in self.counts.items())}"]
 
-    plan : as `make_plan` gives it; output : .parquet, .csv or .csv.gz, which appears whole or not at all
-    folder : where finished fits and blocks are kept, so that a stopped run goes on where it was
-    run : of `cluster.task_runner`, which works off fits and blocks
-    progress : called with words, and the number done and to do; block_rows : at most BLOCK_ROWS
+
+def fill_gaps(path, target, output, model, folder=None, progress=None, runner=None, block_rows=BLOCK_ROWS, **options):
+    """Fit to the measured rows of a library, fill the others, and write the hybrid data set, as an `ImputeOutcome`.
+
+    path, target, model : as of `make_plan`, and options too
+    output : .parquet, .csv or .csv.gz, which appears whole or not at all
+    folder : where finished fits and blocks are kept, so that a stopped run goes on where it was; None to keep nothing
+    progress, runner : as of `Run`; block_rows : rows of a block, at most BLOCK_ROWS
     """
-    if run.remote and plan.path.is_file() and plan.path.suffix != ".parquet":
+    plan = make_plan(path, target, model, **options)
+    _refuse(plan, output, runner)
+    kept = KeptParts(folder, _key(plan))
+    imputer, scores_, unit, notes = _fitted(plan, kept, progress, runner)
+    promise = {level: pooled_promise(level, len(scores_) - 1) for level in plan.levels}
+    metadata = {"spectrakit": json.dumps(_provenance(plan, kept, scores_, promise))}
+    blocks = filled_blocks(imputer, Run(kept, progress, plan.n_samples, runner), block_rows)
+    counts, flagged = write_hybrid(blocks, plan.schema.with_metadata(metadata), output)
+    return ImputeOutcome(target, output, (*plan.notes, *notes), scores_, promise, unit, counts, flagged)
+
+
+def _refuse(plan, output, runner):
+    """Raises ValueError for an output inside the library, and for workers that would have to read a CSV."""
+    if runner is not None and runner.remote and plan.path.is_file() and plan.path.suffix != ".parquet":
         raise ValueError(
             f"{plan.path.name}: each worker would read a CSV from its start for every block; write it as Parquet "
             "before (write_partitions of read_blocks in spectrakit.tables), or leave out --scheduler"
@@ -104,91 +126,43 @@ def impute(plan, output, folder, run, progress=None, block_rows=BLOCK_ROWS):
     place = Path(output).resolve()
     if plan.path in (place, *place.parents):
         raise ValueError(f"{output}: this would change the library itself; name another file, outside of it")
-    tell = progress or (lambda *_: None)
-    tell("reading the rows to fit", 0, 1)
+
+
+def _key(plan):
+    """What fits and blocks depend on; the files of the library count by name, size and time, as they may be large."""
+    files = [plan.path] if plan.path.is_file() else sorted(plan.path.rglob("*.parquet"))
+    stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    options = (plan.target, plan.signal, plan.harmonise, plan.model, plan.levels, plan.limits, plan.random_state)
+    rows = (plan.positions, plan.y, plan.laboratory, plan.site)
+    return result_key(stats, options, rows, code=(read_training, fit_part, filled_blocks))
+
+
+def _fitted(plan, kept, progress, runner):
+    """What blocks are filled by, the scores of groups held out, what these are, and notes."""
     training = read_training(plan)
-    kept = FinishedParts(folder, plan.key())
-    held_out, fitted = _fits(plan, training, kept, run, tell)
-    y, groups, positions = plan.y[training.rows], training.groups, plan.positions[training.rows]
-    intervals = ConformalIntervals(pooled_threshold, plan.levels, log_offset(y, plan.limits), plan.limits)
-    scores = score_groups(intervals, y, held_out, groups)
-    intervals.fit(y, held_out, groups=groups)
-    imputer = Imputer(plan, training.axis, training.covered, fitted, intervals, positions, held_out)
-    notes, unit = (*plan.notes, *training.notes), training.unit
-    # The spectra of the rows fitted are not needed any more, and a block will be.
-    del training
-    n_blocks = _fill_blocks(imputer, kept, run, tell, block_rows)
-    promise = {level: pooled_promise(level, len(scores) - 1) for level in plan.levels}
-    parts = (kept.folder / _block_name(number, block_rows) for number in range(n_blocks))
-    metadata = {"spectrakit": json.dumps(_provenance(plan, kept, scores, promise))}
-    counts, flagged = _write_hybrid(parts, plan.schema.with_metadata(metadata), output)
-    return Outcome(notes, scores, promise, unit, counts, flagged)
-
-
-def _fits(plan, training, kept, run, tell):
-    """Held-out prediction of each training row, and the `Fitted` of all; what is finished is taken from `kept`."""
-    groups = [*np.unique(training.groups), None]
-    names = {group: "all" if group is None else f"held-out-{at:04d}" for at, group in enumerate(groups)}
-    whole = kept.folder / "all.pickle"
-    left = [
-        group for group in groups if not (whole if group is None else kept.folder / f"{names[group]}.json").exists()
-    ]
+    groups = np.unique(training.groups).tolist()
+    names = [f"held-out-{at:04d}" for at in range(len(groups))]
     words = f"fitting, with {training.unit} held out in turn"
-    tell(words, len(groups) - len(left), len(groups))
-    if left:
-        with handed(run, fit_part, (plan, training), kept.folder / "training.pickle") as function:
-            for done, (at, result) in enumerate(run(function, left), start=1 + len(groups) - len(left)):
-                if left[at] is None:
-                    _pickled(result, whole)
-                else:
-                    kept.save(names[left[at]], result)
-                tell(words, done, len(groups))
+    tasks = {name: (words, group, 1) for name, group in zip([*names, "all"], [*groups, None], strict=True)}
+    parts = Run(kept, progress, len(tasks), runner).parts(fit_part, (plan, training), tasks)
     held_out = np.empty(len(training.rows))
-    for group in groups[:-1]:
-        held_out[training.groups == group] = kept.load(names[group])
-    return held_out, pickle.loads(whole.read_bytes())
+    for name, group in zip(names, groups, strict=True):
+        held_out[training.groups == group] = parts[name]
+    y = plan.y[training.rows]
+    intervals = ConformalIntervals(pooled_threshold, plan.levels, log_offset(y, plan.limits), plan.limits)
+    scores_ = score_groups(intervals, y, held_out, training.groups)
+    intervals.fit(y, held_out, groups=training.groups)
+    fitted, positions = pickle.loads(parts["all"].tobytes()), plan.positions[training.rows]
+    imputer = Imputer(plan, training.axis, training.covered, fitted, intervals, positions, held_out)
+    return imputer, scores_, training.unit, training.notes
 
 
-def _pickled(thing, path):
-    """Write something as a pickle, whole or not at all."""
-    with written_whole(path) as part:
-        Path(part).write_bytes(pickle.dumps(thing))
-
-
-def _block_name(number, rows):
-    return f"block-{rows}-{number:06d}.parquet"
-
-
-def _fill_blocks(imputer, kept, run, tell, rows):
-    """Fill the blocks that are not finished yet, each into a file of its own; returns the number of all blocks."""
-    n_samples = imputer.plan.n_samples
-    starts = np.arange(0, n_samples, rows)
-    left = [at for at in range(len(starts)) if not (kept.folder / _block_name(at, rows)).exists()]
-    places = [(int(starts[at]), min(int(starts[at]) + rows, n_samples)) for at in left]
-    done = n_samples - sum(stop - start for start, stop in places)
-    tell("filling", done, n_samples)
-    # Here the blocks are read in one go; a worker reads its own.
-    function, tasks = (fill_rows, places) if run.remote else (fill, _in_turn(imputer.plan, places, rows))
-    if left:
-        with handed(run, function, imputer, kept.folder / "imputer.pickle") as compute:
-            for at, table in run(compute, tasks):
-                with written_whole(kept.folder / _block_name(left[at], rows)) as part:
-                    pq.write_table(table, part)
-                done += len(table)
-                tell("filling", done, n_samples)
-    return len(starts)
-
-
-def _in_turn(plan, places, rows):
-    """The blocks at some places, read in one go: (position of the first row, block)."""
-    if places:
-        only = None if len(places) * rows >= plan.n_samples else np.concatenate([np.arange(*place) for place in places])
-        for (start, _), block in zip(places, plan.blocks(only, rows), strict=True):
-            yield start, block
+def _coverage_name(level):
+    return f"coverage_{100 * level:g}"
 
 
 def score_groups(intervals, y, held_out, groups):
-    """How far held-out predictions are from measured contents, and how many the intervals cover: see `Outcome`."""
+    """Scores of held-out predictions, and the shares of contents that the intervals cover: see `ImputeOutcome`."""
     bounds = held_out_intervals(intervals, y, held_out, groups)
     covered = coverage_table(y, bounds, intervals.levels, groups).pivot(
         index="group", columns="level", values="coverage"
@@ -202,30 +176,7 @@ def score_groups(intervals, y, held_out, groups):
     return pd.DataFrame.from_dict(rows, orient="index").join(covered).rename_axis(index="held out")
 
 
-def report_frame(outcome):
-    """The scores as text: R2, RMSE, RPIQ and bias, and per cent of the measured contents inside their intervals."""
-    covered = [name for name in outcome.scores if name.startswith("coverage_")]
-    scores_ = outcome.scores.assign(**100 * outcome.scores[covered]).reset_index()
-    names = {"r2": "R2", "rmse": "RMSE", "rpiq": "RPIQ", "bias": "bias"}
-    names |= {name: f"% in {name.removeprefix('coverage_')}" for name in covered}
-    table = score_table(scores_, "held out", names)
-    table.insert(0, "n", outcome.scores["n"])
-    return table
-
-
-def report_lines(outcome):
-    """What the intervals promise, what they kept, and how many values are doubtful, in lines of text."""
-    each = outcome.scores.drop(index="all")
-    lines = [
-        f"{100 * level:g} % intervals, mean over {outcome.unit}: {100 * promise:.1f} % promised of those never seen, "
-        f"{100 * each[_coverage_name(level)].mean():.1f} % found of the {len(each)} held out in turn"
-        for level, promise in outcome.promise.items()
-    ]
-    flagged = f"{outcome.flagged['outside']:,} outside the domain of what was fitted, {outcome.flagged['outlier']:,}"
-    return [*lines, f"of {outcome.counts['imputed']:,} imputed: {flagged} of them outliers"]
-
-
-def _provenance(plan, kept, scores, promise):
+def _provenance(plan, kept, scores_, promise):
     """What made a table, as its metadata say it."""
     return {
         "command": "spectrakit impute",
@@ -234,45 +185,14 @@ def _provenance(plan, kept, scores, promise):
         "source": plan.path.name,
         "library": provenance_line(plan.provenance),
         "rows": plan.n_samples,
-        "rows fitted": int(scores.loc["all", "n"]),
+        "rows fitted": int(scores_.loc["all", "n"]),
         "model": plan.model.__qualname__,
         "harmonise": plan.harmonise,
-        "held out": list(scores.index[1:]),
+        "held out": list(scores_.index[1:]),
         "promise": {f"{level:g}": share for level, share in promise.items()},
-        "measured": {name: float(value) for name, value in scores.loc["all"].items() if np.isfinite(value)},
+        "measured": {name: float(value) for name, value in scores_.loc["all"].items() if np.isfinite(value)},
         "seed": plan.random_state,
         "run": kept.folder.name,
         "version": __version__,
         "commit": current_commit(),
     }
-
-
-def _write_hybrid(parts, schema, output):
-    """Put the tables of finished blocks one after the other into a file; returns what `Outcome` counts."""
-    counts, flagged = dict.fromkeys(("measured", "imputed", "missing"), 0), {"outside": 0, "outlier": 0}
-    with written_whole(output) as whole, _table_writer(whole, str(output).lower(), schema) as writer:
-        for part in parts:
-            table = pq.read_table(part).cast(schema)
-            writer.write_table(table)
-            imputed = pc.equal(table["origin"], "imputed")
-            for name in counts:
-                counts[name] += pc.sum(pc.equal(table["origin"], name)).as_py()
-            for name in flagged:
-                flagged[name] += pc.sum(pc.and_(imputed, table[name])).as_py()
-    return counts, flagged
-
-
-@contextmanager
-def _table_writer(path, name, schema):
-    """A writer of Arrow tables, of the kind that the ending of a name asks for."""
-    if name.endswith(".parquet"):
-        with pq.ParquetWriter(path, schema) as writer:
-            yield writer
-        return
-    with open(path, "wb") as file:
-        stream = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) if name.endswith(".gz") else file
-        with stream:
-            stream.write(f"{','.join(schema.names)}\n".encode())
-            options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
-            with pyarrow.csv.CSVWriter(stream, schema, write_options=options) as writer:
-                yield writer

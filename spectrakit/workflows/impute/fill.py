@@ -1,14 +1,20 @@
-"""How is a block of a library filled: which value, how sure, and may the spectrum be trusted at all?"""
+"""The rows of a library filled block by block, with intervals and flags, and written as a table."""
 
+import gzip
+from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
 
 from spectrakit.evaluation import ConformalIntervals
-from spectrakit.preprocess import absorbance
+from spectrakit.files import written_whole
+from spectrakit.preprocess import absorbance, usable_spectra
 from spectrakit.spectra import interpolated
-from spectrakit.workflows.impute.fit import Fitted, usable_spectra
+from spectrakit.workflows.impute.fit import Fitted
 from spectrakit.workflows.impute.plan import Plan, bound_names
 
 
@@ -28,11 +34,32 @@ class Imputer:
     held_out: np.ndarray
 
 
-def fill(imputer, task):
-    """The rows of a block as rows of the hybrid data set, an Arrow table; task : (position of the first row, block)."""
+def filled_blocks(imputer, run, rows):
+    """The rows of the hybrid data set, an iterator of DataFrames of so many rows; run : a `Run` of all rows."""
+    plan = imputer.plan
+    starts = range(0, plan.n_samples, rows)
+    names = [f"block-{rows}-{number:06d}" for number in range(len(starts))]
+    if run.runner.remote:
+        # A worker reads its own blocks.
+        places = [(start, min(start + rows, plan.n_samples)) for start in starts]
+        tasks = [(name, ("filling", place, place[1] - place[0])) for name, place in zip(names, places, strict=True)]
+        parts = run.each(_read_and_fill, imputer, tasks)
+    else:
+        blocks = zip(names, starts, plan.blocks(None, rows), strict=True)
+        parts = run.each(_fill, imputer, ((name, ("filling", (*at, block), len(block))) for name, *at, block in blocks))
+    return (part for _, part in parts)
+
+
+def _read_and_fill(imputer, place, report):
+    """As `_fill`, of the rows from one position to another."""
+    return _fill(imputer, (place[0], next(imputer.plan.blocks(np.arange(*place)))), report)
+
+
+def _fill(imputer, task, report):
+    """The rows of a block as rows of the hybrid data set; task : (position of the first row, block)."""
     start, block = task
-    plan, schema = imputer.plan, imputer.plan.schema
-    spectra, covered = absorbance(block.spectra, block.signal)[0], imputer.covered
+    plan, covered = imputer.plan, imputer.covered
+    spectra, _ = absorbance(block.spectra, block.signal)
     X = interpolated(spectra if covered.all() else spectra[:, covered], block.axis[covered], imputer.axis)
     usable = usable_spectra(X)
     value = block.properties[plan.target].to_numpy()
@@ -42,18 +69,16 @@ def fill(imputer, task):
         "value": value.copy(),
         "usable": usable,
         "predicted": np.full(len(X), np.nan),
+        "origin": np.where(measured, "measured", np.where(usable, "imputed", "missing")),
+        "spectrum_origin": block.provenance["origin"],
     }
-    columns["origin"] = np.where(measured, "measured", np.where(usable, "imputed", "missing"))
-    columns["spectrum_origin"] = block.provenance["origin"]
     harmonised = imputer.fitted.harmonise.transform(X[usable]) if usable.any() else np.empty((0, len(imputer.axis)))
     columns |= _flags(imputer.fitted, usable, harmonised)
     empty = usable & ~measured
     columns |= _imputed(imputer, empty, harmonised[empty[usable]], columns)
     within = slice(*np.searchsorted(imputer.positions, [start, start + len(X)]))
     columns["predicted"][imputer.positions[within] - start] = imputer.held_out[within]
-    frame = block.samples.assign(**columns)
-    arrays = [pa.array(frame[name], from_pandas=True).cast(schema.field(name).type) for name in schema.names]
-    return pa.table(arrays, schema=schema)
+    return block.samples.assign(**columns)[plan.schema.names]
 
 
 def _flags(fitted, usable, harmonised):
@@ -61,10 +86,10 @@ def _flags(fitted, usable, harmonised):
     flags = {name: np.zeros(len(usable), bool) for name in ("t2_flag", "q_flag")}
     flags |= {name: ~usable for name in ("outside", "outlier")}
     if usable.any():
-        found = fitted.domain.examine(harmonised)
-        found["outlier"] = (found[["t2", "q"]].to_numpy() > fitted.gross).any(axis=1)
+        examined = fitted.domain.examine(harmonised)
+        examined["outlier"] = (examined[["t2", "q"]].to_numpy() > fitted.gross).any(axis=1)
         for name, flag in flags.items():
-            flag[usable] = found[name]
+            flag[usable] = examined[name]
     return flags
 
 
@@ -77,11 +102,34 @@ def _imputed(imputer, empty, harmonised, columns):
         predicted = np.clip(predicted, *plan.limits).astype(float)
         bounds = imputer.intervals.predict(predicted).transpose(2, 1, 0).reshape(-1, len(predicted))
         columns["value"][empty] = columns["predicted"][empty] = predicted
-        for name, found in zip(names, (spread, *bounds), strict=True):
-            further[name][empty] = found
+        for name, column in zip(names, (spread, *bounds), strict=True):
+            further[name][empty] = column
     return further
 
 
-def fill_rows(imputer, place):
-    """As `fill`, of the rows from one position to another, BLOCK_ROWS at most, which it reads."""
-    return fill(imputer, (place[0], next(imputer.plan.blocks(np.arange(*place)))))
+def write_hybrid(blocks, schema, output):
+    """Write DataFrames one after the other to a file, whole or not at all; returns what `ImputeOutcome` counts."""
+    counts, flagged = Counter(measured=0, imputed=0, missing=0), Counter(outside=0, outlier=0)
+    with written_whole(output) as whole, _table_writer(whole, str(output).lower(), schema) as writer:
+        for frame in blocks:
+            arrays = [pa.array(frame[field.name], from_pandas=True).cast(field.type) for field in schema]
+            writer.write_table(pa.table(arrays, schema=schema))
+            counts.update(frame["origin"])
+            flagged.update(frame.loc[frame["origin"] == "imputed", list(flagged)].sum().to_dict())
+    return dict(counts), dict(flagged)
+
+
+@contextmanager
+def _table_writer(path, name, schema):
+    """A writer of Arrow tables, of the kind that the ending of a name asks for."""
+    if name.endswith(".parquet"):
+        with pq.ParquetWriter(path, schema) as writer:
+            yield writer
+        return
+    with open(path, "wb") as file:
+        stream = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) if name.endswith(".gz") else file
+        with stream:
+            stream.write(f"{','.join(schema.names)}\n".encode())
+            options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
+            with pyarrow.csv.CSVWriter(stream, schema, write_options=options) as writer:
+                yield writer

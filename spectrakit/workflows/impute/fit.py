@@ -1,16 +1,25 @@
-"""What is learned of the rows of a library in which a property is measured: harmonisation, domain and model?
+"""Harmonisation, domain and model, fitted to the rows of a library in which a property is measured.
 
 The rows are brought to the channels that all laboratories share.
 """
 
+import pickle
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
-from spectrakit.preprocess import HARMONISATIONS, SpectralDomain, absorbance, gross_limit, low_notes, shared_channels
+from spectrakit.preprocess import (
+    HARMONISATIONS,
+    SpectralDomain,
+    absorbance,
+    gross_limit,
+    low_notes,
+    shared_channels,
+    usable_spectra,
+)
 from spectrakit.spectra import interpolated, library_axis
-from spectrakit.training import CONTENT_NETWORK, told
+from spectrakit.training import CONTENT_NETWORK, with_axis
 from spectrakit.workflows.impute.plan import MIN_ROWS
 
 MIN_CHANNELS = 100
@@ -42,29 +51,21 @@ class Training:
 def read_training(plan):
     """The rows of a plan with their spectra, as `Training`.
 
-    A channel is used where it is on the axis 600 to 3998 1/cm in steps of 2 and the library's own channels, of those
-    that nine tenths of every laboratory's spectra have, lie on both sides. Raises ValueError where these are fewer than
-    100, and where fewer than 40 rows have a spectrum that is usable.
+    A channel is used where it is on the axis 600 to 3998 1/cm in steps of 2 and lies between channels of the library
+    that nine tenths of every laboratory's spectra have. Raises ValueError where these are fewer than 100, and where
+    fewer than 40 rows have a usable spectrum.
     """
-    own_axis, spectra, low, done = None, None, [], 0
+    spectra, low, done = None, [], 0
     for block in plan.blocks(plan.positions):
         if spectra is None:
-            own_axis, spectra = block.axis, np.empty((len(plan.positions), block.n_channels), np.float32)
-        spectra[done : done + len(block)], of_block = absorbance(block.spectra, block.signal)
-        low.append(of_block)
+            spectra = np.empty((len(plan.positions), block.n_channels), np.float32)
+        spectra[done : done + len(block)], low_of_block = absorbance(block.spectra, block.signal)
+        low.append(low_of_block)
         done += len(block)
     covered = _covered(spectra, plan.laboratory)
-    whole = library_axis()
-    words = f"of {whole[0]:g} to {whole[-1]:g} 1/cm"
-    axis = shared_channels(whole, [own_axis[covered]], MIN_CHANNELS, words)
-    # The network averages over so many channels at a time.
-    axis = axis[: len(axis) // CONTENT_NETWORK.pool * CONTENT_NETWORK.pool]
-    notes = []
-    if len(axis) < len(whole):
-        words = f"{len(axis):,} of {len(whole):,} channels used, {axis[0]:g} to {axis[-1]:g} 1/cm"
-        notes.append(f"{words}: those that all share")
+    axis, notes = _shared_axis(block.axis[covered])
     notes += low_notes(np.concatenate(low))
-    X = interpolated(spectra if covered.all() else spectra[:, covered], own_axis[covered], axis)
+    X = interpolated(spectra if covered.all() else spectra[:, covered], block.axis[covered], axis)
     usable = usable_spectra(X)
     if usable.sum() < MIN_ROWS:
         words = f"{plan.target} is measured and the spectrum usable in {usable.sum()} rows"
@@ -76,6 +77,16 @@ def read_training(plan):
     return Training(axis, covered, X[usable], rows, groups, unit, (*notes, *words))
 
 
+def _shared_axis(covered):
+    """The part of the library's axis that covered channels (1/cm) enclose, and notes where it is not the whole."""
+    whole = library_axis()
+    axis = shared_channels(whole, [covered], MIN_CHANNELS, f"of {whole[0]:g} to {whole[-1]:g} 1/cm")
+    # The network averages over so many channels at a time.
+    axis = axis[: len(axis) // CONTENT_NETWORK.pool * CONTENT_NETWORK.pool]
+    words = f"{len(axis):,} of {len(whole):,} channels used, {axis[0]:g} to {axis[-1]:g} 1/cm: those that all share"
+    return axis, [words] if len(axis) < len(whole) else []
+
+
 def _covered(spectra, laboratory):
     """Mask of the channels that COVERED_SHARE of the spectra of every laboratory have."""
     there = ~np.isnan(spectra)
@@ -84,11 +95,6 @@ def _covered(spectra, laboratory):
     for name in np.unique(laboratory[some]):
         covered &= there[some & (laboratory == name)].mean(axis=0) >= COVERED_SHARE
     return covered
-
-
-def usable_spectra(X):
-    """Mask (n,) of spectra X (n, n_channels) that have all channels, finite and not all equal."""
-    return np.isfinite(X).all(axis=1) & (X.max(axis=1) > X.min(axis=1))
 
 
 def _groups(plan, rows):
@@ -124,31 +130,25 @@ class Fitted:
     model: object
 
 
-def _fitted_model(plan, training, kept):
-    """Harmonisation and model of the training rows of a mask, and their harmonised spectra."""
-    rows = training.rows[kept]
-    harmonise = HARMONISATIONS[plan.harmonise]()
-    X = harmonise.fit_transform(training.X[kept], laboratory=plan.laboratory[rows])
-    model = told(plan.model(plan.limits, plan.random_state), training.axis, plan.harmonise)
-    model.fit(X, plan.y[rows], groups=plan.site[rows])
-    return harmonise, model, X
-
-
-def fit_part(given, group):
-    """Predictions of a group, as a list, by a model that has not seen it; of None, the `Fitted` of all rows.
+def fit_part(given, group, report):
+    """Predictions of a group (n,) by a model that has not seen it; of None, the `Fitted` of all rows.
 
     given : Plan and Training
+    `Fitted` comes as the bytes of a pickle, an array, which a kept part may be.
     """
     plan, training = given
+    fitted = training.groups != group if group is not None else np.full(len(training.rows), True)
+    rows = training.rows[fitted]
+    harmonise = HARMONISATIONS[plan.harmonise]()
+    X = harmonise.fit_transform(training.X[fitted], laboratory=plan.laboratory[rows])
+    model = with_axis(plan.model(plan.limits, plan.random_state), training.axis, plan.harmonise)
+    model.fit(X, plan.y[rows], groups=plan.site[rows])
     if group is not None:
-        kept = training.groups != group
-        harmonise, model, _ = _fitted_model(plan, training, kept)
-        predicted = model.predict(harmonise.transform(training.X[~kept]))
-        return np.clip(predicted, *plan.limits).astype(float).tolist()
-    harmonise, model, X = _fitted_model(plan, training, np.full(len(training.rows), True))
-    site = plan.site[training.rows]
+        predicted = model.predict(harmonise.transform(training.X[~fitted]))
+        return np.clip(predicted, *plan.limits).astype(float)
+    site = plan.site[rows]
     # The domain leaves out sites in five parts.
     domain = SpectralDomain(random_state=plan.random_state).fit(X, groups=site if len(set(site)) >= 5 else None)
-    found = domain.examine(X)
-    gross = [max(gross_limit(found[name].to_numpy()), found[f"{name}_limit"].iloc[0]) for name in ("t2", "q")]
-    return Fitted(harmonise, domain, tuple(gross), model)
+    distances = domain.examine(X)
+    gross = [max(gross_limit(distances[name].to_numpy()), distances[f"{name}_limit"].iloc[0]) for name in ("t2", "q")]
+    return np.frombuffer(pickle.dumps(Fitted(harmonise, domain, tuple(gross), model)), np.uint8)

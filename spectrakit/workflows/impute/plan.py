@@ -1,4 +1,4 @@
-"""What is asked of a mid-infrared library whose gaps are to be filled, and which of its rows is a model fitted to?"""
+"""What is asked of a mid-infrared library whose gaps are to be filled, and the rows that a model is fitted to."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,6 @@ import pyarrow as pa
 from spectrakit.contents import content_limits
 from spectrakit.evaluation import balanced_rows
 from spectrakit.preprocess import refuse_counts, refuse_unknown, target_rows
-from spectrakit.resources import data_path
-from spectrakit.runs import run_key
 from spectrakit.spectra import group_labels, laboratory_labels
 from spectrakit.tables import BLOCK_ROWS, library_index, read_blocks
 
@@ -24,7 +22,7 @@ _KEPT_COLUMNS = (
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done with a library, and all that the rows to fit are found again by.
+    """What is to be done with a library, and the rows to fit.
 
     model : function of limits and random_state, see `impute.MODELS`
     schema : of the table to come; n_samples : rows of the library; provenance : of the library
@@ -57,46 +55,29 @@ class Plan:
         """The rows at some positions of the library, in blocks."""
         return read_blocks(self.path, "cm-1", self.signal, rows=rows, columns=self.columns, only=only)
 
-    def key(self):
-        """Name of the run: options, measured contents, names, sizes and times of the library's files, and the code."""
-        files = [self.path] if self.path.is_file() else sorted(self.path.rglob("*.parquet"))
-        stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-        model = f"{self.model.__module__}.{self.model.__qualname__}"
-        options = [self.target, self.signal, self.harmonise, model, self.levels, self.random_state]
-        rows = (self.positions.tobytes(), self.y.tobytes(), "\n".join([*self.laboratory, *self.site]).encode())
-        return run_key(*rows, options, stats, data=data_path("models").glob("*.safetensors"))
 
-
-def make_plan(path, target, model, signal="absorbance", harmonise="snv+derivative", level=0.9, fit_rows=20_000, seed=0):
+def make_plan(
+    path, target, model, signal="absorbance", harmonise="snv+derivative", level=0.9, fit_rows=20_000, random_state=0
+):
     """What the library at a path holds of a property, and which rows a model is to be fitted to, as a `Plan`.
 
     Where more than `fit_rows` are measured, a random part is taken, of every laboratory as many as of any other until
     it has no more: the largest gives way to the smaller ones, from which a model learns what a further one may be like.
-    Raises ValueError for a property that is not there, not or hardly measured, or the same in all rows, a signal of
-    counts, a level outside 0 to 1; TableError as `library_index`.
+    Raises ValueError as `target_rows`, for raw counts, and a level outside 0 to 1; TableError as `library_index`.
     """
     refuse_counts(signal)
     if not 0 < level < 1:
         raise ValueError(f"a level of {level:g}: give a share between 0 and 1, such as 0.9")
-    path = Path(path).resolve()
+    path, limits, levels = Path(path).resolve(), content_limits(target), tuple(sorted({0.68, level, 0.95}))
     first = next(read_blocks(path, "cm-1", signal, only=[0]))
     refuse_unknown(target, first.properties)
     kept = [name for name in _KEPT_COLUMNS if name in first.samples]
     index = library_index(path, "cm-1", signal, columns=[*kept, target])
-    y, limits = index.properties[target].to_numpy(), content_limits(target)
+    y = index.properties[target].to_numpy()
     usable = target_rows(index.properties, target, MIN_ROWS, limits)
-    odd, notes = int((~np.isnan(y) & ~usable).sum()), []
-    if odd:
-        words = f"{odd} measured contents lie outside {limits[0]:g} to {limits[1]:g}"
-        notes.append(f"{words}: kept as they are, not fitted to")
-    laboratory = _laboratory(index.samples)
-    rows = np.flatnonzero(usable)
-    positions = balanced_rows(rows, laboratory[rows], fit_rows, seed)
-    if len(positions) < usable.sum():
-        notes.append(f"fitted to {len(positions):,} of {usable.sum():,} measured rows, in equal parts by laboratory")
-    if not np.isnan(y).any():
-        notes.append(f"nothing to fill: {target} is measured in all {len(y):,} rows")
-    levels = tuple(sorted({0.68, level, 0.95}))
+    rows, laboratory = np.flatnonzero(usable), _laboratory(index.samples)
+    positions = balanced_rows(rows, laboratory[rows], fit_rows, random_state)
+    laboratory = laboratory[positions]
     return Plan(
         path=path,
         target=target,
@@ -104,17 +85,30 @@ def make_plan(path, target, model, signal="absorbance", harmonise="snv+derivativ
         harmonise=harmonise,
         model=model,
         levels=levels,
-        random_state=seed,
+        random_state=random_state,
         limits=limits,
         schema=_schema(index.samples[kept], levels),
         n_samples=index.n_samples,
         provenance=index.provenance,
         positions=positions,
         y=y[positions],
-        laboratory=laboratory[positions],
-        site=np.char.add(np.char.add(laboratory[positions], " "), group_labels(index.samples.iloc[positions])),
-        notes=tuple(notes),
+        laboratory=laboratory,
+        site=np.char.add(np.char.add(laboratory, " "), group_labels(index.samples.iloc[positions])),
+        notes=tuple(_notes(y, usable, limits, len(positions), target)),
     )
+
+
+def _notes(y, usable, limits, n_fitted, target):
+    """Notes on contents that are not fitted to, and on nothing to fill."""
+    outside, notes = (~np.isnan(y) & ~usable).sum(), []
+    if outside:
+        words = f"{outside} measured contents lie outside {limits[0]:g} to {limits[1]:g}"
+        notes.append(f"{words}: kept as they are, not fitted to")
+    if n_fitted < usable.sum():
+        notes.append(f"fitted to {n_fitted:,} of {usable.sum():,} measured rows, in equal parts by laboratory")
+    if not np.isnan(y).any():
+        notes.append(f"nothing to fill: {target} is measured in all {len(y):,} rows")
+    return notes
 
 
 def _laboratory(samples):

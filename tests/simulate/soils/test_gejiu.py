@@ -128,7 +128,7 @@ def test_the_unknown_share_is_the_share_of_variance_without_trace_in_the_soil():
 
 def test_the_soils_are_acidic_old_and_red(samples, many):
     assert many.properties["ph"].median() < 5.5
-    assert many.properties["ph"].min() >= gejiu.LOWEST_PH
+    assert many.properties["ph"].min() >= gejiu.MIN_PH
     assert many.properties["kaolinite_pct"].median() > 60
     from spectrakit.simulate.soils.lucas import simulate_lucas
 
@@ -141,9 +141,7 @@ def test_sulphides_eat_carbonate_acidify_and_leave_goethite():
     soils = draw_soils(400, GEJIU, 1)
     same, some, more = (oxidise_sulphides(soils, np.full(400, share)) for share in (0.0, 0.05, 0.3))
     np.testing.assert_allclose(same.composition, soils.composition, atol=1e-6)
-    np.testing.assert_allclose(
-        same.properties["ph"], soils.properties["ph"].clip(lower=gejiu.LOWEST_PH + 0.01), atol=1e-9
-    )
+    np.testing.assert_allclose(same.properties["ph"], soils.properties["ph"].clip(lower=gejiu.MIN_PH + 0.01), atol=1e-9)
     assert (more.properties["ph"] <= some.properties["ph"] + 1e-9).all()
     assert (some.properties["ph"] <= same.properties["ph"] + 1e-9).all()
     assert more.properties["ph"].mean() < same.properties["ph"].mean() - 0.5
@@ -169,7 +167,7 @@ def test_a_district_has_less_variation_than_a_continent():
     drawn, own = (make(3000, np.random.default_rng(1)) for make in (draw_variation, gejiu.district_variation))
     for name in ("strength", "efficiency", "surface"):
         spreads = [np.log(getattr(variation, name)).std(axis=0) for variation in (drawn, own)]
-        np.testing.assert_allclose(spreads[1] / spreads[0], np.sqrt(gejiu.OWN_SHARE), rtol=0.12)
+        np.testing.assert_allclose(spreads[1] / spreads[0], np.sqrt(gejiu.WITHIN_DISTRICT), rtol=0.12)
     again = gejiu.district_variation(3000, np.random.default_rng(2))
     # Another draw of soils, the same district.
     np.testing.assert_allclose(own.shift_nm.mean(0), again.shift_nm.mean(0), atol=0.35)

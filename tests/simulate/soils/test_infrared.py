@@ -119,8 +119,7 @@ def test_water_has_the_extinction_of_liquid_water():
 def test_indices_are_those_of_passive_matter():
     for name in INFRARED_CONSTITUENTS:
         index = refractive_index(name, AXIS)
-        assert (index.imag >= 0).all(), name
-        assert (index.real > 0).all(), name
+        assert (index.imag >= 0).all() and (index.real > 0).all(), name
         assert 0 <= fresnel(index).min() <= fresnel(index).max() < 1, name
 
 
@@ -251,8 +250,7 @@ def test_coarse_quartz_turns_its_strongest_bands_into_troughs():
     assert absorption[band].mean() > 100 * at(absorption, 1400)
     reflected = [10 ** -spectrum(grain_um=size, quartz=1.0) for size in (5.0, 40.0, 200.0)]
     at_band = [values[band].mean() for values in reflected]
-    assert at_band[0] < at_band[1] < at_band[2]
-    assert at_band[2] > 0.5
+    assert at_band[0] < at_band[1] < at_band[2] and at_band[2] > 0.5
     # Volume absorption goes the other way: what a coarse grain lets in does not come out.
     assert at(reflected[0], 1870) > at(reflected[1], 1870) > at(reflected[2], 1870)
 
@@ -261,8 +259,7 @@ def test_carbonate_grows_with_calcite():
     shares = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.25])
     heights = [above_line(spectrum(**LOAM | {"calcite": share}), 2420, 2513, 2660) for share in shares]
     assert np.corrcoef(shares[1:], heights[1:])[0, 1] > 0.98
-    assert (np.diff(heights) > 0.01).all()
-    assert heights[0] < 0.01
+    assert (np.diff(heights) > 0.01).all() and heights[0] < 0.01
 
 
 @pytest.mark.parametrize(("left", "centre", "right"), [(2995, 2930, 2885), (2875, 2850, 2820)])
@@ -279,8 +276,7 @@ def test_strong_bands_saturate():
     shares = np.array([0.0, 0.05, 0.1, 0.2, 0.4])
     weak, strong = np.array([[at(spectrum(**LOAM | {"calcite": s}), x) for x in (2513, 1430)] for s in shares]).T
     # Reflectance of the surface sets a ceiling for the fundamental and even turns it; the combination still rises.
-    assert weak[-1] - weak[2] > 0.2
-    assert strong[-1] - strong[2] < 0
+    assert weak[-1] - weak[2] > 0.2 and strong[-1] < strong[2]
 
 
 def test_pinned_values():
@@ -357,9 +353,7 @@ def test_soils_do_not_depend_on_their_neighbours():
     last = InfraredVariation(**{name: values[-3:] for name, values in vars(drawn).items()})
     alone = soil_absorbance(compositions[-3:], grains[-3:], axis, last)
     np.testing.assert_allclose(together[-3:], alone, rtol=0, atol=2e-4)
-    assert together.dtype == np.float32
-    assert np.isfinite(together).all()
-    assert (together > 0).all()
+    assert together.dtype == np.float32 and np.isfinite(together).all() and together.min() > 0
 
 
 N_INFRARED = len(INFRARED_CONSTITUENTS)
@@ -372,7 +366,7 @@ N_INFRARED = len(INFRARED_CONSTITUENTS)
         ({"composition": np.full(N_INFRARED, 0.1)}, "give fractions of 0 and more"),
         ({"composition": np.full((2, N_INFRARED), -0.1)}, "give fractions of 0 and more"),
         ({"composition": np.full((2, N_INFRARED), np.nan)}, "give fractions of 0 and more"),
-        ({"composition": np.zeros((2, N_INFRARED))}, "a soil of nothing"),
+        ({"composition": np.zeros((2, N_INFRARED))}, "a row has no constituents"),
         ({"grain_um": np.array([20.0])}, "one diameter above 0 for each of 2 soils"),
         ({"grain_um": np.array([20.0, 0.0])}, "one diameter above 0 for each of 2 soils"),
         ({"wavenumber": np.array([0.0, 600.0])}, "give one axis"),
@@ -406,8 +400,7 @@ def test_composition_keeps_what_the_soil_model_gave(soils, composition):
     np.testing.assert_allclose(composition["quartz"] + composition["feldspar"], given["quartz"], rtol=1e-5)
     for name in ("kaolinite", "calcite", "goethite", "water"):
         np.testing.assert_allclose(composition[name], given[name], rtol=1e-6)
-    assert (composition >= 0).all(axis=None)
-    assert composition.to_numpy().dtype == np.float32
+    assert (composition >= 0).all(axis=None) and (composition.dtypes == np.float32).all()
 
 
 def test_organic_groups_follow_litter_age_and_ph(soils, composition):

@@ -11,19 +11,20 @@ from spectrakit.models.baselines import StagedPLS
 from spectrakit.preprocess.harmonise import HARMONISATIONS, Harmoniser, LaboratoryProjection
 from spectrakit.spectra import SpectralDataset
 from spectrakit.tables import read_table, write_table
+from spectrakit.workflows.harmonise import choices as possible
 from spectrakit.workflows.harmonise import laboratory_tables
 from spectrakit.workflows.harmonise import leave_out as laboratories
-from spectrakit.workflows.harmonise.laboratory_tables import read_laboratories
-from spectrakit.workflows.harmonise.leave_out import (
+from spectrakit.workflows.harmonise.choices import (
     Choice,
     harmonised_spectra,
-    leave_laboratories_out,
     possible_harmonisations,
-    ring_of,
     scale_of,
     soils_to_predict,
 )
+from spectrakit.workflows.harmonise.laboratory_tables import read_laboratories
+from spectrakit.workflows.harmonise.leave_out import leave_laboratories_out
 from spectrakit.workflows.harmonise.report import bias_frame, effect_frame, reading_lines, score_frame
+from spectrakit.workflows.harmonise.standards import ring_of
 
 AXIS = np.arange(700.0, 1310, 10)
 COLUMNS = ["model", "harmonisation", "laboratory", "n_train", "n_test", "r2", "rmse", "bias", "sep", "rpiq"]
@@ -154,31 +155,29 @@ def test_nothing_of_the_laboratory_left_out_reaches_a_fit(n_laboratories):
     standards, ring, _ = ring_of(whole)
     soils = whole.subset(~standards)
     y, laboratory = np.log10(soils.properties["soc_pct"].to_numpy()), soils.samples["laboratory"].to_numpy(str)
-    fitted, told = [], []
+    fitted, harmonised = [], []
 
     class SpiedHarmoniser(Harmoniser):
         def fit(self, X, y=None, *, laboratory=None, ring=None):
-            told.append((set(laboratory), set(ring[2]), len(X)))
+            harmonised.append((set(laboratory), set(ring[2]), len(X)))
             return super().fit(X, laboratory=laboratory, ring=ring)
 
     study = laboratories.LeaveOut(
         soils.spectra.astype(float),
         y,
         laboratory,
-        laboratories.site_labels(soils),
+        possible.site_labels(soils),
         Choice(lambda reference: SpiedHarmoniser(), ring),
         {"spy": lambda random_state: Spied(fitted)},
-        None,
-        0,
     )
-    study.records("b")
+    study.laboratory_scores("b")
     inner = 5 if n_laboratories == 3 else 3
-    assert len(fitted) == len(told) == 1 + inner
+    assert len(fitted) == len(harmonised) == 1 + inner
     of_b = set(np.round(y[laboratory == "b"], 9))
-    for contents, (seen, scanned, _) in zip(fitted, told, strict=True):
+    for contents, (seen, scanned, _) in zip(fitted, harmonised, strict=True):
         assert not contents & of_b and "b" not in seen | scanned
         assert scanned == seen
-    sizes = [n_rows for *_, n_rows in told]
+    sizes = [n_rows for *_, n_rows in harmonised]
     assert sizes == ([20, 16, 16, 16, 16, 16] if n_laboratories == 3 else [30, 20, 20, 20])
 
 
@@ -233,7 +232,7 @@ def test_two_training_laboratories_calibrate_by_sites_left_out_and_the_rank_of_t
     found = by_laboratory(leave_laboratories_out(soils, "soc_pct", choice("none"), MEAN), "none", "mean").loc["c"]
     y = np.log10(soils.properties["soc_pct"].to_numpy())[:20]
     folds = laboratories.GroupKFold(5, shuffle=True, random_state=0)
-    groups = laboratories.site_labels(soils)[:20]
+    groups = possible.site_labels(soils)[:20]
     error = np.empty(20)
     for training, held in folds.split(y, groups=groups):
         error[held] = np.abs(y[held] - y[training].mean())
@@ -267,27 +266,40 @@ def test_a_reference_that_is_no_laboratory_is_told():
         leave_laboratories_out(soils_of(a=None, b=None), "soc_pct", choice("none"), reference="nobody")
 
 
-def test_a_stopped_run_goes_on_where_it_was(tmp_path):
-    soils, made = soils_of(12, a=None, b=None), []
+def test_laboratories_are_kept_by_all_that_their_scores_depend_on(tmp_path, monkeypatch):
+    soils = soils_of(12, a=None, b=None)
+    monkeypatch.setattr(laboratories, "_scores", lambda *_: pd.DataFrame({"model": ["mean"]}))
 
-    def make(random_state):
-        if len(made) == stop_at:
-            raise KeyboardInterrupt
-        made.append(random_state)
-        return DummyRegressor()
+    def key(**changed):
+        given = {"soils": soils, "target": "soc_pct", "choices": choice("none"), "models": MEAN} | changed
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        leave_laboratories_out(**given, folder=folder)
+        (path,) = folder.iterdir()
+        return path.name
 
-    stop_at = 8  # the first laboratory takes 6 fits
-    chosen = choice("none")
-    with pytest.raises(KeyboardInterrupt):
-        leave_laboratories_out(soils, "soc_pct", chosen, {"mean": make}, folder=tmp_path)
-    stop_at, seen = None, []
-    records = leave_laboratories_out(
-        soils, "soc_pct", chosen, {"mean": make}, folder=tmp_path, progress=lambda *task: seen.append(task)
-    )
-    assert len(made) == 8 + 6 and seen == [("none, without a", 0.0), ("none, without b", 0.5)]
-    pd.testing.assert_frame_equal(records, leave_laboratories_out(soils, "soc_pct", chosen, {"mean": make}))
-    leave_laboratories_out(soils, "soc_pct", chosen, {"mean": make}, scale="natural", folder=tmp_path)
-    assert len(made) == 14 + 12 + 12
+    samples, ring = soils.samples, (soils.spectra[:2], np.array(["R", "R"]), np.array(["a", "b"]))
+    keys = [
+        key(**changed)
+        for changed in (
+            {},
+            {"soils": replace(soils, spectra=soils.spectra * 1.01)},
+            {"soils": replace(soils, axis=soils.axis + 1)},
+            {"soils": replace(soils, properties=soils.properties * 2)},
+            {"soils": replace(soils, samples=samples.assign(laboratory=["a", "b"] * 12))},
+            {"soils": replace(soils, samples=samples.assign(site=np.arange(24) // 2))},
+            {"soils": replace(soils, samples=samples.assign(group=np.arange(24) // 2))},
+            {"choices": choice("snv")},
+            {"choices": choice("none", ring)},
+            {"choices": choice("none", (ring[0] * 2, *ring[1:]))},
+            {"models": {"pls": possible.MODELS["pls"]}},
+            {"scale": "natural"},
+            {"reference": "a"},
+            {"random_state": 1},
+        )
+    ]
+    assert len(set(keys)) == len(keys)
+    named = replace(soils, properties=soils.properties.rename(columns={"soc_pct": "oc_pct"}))
+    assert key(soils=named, target="oc_pct", scale="log10") == keys[0]
 
 
 # --- what is possible -----------------------------------------------------------------------------------
@@ -299,7 +311,7 @@ def test_names_that_coincide_are_no_standards():
     mask, ring, notes = ring_of(numbered)
     assert not mask.any() and ring is None
     assert notes == [
-        "24 names of samples stand in several laboratories, but spectra of a name are not alike: taken for different "
+        "24 names of samples stand in several laboratories, but spectra of a name are not similar: taken for different "
         "samples"
     ]
     assert ring_of(soils) == (pytest.approx(np.zeros(48, bool)), None, [])
@@ -321,13 +333,13 @@ def small_trial(monkeypatch):
 
     def trial(random_state):
         made.append(random_state)
-        axis = laboratories.library_axis()
+        axis = possible.library_axis()
         spectra = np.random.default_rng(0).normal(size=(18, len(axis)))
         samples = {"sample_id": [f"R{i}" for i in range(6)] * 3, "laboratory": np.repeat(["x", "y", "z"], 6)}
         nothing, samples = pd.DataFrame(index=range(18)), pd.DataFrame(samples)
         return SpectralDataset(spectra, axis, "cm-1", "absorbance", nothing, samples, {"origin": "simulated"})
 
-    monkeypatch.setattr(laboratories, "ring_trial", trial)
+    monkeypatch.setattr(possible, "ring_trial", trial)
     return made
 
 
@@ -344,19 +356,19 @@ def test_what_can_be_tried_with_and_without_standards(small_trial):
     standards, ring, _ = ring_of(whole)
     soils = whole.subset(~standards)
     choices, notes = possible_harmonisations(soils, ring)
-    assert list(choices)[7:] == [*laboratories.BY_TRANSFER, "epo", "snv+epo", *simulated] and notes == []
+    assert list(choices)[7:] == [*possible.BY_TRANSFER, "epo", "snv+epo", *simulated] and notes == []
 
     two = soils.subset(soils.samples["laboratory"] != "c")
     part = tuple(values[ring[2] != "c"] for values in ring)
     choices, notes = possible_harmonisations(two, part)
-    assert list(choices) == [*laboratories.WITHOUT_STANDARDS[:5], *laboratories.BY_TRANSFER, *simulated]
+    assert list(choices) == [*possible.WITHOUT_STANDARDS[:5], *possible.BY_TRANSFER, *simulated]
     assert notes == [
         "top needs two laboratories to train on, so three in all: not tried",
         "epo needs a ring trial of two laboratories beside those left out: only the simulated one",
     ]
     lacking = tuple(values[~((ring[2] == "c") & (ring[1] > "R3"))] for values in ring)
     choices, notes = possible_harmonisations(soils, lacking)
-    assert not set(laboratories.BY_TRANSFER) & set(choices) and "epo" in choices
+    assert not set(possible.BY_TRANSFER) & set(choices) and "epo" in choices
     assert notes == ["6 standards scanned by all, 7 are needed: ds, pds, sst not tried"]
 
 

@@ -2,6 +2,7 @@ import json
 import os
 import tracemalloc
 import weakref
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,16 +15,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from spectrakit.contents import content_limits
 from spectrakit.evaluation.intervals import ConformalIntervals, pooled_threshold
-from spectrakit.models.baselines import LogPLS
 from spectrakit.preprocess.harmonise import HARMONISATIONS
+from spectrakit.runs.parts import KeptParts, Run
 from spectrakit.runs.tasks import ClusterRunner, task_runner
 from spectrakit.spectra import SpectralDataset
 from spectrakit.tables import write_partitions, write_table
 from spectrakit.training.contents import CONTENT_NETWORK, ContentNetwork
 from spectrakit.training.pretraining import Recipe
 from spectrakit.workflows.impute import command as study
+from spectrakit.workflows.impute import fill as filling
 from spectrakit.workflows.impute import plan as impute_plan
-from spectrakit.workflows.impute.command import content_network, impute, report_lines
+from spectrakit.workflows.impute.command import content_network, fill_gaps, log_pls
 from spectrakit.workflows.impute.plan import make_plan
 
 AXIS = np.arange(600, 840, 2.0)
@@ -74,25 +76,18 @@ def sites(soils):
     return (soils.samples["laboratory"] + " " + soils.samples["site"]).to_numpy(str)
 
 
-def few_pls(limits, random_state):
-    """As the command's, but sooner done."""
-    return LogPLS(limits, max_components=5, random_state=random_state)
-
-
 def altered(dataset, row, name, value):
     properties = dataset.properties.copy()
     properties.loc[row, name] = value
     return replace(dataset, properties=properties)
 
 
-def imputed(folder, dataset, target="c_g_kg", name="hybrid.parquet", model=few_pls, **options):
-    """Impute a dataset, or the library at a path: outcome and the table that was written; further: of make_plan."""
+def imputed(folder, dataset, target="c_g_kg", name="hybrid.parquet", model=log_pls, **options):
+    """Impute a dataset, or the library at a path: outcome and the table that was written; options of make_plan."""
     path = dataset if isinstance(dataset, Path) else folder / "library.parquet"
     if path != dataset:
         write_table(dataset, path)
-    with task_runner() as tasks:
-        plan = make_plan(path, target, model, **options)
-        outcome = impute(plan, folder / name, folder / "runs", tasks, block_rows=32)
+    outcome = fill_gaps(path, target, folder / name, model, folder / "runs", block_rows=32, **options)
     return outcome, (pd.read_parquet if name.endswith("parquet") else pd.read_csv)(folder / name)
 
 
@@ -105,7 +100,7 @@ def run(tmp_path):
 def filled(tmp_path_factory):
     """`library` imputed with intervals of 80 % and seed 3: outcome, table and file."""
     folder = tmp_path_factory.mktemp("filled")
-    return *imputed(folder, library(), level=0.8, seed=3), folder / "hybrid.parquet"
+    return *imputed(folder, library(), level=0.8, random_state=3), folder / "hybrid.parquet"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +156,7 @@ def test_values_intervals_and_held_out_predictions_are_those_of_the_models_said(
 
     def predicted(training, rows):
         pretreated = HARMONISATIONS["snv+derivative"]().fit(X[training])
-        model = few_pls((0, 580), 3).fit(pretreated.transform(X[training]), y[training], sites(soils)[training])
+        model = log_pls((0, 580), 3).fit(pretreated.transform(X[training]), y[training], sites(soils)[training])
         return model.predict(pretreated.transform(X[rows]))
 
     for name in ("north", "south", "west"):
@@ -188,7 +183,7 @@ def test_a_spectrum_of_another_world_is_flagged(filled):
     assert table.loc[WILD, ["q_flag", "outside", "outlier"]].all() and table["origin"][WILD] == "imputed"
     assert table["outlier"].sum() == 2 and table["outlier"][FLAT]  # and the one that is not usable
     assert outcome.flagged == {"outside": int(table["outside"].drop(FLAT).sum()), "outlier": 1}
-    assert report_lines(outcome)[-1].endswith("1 of them outliers")
+    assert outcome.lines()[-2].endswith("1 of them outliers")
 
 
 def test_the_file_says_what_made_it(filled):
@@ -201,7 +196,7 @@ def test_the_file_says_what_made_it(filled):
         "rows": 150,
         "rows fitted": outcome.counts["measured"],
         "seed": 3,
-        "model": "few_pls",
+        "model": "log_pls",
     }
     assert said["library"] == "simulated, seed 0, file library.parquet"
     assert said["promise"]["0.8"] == pytest.approx(0.6) and said["held out"] == ["north", "south", "west"]
@@ -232,7 +227,7 @@ def test_channels_that_not_all_laboratories_have_are_left_out(run):
     known, own = table["origin"] == "measured", table["laboratory"] == "west"
     pretreated = HARMONISATIONS["snv+derivative"]().fit(resampled[known & ~own].astype(np.float32))
     training = known & ~own
-    model = few_pls((0, 580), 0).fit(
+    model = log_pls((0, 580), 0).fit(
         pretreated.transform(resampled[training].astype(np.float32)),
         table["value"][training].to_numpy(),
         sites(soils)[training],
@@ -280,7 +275,7 @@ def test_a_dark_channel_is_raised_as_it_is_for_other_commands(run):
 
 @pytest.mark.parametrize("name", ["hybrid.csv", "hybrid.csv.gz"])
 def test_as_csv_too(run, filled, name):
-    _, table = run(library(), name=name, level=0.8, seed=3)
+    _, table = run(library(), name=name, level=0.8, random_state=3)
     pd.testing.assert_frame_equal(table, filled[1], check_dtype=False)
 
 
@@ -349,56 +344,77 @@ def test_too_few_channels_sites_or_spectra_are_told(run):
 
 def test_the_library_itself_is_never_written_to(tmp_path):
     write_partitions(iter([library()]), tmp_path / "parts")
-    plan = make_plan(tmp_path / "parts", "c_g_kg", few_pls)
     for place in (tmp_path / "parts", tmp_path / "parts" / "hybrid.parquet"):
-        with task_runner() as tasks, pytest.raises(ValueError, match="this would change the library itself"):
-            impute(plan, place, tmp_path / "runs", tasks)
+        with pytest.raises(ValueError, match="this would change the library itself"):
+            fill_gaps(tmp_path / "parts", "c_g_kg", place, log_pls)
 
 
-class Stopped(Exception):
-    pass
+COUNTS, STOP = Counter(), {}  # of fits and blocks, and the numbers of those that the user stops the run at
 
 
-@pytest.fixture
-def counted(monkeypatch):
-    """Counts fits and fills, and stops before the one of a number."""
-    counted = {"fit_part": 0, "fill": 0, "stop": ("none", 0)}
-
-    def count(name, function):
-        def counting(*arguments):
-            if counted["stop"] == (name, counted[name]):
-                raise Stopped
-            counted[name] += 1
-            return function(*arguments)
-
-        monkeypatch.setattr(study, name, counting)
-
-    count("fit_part", study.fit_part)
-    count("fill", study.fill)
-    return counted
+def counted(name):
+    if COUNTS[name] == STOP.get(name):
+        raise KeyboardInterrupt
+    COUNTS[name] += 1
 
 
-def test_a_stopped_run_goes_on_where_it_was(run, counted, tmp_path):
-    soils, path = library(), tmp_path / "library.parquet"
-    for stop in (("fit_part", 2), ("fill", 3)):
-        counted["stop"] = stop
-        with pytest.raises(Stopped):
-            run(path if path.exists() else soils)
+def counted_pls(limits, random_state):
+    counted("fits")
+    return log_pls(limits, random_state)
+
+
+def test_fits_and_blocks_are_kept(tmp_path, monkeypatch):
+    run, path, fill = partial(imputed, tmp_path, model=counted_pls), tmp_path / "library.parquet", filling._fill
+    monkeypatch.setattr(filling, "_fill", lambda *task: counted("blocks") or fill(*task))
+    COUNTS.clear()
+    for name, number in (("fits", 2), ("blocks", 3)):
+        STOP[name] = number
+        with pytest.raises(KeyboardInterrupt):
+            run(path if path.exists() else library())
         assert not list(tmp_path.glob("*hybrid*")) and not list(tmp_path.glob(".*"))
-    counted["stop"] = ("none", 0)
+        STOP.clear()
     outcome, table = run(path)
-    assert (counted["fit_part"], counted["fill"]) == (4, 5)
+    assert COUNTS == {"fits": 4, "blocks": 5}
     again = run(path)
-    assert (counted["fit_part"], counted["fill"]) == (4, 5)
+    assert COUNTS == {"fits": 4, "blocks": 5}
     pd.testing.assert_frame_equal(again[1], table)
     pd.testing.assert_frame_equal(again[0].scores, outcome.scores)
     os.utime(path, ns=(1, 1))
     pd.testing.assert_frame_equal(run(path)[1], table)
-    assert (counted["fit_part"], counted["fill"]) == (8, 10)
+    assert COUNTS == {"fits": 8, "blocks": 10}
+
+
+def test_parts_are_kept_by_all_that_the_values_depend_on(tmp_path):
+    path, soils = tmp_path / "library.parquet", library()
+
+    def key(dataset=soils, target="c_g_kg", model=log_pls, **options):
+        write_table(dataset, path)
+        os.utime(path, ns=(1, 1))
+        return study._key(make_plan(path, target, model, **options))
+
+    columns = {"laboratory": ["a", "b"] * 75, "site": range(150), "group": [f"group {i // 6}" for i in range(150)]}
+    keys = [
+        key(),
+        *(key(replace(soils, samples=soils.samples.assign(**{name: column}))) for name, column in columns.items()),
+        key(altered(soils, 1, "c_g_kg", 9.0)),
+        key(altered(soils, 1, "c_g_kg", np.nan)),
+        key(target="lg_c"),
+        key(model=counted_pls),
+        key(model=study.pretrained),
+        key(signal="reflectance"),
+        key(harmonise="snv"),
+        key(level=0.8),
+        key(fit_rows=100),
+        key(random_state=1),
+    ]
+    assert len(set(keys)) == len(keys) and key() == keys[0]
+    # The spectra count by the time of the file.
+    os.utime(path, ns=(2, 2))
+    assert study._key(make_plan(path, "c_g_kg", log_pls)) != keys[0]
 
 
 def test_a_file_that_cannot_be_finished_is_not_there(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(study.pc, "sum", lambda *_: 1 / 0)
+    monkeypatch.setattr(filling.pa, "table", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(library())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["library.parquet", "runs"]
@@ -407,14 +423,14 @@ def test_a_file_that_cannot_be_finished_is_not_there(run, tmp_path, monkeypatch)
 def test_memory_does_not_grow_with_the_rows_to_fill(tmp_path, monkeypatch):
     alive, most = weakref.WeakSet(), []
 
-    def watched(*arguments, **options):
+    def counted_blocks(*arguments, **options):
         for block in READ(*arguments, **options):
             alive.add(block)
             most.append(len(alive))
             yield block
 
     READ = impute_plan.read_blocks
-    monkeypatch.setattr(impute_plan, "read_blocks", watched)
+    monkeypatch.setattr(impute_plan, "read_blocks", counted_blocks)
     soils, peaks = library(60), []
     empty = replace(soils, properties=soils.properties.assign(c_g_kg=np.nan))
     for n_parts in (3, 12):
@@ -423,19 +439,15 @@ def test_memory_does_not_grow_with_the_rows_to_fill(tmp_path, monkeypatch):
             for number, part in enumerate([soils] + [empty] * n_parts)
         )
         write_partitions(named, tmp_path / f"parts{n_parts}", rows=60)
-        plan = make_plan(tmp_path / f"parts{n_parts}", "c_g_kg", few_pls)
-        with task_runner() as tasks:
-            training = study.read_training(plan)
-            kept = study.FinishedParts(tmp_path / "runs", plan.key())
-            held_out, fitted = study._fits(plan, training, kept, tasks, lambda *_: None)
-            intervals = ConformalIntervals(pooled_threshold, plan.levels).fit(plan.y, held_out, groups=training.groups)
-            imputer = study.Imputer(plan, training.axis, training.covered, fitted, intervals, plan.positions, held_out)
-            most.clear()
-            tracemalloc.start()
-            assert study._fill_blocks(imputer, kept, tasks, lambda *_: None, 60) == n_parts + 1
-            peaks.append(tracemalloc.get_traced_memory()[1])
-            tracemalloc.stop()
-            assert max(most) <= 2
+        plan, kept = make_plan(tmp_path / f"parts{n_parts}", "c_g_kg", log_pls), KeptParts(tmp_path / "runs", "key")
+        imputer = study._fitted(plan, kept, None, None)[0]
+        most.clear()
+        tracemalloc.start()
+        blocks = filling.filled_blocks(imputer, Run(KeptParts(tmp_path / "runs", str(n_parts)), None), 60)
+        assert [len(block) for block in blocks] == [60] * (n_parts + 1)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert max(most) <= 2
     assert peaks[1] < 1.15 * peaks[0]
 
 
@@ -453,80 +465,29 @@ def test_the_network_of_the_command_fills_a_library(run):
     empty = table["origin"] == "imputed"
     assert table["value"][empty].between(0, 580, inclusive="neither").all() and table["sd"][empty].gt(0).all()
     assert table["predicted"].notna().sum() == 59
-    with pytest.raises(ValueError, match="between 0 and a highest one, which this has not: take pls"):
+    with pytest.raises(ValueError, match="between 0 and an upper limit, which this has not: take pls"):
         run(library(60), target="lg_c", model=content_network)
 
 
-GATED = '''
-import time
-from pathlib import Path
-from spectrakit.models.baselines import LogPLS
+def test_the_workers_of_a_cluster_give_the_same(run, tmp_path):
+    from distributed import LocalCluster
 
-GATE = Path({gate!r})
-
-
-class Gated(LogPLS):
-    """While the gate is held, two blocks are predicted and all others wait."""
-
-    def predict(self, X, return_std=False):
-        while (GATE / "held").exists():
-            for number in range(2):
-                try:
-                    (GATE / str(number)).touch(exist_ok=False)
-                    return super().predict(X, return_std)
-                except FileExistsError:
-                    pass
-            time.sleep(0.01)
-        return super().predict(X, return_std)
-
-
-def gated(limits, random_state):
-    return Gated(limits, max_components=5, random_state=random_state)
-'''
-
-
-@pytest.fixture
-def gated(tmp_path, monkeypatch):
-    """A model in a module that workers can import, and the file that holds its gate."""
-    (tmp_path / "gate").mkdir()
-    (tmp_path / "gated.py").write_text(GATED.format(gate=str(tmp_path / "gate")))
-    monkeypatch.syspath_prepend(tmp_path)
-    from gated import gated
-
-    return gated, tmp_path / "gate" / "held"
-
-
-def test_a_cluster_that_loses_a_worker_on_the_way_gives_the_same(tmp_path, gated, workers):
-    model, held = gated
-    write_partitions(iter([library(160)]), tmp_path / "parts", rows=50)
-    plan = make_plan(tmp_path / "parts", "c_g_kg", model)
-    with task_runner() as run:
-        here = impute(plan, tmp_path / "here.parquet", tmp_path / "runs here", run, block_rows=10)
-    told = []
-
-    def kill_one(words, done, total):
-        if words != "filling":
-            return
-        told.append(done)
-        if done == 0:
-            held.touch()
-        elif done >= 20 and not workers.killed:
-            workers.kill_one()
-            held.unlink()
-
-    with task_runner(workers.address) as run:
-        there = impute(plan, tmp_path / "there.parquet", tmp_path / "runs there", run, kill_one, block_rows=10)
-    assert workers.lost()
-    # Two of 16 blocks had come when the worker died, the others were waiting; each came once.
-    assert told == list(range(0, 170, 10))
-    tables = [pq.read_table(tmp_path / name) for name in ("here.parquet", "there.parquet")]
-    assert tables[0].equals(tables[1])
-    pd.testing.assert_frame_equal(here.scores, there.scores)
-    assert here.counts == there.counts and sum(there.counts.values()) == 160
+    write_partitions(iter([library()]), tmp_path / "parts", rows=50)
+    here = run(tmp_path / "parts")
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        task_runner(cluster.scheduler_address) as runner,
+    ):
+        there = fill_gaps(
+            tmp_path / "parts", "c_g_kg", tmp_path / "there.parquet", log_pls, runner=runner, block_rows=32
+        )
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "there.parquet"), here[1])
+    pd.testing.assert_frame_equal(there.scores, here[0].scores)
+    assert there.counts == here[0].counts and sum(there.counts.values()) == 150
 
 
 def test_a_cluster_is_not_given_a_csv(tmp_path):
     write_table(library(), tmp_path / "library.csv")
-    plan = make_plan(tmp_path / "library.csv", "c_g_kg", few_pls)
+    cluster = ClusterRunner(None, "nowhere")
     with pytest.raises(ValueError, match="write it as Parquet before"):
-        impute(plan, tmp_path / "hybrid.parquet", tmp_path / "runs", ClusterRunner(None, "nowhere"))
+        fill_gaps(tmp_path / "library.csv", "c_g_kg", tmp_path / "hybrid.parquet", log_pls, runner=cluster)

@@ -1,0 +1,103 @@
+"""The commands of the three studies."""
+
+from pathlib import Path
+from textwrap import fill
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from spectrakit.cli.terminal import RUNS, Scheduler, Seed, long_run, refuse_no_place
+
+StudyName = Annotated[Literal["libs", "gejiu", "mir"], typer.Argument(help="Which study.", metavar="STUDY")]
+# Results that the summary of a ledger lists.
+N_LISTED = 10
+
+
+def replicate(
+    study: StudyName,
+    profile: Annotated[
+        Literal["quick", "paper"], typer.Option(help="quick: a look; paper: the counts of the study.")
+    ] = "quick",
+    seed: Seed = 0,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="gejiu only: measured spectra, in FOLDER/lucas and FOLDER/gejiu."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write the record here, as JSON for `ledger --results`.")
+    ] = None,
+    scheduler: Scheduler = None,
+):
+    """Run a study from spectra, simulated where no data are given, to its results; a stopped run goes on."""
+    import json
+
+    import torch
+
+    from spectrakit.files import written_whole
+    from spectrakit.ledger import as_table, ledger_frame, load_published
+    from spectrakit.studies import load_study
+
+    refuse_no_place(output)
+    # The networks are small: a second thread would wait for the first more than it works.
+    torch.set_num_threads(1)
+    rebuilt = load_study(study)
+    with long_run(f"{study}, {profile} profile", scheduler) as run:
+        outcome = rebuilt.run(profile, seed, RUNS / study, data=data, **run)
+    record = rebuilt.record(outcome, load_published(study), profile, seed)
+    Console().print(as_table(rebuilt.score_frame(outcome), f"{study}: scores by task and model"))
+    print(f"beside the paper: {_counts(ledger_frame(study, record['results'])['verdict'])}")
+    if output is not None:
+        with written_whole(output) as part:
+            Path(part).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        print(f"{output}: {len(record['results'])} results of the {profile} profile, seed {seed}")
+    if study == "mir":
+        print("{file}: {rows:,} samples, measured and imputed".format(**outcome["hybrid"]))
+
+
+def ledger(
+    study: StudyName,
+    results: Annotated[Path | None, typer.Option(help="A record of `replicate`; by default the kit's own.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Show every figure, and every finding with its reason.")] = False,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write every figure here, as CSV.")] = None,
+):
+    """Show what a study published beside what its rebuild gives, and what does not agree inside the paper."""
+    from spectrakit.ledger import as_table, inconsistencies_frame, ledger_frame, load_results
+
+    refuse_no_place(csv)
+    record = load_results(study, results)
+    frame, findings, console = ledger_frame(study, record["results"]), inconsistencies_frame(study), Console()
+    if full:
+        figures = frame.drop(columns=["kind", "what", "note", "where"])
+        console.print(as_table(figures, f"{study}: published and ours"))
+        console.print(as_table(findings, f"{study}: inside the paper"))
+    else:
+        _print_differences(frame, study, record["results"])
+        print(f"\nInside the paper: {_counts(findings['standing'])}")
+        for item in findings[findings["standing"] != "fits"].itertuples():
+            print(fill(f"  {item.standing}: {item.title}", 80, subsequent_indent="    "))
+        print()
+    if csv is not None:
+        frame.to_csv(csv)
+        print(f"{csv}: {len(frame)} figures")
+    provenance = record["provenance"]
+    print(_counts(frame["verdict"]))
+    print(f"ours: {provenance['profile']} profile, seed {provenance['seed']}, commit {provenance['commit']}")
+
+
+def _print_differences(frame, study, results):
+    """The figures that differ most from those published, in lines of at most 80 columns."""
+    from spectrakit.ledger import largest_differences
+
+    listed = largest_differences(frame, study, results, N_LISTED)
+    n_differ = (frame["verdict"] == "differs").sum()
+    print(
+        f"{study}: {n_differ} of {len(frame)} figures differ from those published{', most of all' if n_differ else ''}"
+    )
+    for item in listed.itertuples():
+        print(f"  {item.Index:<41} {item.published:>15} {item.ours:>19}")
+
+
+def _counts(values):
+    """'3 agrees, 1 differs' of a column."""
+    return ", ".join(f"{count} {value}" for value, count in values.value_counts().items())

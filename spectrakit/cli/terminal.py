@@ -1,0 +1,82 @@
+"""What the commands share: options, progress, refusals before the work, and how results are printed."""
+
+# Nothing heavy is imported here: a command imports what it needs, so that `--help` answers at once.
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+AxisUnit = Annotated[Literal["nm", "cm-1"], typer.Option(help="Unit of the channel names.")]
+Signal = Literal["counts", "reflectance", "percent-reflectance", "absorbance"]
+NoCounts = Annotated[Signal, typer.Option(help="What the channels hold; raw counts are not accepted.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
+Records = Annotated[Path | None, typer.Option("--output", "-o", help="Also write all scores here, as JSON records.")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers do the work; they read and write these files."),
+]
+# Where runs keep their finished parts, below the folder that the command is given in.
+RUNS = Path(".spectrakit/runs")
+
+
+@contextmanager
+def long_run(words, scheduler=None):
+    """Progress and runner of a run that keeps what is finished, as keyword arguments of the function that runs.
+
+    Where the user stops it: one line on stderr, exit code 130.
+    """
+    from spectrakit.runs import task_runner
+
+    try:
+        with task_runner(scheduler) as runner, progress_bar(words) as show:
+            yield {"runner": runner, "progress": lambda task, share: show(share, 1, f"{words}: {task}")}
+    except KeyboardInterrupt:
+        print("spectrakit: stopped; the same command goes on with the tasks that are left", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def progress_bar(words):
+    """A bar on stderr, where that is a terminal, as a function of the number done and to do, and of new words."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(words, total=None)
+        yield lambda done, total, words=None: bar.update(task, completed=done, total=total, description=words)
+
+
+def refuse_unwritable(path):
+    """Raises ValueError for a table that could not be written once the long work is done."""
+    from spectrakit.tables import ENDINGS
+
+    if not path.name.lower().endswith(ENDINGS):
+        raise ValueError(f"{path}: unknown kind of file; its name should end in {', '.join(ENDINGS)}")
+    refuse_no_place(path)
+
+
+def refuse_no_place(path):
+    """Raises ValueError for a file in no folder, or where a folder of its name stands; None is no file."""
+    if path is not None and path.is_dir():
+        raise ValueError(f"{path}: this is a folder; name a file")
+    if path is not None and not path.parent.is_dir():
+        raise ValueError(f"{path}: there is no folder {path.parent}; make it first")
+
+
+def print_outcome(outcome, records=None):
+    """Print the notes, tables and lines of a workflow; records : file to write its scores to, None for none."""
+    from spectrakit.files import written_whole
+    from spectrakit.ledger import as_table
+
+    for note in outcome.notes:
+        print(f"note: {note}")
+    console = Console(highlight=False, soft_wrap=True)
+    for title, frame in outcome.tables().items():
+        console.print(as_table(frame, title))
+    print(*outcome.lines(), sep="\n")
+    if records is not None:
+        with written_whole(records) as part:
+            outcome.records.to_json(part, orient="records", indent=1, double_precision=15)
+        print(f"{records}: {len(outcome.records)} records")
