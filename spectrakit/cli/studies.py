@@ -41,17 +41,18 @@ def replicate(
     refuse_no_place(output)
     # The networks are small: a second thread would wait for the first more than it works.
     torch.set_num_threads(1)
+    rebuilt = load_study(study)
     with long_run(f"{study}, {profile} profile", scheduler) as run:
-        replication = load_study(study).run(profile, seed, RUNS / study, data=data, **run)
-    record = replication.record(load_published(study))
-    Console().print(as_table(replication.score_frame(), f"{study}: scores by task and model"))
+        outcome = rebuilt.run(profile, seed, RUNS / study, data=data, **run)
+    record = rebuilt.record(outcome, load_published(study), profile, seed)
+    Console().print(as_table(rebuilt.score_frame(outcome), f"{study}: scores by task and model"))
     print(f"beside the paper: {_counts(ledger_frame(study, record['results'])['verdict'])}")
     if output is not None:
         with written_whole(output) as part:
             Path(part).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         print(f"{output}: {len(record['results'])} results of the {profile} profile, seed {seed}")
     if study == "mir":
-        print("{file}: {rows:,} samples, measured and imputed".format(**replication.outcome["hybrid"]))
+        print("{file}: {rows:,} samples, measured and imputed".format(**outcome["hybrid"]))
 
 
 def ledger(
