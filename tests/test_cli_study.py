@@ -81,14 +81,13 @@ def verdict_line(name, results):
     ],
 )
 def test_replicate_and_ledger_serve_every_study(run, tiny_runs, tmp_path, name, task, n_models, id_, kind):
-    hybrid = tiny_runs(name).outcome["hybrid"] if name == "mir" else None
-    tiny_runs(name)
+    outcome = tiny_runs(name)
     code, out, err = run("replicate", name, "-o", "record.json")
     assert (code, err) == (0, [])
     assert f"{name}: scores by task and model" in out[0]
     assert sum(line.split("│")[1].strip() == task for line in out if line.startswith("│")) == n_models
     if name == "mir":
-        assert out.pop() == f"{hybrid['file']}: 800 samples, measured and imputed"
+        assert out.pop() == f"{outcome['hybrid']['file']}: 800 samples, measured and imputed"
     results = ledger.load_results(name, tmp_path / "record.json")["results"]
     assert out[-1] == f"record.json: {len(results)} results of the quick profile, seed 0"
     assert out[-2] == f"beside the paper: {verdict_line(name, results)}"

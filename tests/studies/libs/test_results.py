@@ -13,7 +13,7 @@ from spectrakit.studies.libs.run import Outcome
 
 @pytest.fixture(scope="module")
 def outcomes(tiny_runs):
-    return tiny_runs("libs").outcome
+    return tiny_runs("libs")
 
 
 @pytest.fixture(scope="module")
