@@ -163,13 +163,11 @@ def test_scores_are_shown_by_task_and_model(study):
 class Pickling:
     """A runner as that of a cluster, which sees of functions and tasks what their pickles hold."""
 
-    remote = True
-
-    def __call__(self, function, tasks):
+    def __call__(self, function, shared, tasks, folder):
         self.pickled = cloudpickle.dumps((function, list(tasks)))
         function, tasks = pickle.loads(self.pickled)
         for place, task in enumerate(tasks):
-            yield place, function(task)
+            yield place, function(pickle.loads(cloudpickle.dumps(shared)), task)
 
 
 @pytest.mark.parametrize(("name", "left"), [("libs", "na-low-0"), ("gejiu", "depths-0"), ("mir", "left_out-om-nordic")])
