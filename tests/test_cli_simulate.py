@@ -158,7 +158,7 @@ def test_a_failed_write_leaves_the_old_file_as_it_was(command, tmp_path, monkeyp
 
 
 def test_a_library_that_fails_on_the_way_leaves_nothing(command, tmp_path, monkeypatch, two_programmes):
-    def full(table, path):
+    def full(table, path, **_):
         path.write_text("half of it")
         raise OSError("no space left on device")
 
