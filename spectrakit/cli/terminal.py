@@ -73,9 +73,9 @@ def print_outcome(outcome, records=None):
     for note in outcome.notes:
         print(f"note: {note}")
     console = Console(highlight=False, soft_wrap=True)
-    for title, frame in outcome.tables().items():
+    for title, frame in outcome.tables.items():
         console.print(as_table(frame, title))
-    print(*outcome.lines(), sep="\n")
+    print(*outcome.lines, sep="\n")
     if records is not None:
         with written_whole(records) as part:
             outcome.records.to_json(part, orient="records", indent=1, double_precision=15)
