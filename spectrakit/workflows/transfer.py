@@ -1,7 +1,5 @@
 """A network pretrained on simulated spectra on a measured table, beside PLS, SVM and a network from scratch."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
@@ -45,17 +43,6 @@ def transfer_models():
     }
 
 
-@dataclass(frozen=True)
-class _Rounds:
-    """All that a model's score in a round depends on; rounds : list of (training, test) positions in X and y."""
-
-    X: np.ndarray
-    y: np.ndarray
-    rounds: list
-    models: dict
-    random_state: int
-
-
 def run_rounds(
     dataset, target, models, n_rounds=10, train_size=98, random_state=0, folder=None, progress=None, runner=None
 ):
@@ -86,15 +73,15 @@ def run_rounds(
         for name in models
     }
     run = Run(KeptParts(folder, key), progress, len(tasks), runner)
-    records = run.parts(_score, _Rounds(X, y, rounds, models, random_state), tasks)
+    records = run.parts(_score, (X, y, rounds, models, random_state), tasks)
     return pd.DataFrame(list(records.values()))
 
 
 def _score(given, task, report):
-    """Scores of a model, by name, in a round, by number, as a record."""
-    (name, round_), X, y = task, given.X, given.y
-    training, test = given.rounds[round_]
-    model = given.models[name](given.random_state + round_).fit(X[training], y[training])
+    """Scores of a model, by name, in a round, by number, as a record; given : X, y, rounds, models, random_state."""
+    (X, y, rounds, models, random_state), (name, round_) = given, task
+    training, test = rounds[round_]
+    model = models[name](random_state + round_).fit(X[training], y[training])
     record = {"model": name, "round": round_} | scores(y[test], model.predict(X[test]))
     return record | {"n_train": len(training), "n_test": len(test)}
 
