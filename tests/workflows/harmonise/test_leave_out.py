@@ -261,11 +261,6 @@ def test_natural_scale_is_in_the_unit_of_the_contents():
     assert found["sep"] == pytest.approx(soils.properties["soc_pct"][:12].std(ddof=0))
 
 
-def test_a_reference_that_is_no_laboratory_is_told():
-    with pytest.raises(ValueError, match="reference laboratory 'nobody': give one of a, b"):
-        leave_laboratories_out(soils_of(a=None, b=None), "soc_pct", choice("none"), reference="nobody")
-
-
 def test_laboratories_are_kept_by_all_that_their_scores_depend_on(tmp_path, monkeypatch):
     soils = soils_of(12, a=None, b=None)
     monkeypatch.setattr(laboratories, "_scores", lambda *_: pd.DataFrame({"model": ["mean"]}))

@@ -2,7 +2,6 @@ import json
 import os
 import tracemalloc
 import weakref
-from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -352,41 +351,6 @@ def test_the_library_itself_is_never_written_to(tmp_path):
             fill_gaps(tmp_path / "parts", "c_g_kg", place, log_pls)
 
 
-COUNTS, STOP = Counter(), {}  # of fits and blocks, and the numbers of those that the user stops the run at
-
-
-def counted(name):
-    if COUNTS[name] == STOP.get(name):
-        raise KeyboardInterrupt
-    COUNTS[name] += 1
-
-
-def counted_pls(limits, random_state):
-    counted("fits")
-    return log_pls(limits, random_state)
-
-
-def test_fits_and_blocks_are_kept(tmp_path, monkeypatch):
-    run, path, fill = partial(imputed, tmp_path, model=counted_pls), tmp_path / "library.parquet", filling._fill
-    monkeypatch.setattr(filling, "_fill", lambda *task: counted("blocks") or fill(*task))
-    COUNTS.clear()
-    for name, number in (("fits", 2), ("blocks", 3)):
-        STOP[name] = number
-        with pytest.raises(KeyboardInterrupt):
-            run(path if path.exists() else library())
-        assert not list(tmp_path.glob("*hybrid*")) and not list(tmp_path.glob(".*"))
-        STOP.clear()
-    outcome, table = run(path)
-    assert COUNTS == {"fits": 4, "blocks": 5}
-    again = run(path)
-    assert COUNTS == {"fits": 4, "blocks": 5}
-    pd.testing.assert_frame_equal(again[1], table)
-    pd.testing.assert_frame_equal(again[0].records, outcome.records)
-    os.utime(path, ns=(1, 1))
-    pd.testing.assert_frame_equal(run(path)[1], table)
-    assert COUNTS == {"fits": 8, "blocks": 10}
-
-
 def test_parts_are_kept_by_all_that_the_values_depend_on(tmp_path):
     path, soils = tmp_path / "library.parquet", library()
 
@@ -402,7 +366,7 @@ def test_parts_are_kept_by_all_that_the_values_depend_on(tmp_path):
         key(altered(soils, 1, "c_g_kg", 9.0)),
         key(altered(soils, 1, "c_g_kg", np.nan)),
         key(target="lg_c"),
-        key(model=counted_pls),
+        key(model=study.content_network),
         key(model=study.pretrained),
         key(signal="reflectance"),
         key(harmonise="snv"),
