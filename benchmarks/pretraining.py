@@ -52,7 +52,7 @@ def ratio(seconds, fast):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--soils", type=int, default=1000)
+    parser.add_argument("--soils", type=int, default=3000)
     parser.add_argument("--table", help="spectral table of reflectance with ph, instead of simulated soils")
     parser.add_argument("--epochs", type=int, default=PAPER.max_epochs, help="of the paper's recipe at most")
     parser.add_argument("--folder", help="keeps the state of a fit")

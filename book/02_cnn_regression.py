@@ -211,7 +211,7 @@ rows = []
 for rate, period, standardise in readings:
     cnn = models.CNNConfig(learning_rate=rate, drop_period=period, standardise_target=standardise)
     networks, predicted, _, X = study.fit_cnn(task, splits, study.OpenChoices(cnn=cnn))
-    dead = [study.dead_units(networks.network(f), X[f, splits.train[f]]) for f in range(len(splits))]
+    dead = [study.dead_units(networks.networks[f], X[f, splits.train[f]]) for f in range(len(splits))]
     fits = [evaluation.r2(task.content[own], values[own]) for own, values in zip(splits.train, predicted, strict=True)]
     test = evaluation.r2(task.content, splits.out_of_fold(predicted)[0])
     rows.append((rate, period, standardise, *np.mean(dead, 0), np.mean(fits), test))
@@ -293,7 +293,7 @@ figures.show_table(folds, f"{figures.task_title(task)}: R² of each fold by itse
 # Now everything at once, with the settings of the study. In the *quick* profile there is one repeat.
 
 # %%
-outcomes = study.STUDY.run(resources.profile_name()).outcome
+outcomes = study.STUDY.run(resources.profile_name())
 print(f"profile {profile.name}: {profile.n_repeats} repeat(s) of the ten-fold cross-validation")
 
 # %% mystnb={"image": {"alt": "Predicted over reference content for calcium, magnesium and sodium in spiked and field soils. The points follow the diagonal but scatter widely around it, most of all in the spiked soils."}}

@@ -48,7 +48,7 @@ published = ledger.load_published("libs")["entries"]
 # %%
 baselines = models.libs_baselines(random_state=0)
 baselines["RF"].set_params(n_estimators=profile.n_trees)
-outcomes = study.STUDY.run(resources.profile_name()).outcome
+outcomes = study.STUDY.run(resources.profile_name())
 dataset = libs.simulate_libs(random_state=0)
 print(f"{dataset.provenance_line()}; profile {profile.name}, {profile.n_repeats} repeat(s)")
 parts = [outcomes[key].metrics.assign(target=key[0], range=key[1]) for key in study.TASKS]

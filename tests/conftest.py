@@ -115,7 +115,7 @@ class TinyRuns:
         self.folder, self.calls, self._made = folder, {}, {}
 
     def __call__(self, name):
-        """The `Replication` of a study; `calls` has what was reported of its progress."""
+        """The outcome of a study; `calls` has what was reported of its progress."""
         from spectrakit.studies import load_study
 
         if name not in self._made:

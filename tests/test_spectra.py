@@ -10,6 +10,8 @@ from spectrakit.spectra import (
     interpolated,
     laboratory_labels,
     provenance_line,
+    unusual_axis,
+    wrong_scale,
 )
 
 
@@ -116,6 +118,39 @@ def test_axis_gaps_need_a_step_wider_than_those_beside_it_and_than_the_median():
     assert len(axis_gaps(overlapping)) == 0
     assert len(axis_gaps(np.array([1.0, 100.0]))) == 0
     assert len(axis_gaps(np.array([1.0]))) == 0
+
+
+@pytest.mark.parametrize(
+    ("axis", "axis_unit", "words"),
+    [
+        ((350, 2500), "nm", None),
+        ((600, 4000), "cm-1", None),
+        ((600, 4000), "nm", "axis from 600 to 4000 is unusual in nm, it looks like cm-1"),
+        ((350, 2500), "cm-1", "axis from 350 to 2500 is unusual in cm-1, it looks like nm"),
+        ((99, 900), "nm", "axis from 99 to 900 is unusual in nm"),
+        ((600, 60_001), "cm-1", "axis from 600 to 60001 is unusual in cm-1"),
+    ],
+)
+def test_an_axis_that_is_unusual_in_its_unit(axis, axis_unit, words):
+    assert unusual_axis(axis, axis_unit) == words
+
+
+@pytest.mark.parametrize(
+    ("values", "signal", "likeness"),
+    [
+        ([1.6, 1.5, np.nan], "reflectance", None),  # one of two is not most
+        ([1.6, 1.7, 0.1, np.nan], "reflectance", "percent-reflectance"),
+        ([1.5, 0.1, np.nan], "percent-reflectance", "reflectance"),
+        ([1.6, 0.1, np.nan], "percent-reflectance", None),
+        ([7, 7, 5], "absorbance", "percent-reflectance"),
+        ([7, 5, 5], "absorbance", None),
+        ([7, 7, 7], "counts", None),
+        ([np.nan], "percent-reflectance", None),
+    ],
+)
+def test_values_on_another_scale_than_their_signal(values, signal, likeness):
+    words, looks_like = wrong_scale(np.array(values), signal) or (None, None)
+    assert looks_like == likeness and (words is None) == (likeness is None)
 
 
 def test_provenance_in_one_line():

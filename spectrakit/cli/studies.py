@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from spectrakit.cli.terminal import RUNS, Scheduler, Seed, long_run, refuse_no_place
+from spectrakit.cli.terminal import RUNS, Scheduler, Seed, as_table, long_run, refuse_no_place
 
 StudyName = Annotated[Literal["libs", "gejiu", "mir"], typer.Argument(help="Which study.", metavar="STUDY")]
 # Results that the summary of a ledger lists.
@@ -35,23 +35,24 @@ def replicate(
     import torch
 
     from spectrakit.files import written_whole
-    from spectrakit.ledger import as_table, ledger_frame, load_published
+    from spectrakit.ledger import ledger_frame, load_published
     from spectrakit.studies import load_study
 
     refuse_no_place(output)
     # The networks are small: a second thread would wait for the first more than it works.
     torch.set_num_threads(1)
+    rebuilt = load_study(study)
     with long_run(f"{study}, {profile} profile", scheduler) as run:
-        replication = load_study(study).run(profile, seed, RUNS / study, data=data, **run)
-    record = replication.record(load_published(study))
-    Console().print(as_table(replication.score_frame(), f"{study}: scores by task and model"))
+        outcome = rebuilt.run(profile, seed, RUNS / study, data=data, **run)
+    record = rebuilt.record(outcome, load_published(study), profile, seed)
+    Console().print(as_table(rebuilt.score_frame(outcome), f"{study}: scores by task and model"))
     print(f"beside the paper: {_counts(ledger_frame(study, record['results'])['verdict'])}")
     if output is not None:
         with written_whole(output) as part:
             Path(part).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         print(f"{output}: {len(record['results'])} results of the {profile} profile, seed {seed}")
     if study == "mir":
-        print("{file}: {rows:,} samples, measured and imputed".format(**replication.outcome["hybrid"]))
+        print("{file}: {rows:,} samples, measured and imputed".format(**outcome["hybrid"]))
 
 
 def ledger(
@@ -61,7 +62,7 @@ def ledger(
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write every figure here, as CSV.")] = None,
 ):
     """Show what a study published beside what its rebuild gives, and what does not agree inside the paper."""
-    from spectrakit.ledger import as_table, inconsistencies_frame, ledger_frame, load_results
+    from spectrakit.ledger import inconsistencies_frame, ledger_frame, load_results
 
     refuse_no_place(csv)
     record = load_results(study, results)

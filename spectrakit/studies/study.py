@@ -61,7 +61,7 @@ class Study:
     results: ModuleType
 
     def run(self, profile_name="quick", random_state=0, folder=None, progress=None, runner=None, data=None):
-        """Run the study from its spectra to its results; returns a `Replication`.
+        """Run the study from its spectra to what `outcome` returns.
 
         profile_name : 'quick' or 'paper'
         folder : where finished parts are kept, so that a stopped run goes on where it was; None to keep nothing
@@ -81,7 +81,23 @@ class Study:
         run.total = sum(minutes for stage in stages for *_, minutes in stage.values())
         for stage in stages:
             parts |= run.parts(_part, (self.parts, inputs), stage)
-        return Replication(self, profile_name, profile, random_state, self.outcome(profile, parts))
+        return self.outcome(profile, parts)
+
+    def score_frame(self, outcome):
+        """Mean and deviation of the scores as text: DataFrame by task, one row a model."""
+        records = self.results.score_records(outcome)
+        return score_table(records, ["task", "model"], self.results.HEADINGS).reset_index("model")
+
+    def record(self, outcome, published, profile_name="quick", random_state=0):
+        """A run as data/recorded keeps it: provenance, results by the ids of the ledger, and tables in `extras`.
+
+        outcome : of `run` with this profile and seed; published : as `ledger.load_published` gives
+        """
+        configuration = {"profile": asdict(self.profiles[profile_name])} | self.results.configuration(outcome)
+        results = self.results.ledger_results(outcome, published)
+        extras = {name: table_columns(table) for name, table in self.results.tables(outcome).items()}
+        record = record_of(results, profile_name, configuration, random_state)
+        return record | ({"extras": extras} if extras else {})
 
     def parts_key(self, profile, random_state, data=None):
         """What the parts of a run are kept under: all that they depend on, and not how many there are."""
@@ -105,36 +121,6 @@ class Study:
 def _part(shared, task, report):
     (functions, inputs), (kind, *arguments) = shared, task
     return functions[kind](inputs, *arguments, report)
-
-
-@dataclass(frozen=True)
-class Replication:
-    """A finished run of a study; `outcome` is what its `outcome` function returns."""
-
-    study: Study
-    profile_name: str
-    profile: Any
-    random_state: int
-    outcome: Any
-
-    def score_frame(self):
-        """Mean and deviation of the scores as text: DataFrame by task, one row a model."""
-        results = self.study.results
-        return score_table(results.score_records(self.outcome), ["task", "model"], results.HEADINGS).reset_index(
-            "model"
-        )
-
-    def record(self, published):
-        """The run as data/recorded keeps it: provenance, results by the ids of the ledger, and tables in `extras`.
-
-        published : as `ledger.load_published` gives
-        """
-        results = self.study.results
-        configuration = {"profile": asdict(self.profile)} | results.configuration(self.outcome)
-        ledger_results = results.ledger_results(self.outcome, published)
-        record = record_of(ledger_results, self.profile_name, configuration, self.random_state)
-        extras = {name: table_columns(table) for name, table in results.tables(self.outcome).items()}
-        return record | ({"extras": extras} if extras else {})
 
 
 def load_study(name):

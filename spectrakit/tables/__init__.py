@@ -5,12 +5,11 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "blocks": ["BLOCK_ROWS"],
         "cells": ["ENDINGS"],
         "checks": ["check_table"],
         "lucas": ["read_gejiu", "read_lucas"],
         "opus": ["read_opus"],
-        "reading": ["library_index", "read_blocks", "read_library", "read_table"],
+        "reading": ["BLOCK_ROWS", "library_index", "read_blocks", "read_library", "read_table"],
         "rules": ["TableError"],
         "writing": ["write_partitions", "write_table"],
     },

@@ -46,7 +46,7 @@ class TableFile:
 
 def table_ending(path):
     """The one of `ENDINGS` that a path ends in; TableError for another."""
-    for ending in sorted(ENDINGS, key=len, reverse=True):
+    for ending in ENDINGS:
         if path.name.lower().endswith(ending):
             return ending
     raise TableError(f"{path}: unknown kind of file; its name should end in {', '.join(ENDINGS)}")
@@ -57,8 +57,12 @@ def table_files(path):
 
     Raises TableError where there is none, and for files of a folder whose columns differ.
     """
+
+    def shown(file):
+        return file.suffix == ".parquet" and not any(part.startswith((".", "_")) for part in file.parts)
+
     none = "no Parquet file in this folder; give a folder of *.parquet, or a table"
-    first, *rest = sorted(files_at(path, _is_partition, none), key=_by_number)
+    first, *rest = sorted(files_at(path, shown, none), key=_by_number)
     first = table_file(first, path)
     return (first, *(_as_first(table_file(file, path), first) for file in rest))
 
@@ -77,10 +81,6 @@ def files_at(path, matches, none):
     if not files:
         raise TableError(f"{path}: {none}")
     return files
-
-
-def _is_partition(file):
-    return file.suffix == ".parquet" and not any(part.startswith((".", "_")) for part in file.parts)
 
 
 def _by_number(file):
@@ -171,9 +171,9 @@ def _csv_header(path):
         names = tuple(name.strip() for name in next(csv.reader([text])))
     except csv.Error as error:
         raise TableError(f"{path}: row 1 is no header of a CSV table ({error})") from error
-    if len(names) == 1 and (other := re.search("[;\t]", text)):
-        kind = "semicolons" if other.group() == ";" else "tabs"
-        raise TableError(f"{path}: row 1 is separated by {kind}; save the table with commas and decimal points")
+    for mark, kind in ((";", "semicolons"), ("\t", "tabs")):
+        if text.count(mark) >= max(text.count(","), 1):
+            raise TableError(f"{path}: row 1 is separated by {kind}; save the table with commas and decimal points")
     return names
 
 
@@ -216,14 +216,13 @@ def _csv_parts(path):
 
 def _csv_tables(file, columns, numbers):
     """Each part of a CSV file as an Arrow table; columns of numbers are text where a cell is none."""
-    start = 0
+    start, text = 0, dict.fromkeys(columns, pa.string())
     for data in _csv_parts(file.path):
         try:
-            kinds = dict.fromkeys(columns, pa.string()) | dict.fromkeys(numbers, pa.float64())
-            table = _parsed(file, data, start, kinds)
+            table = _parsed(file, data, start, text | dict.fromkeys(numbers, pa.float64()))
         except pa.ArrowInvalid:
             _decoded(file.path, data, start + HEADER_ROWS + 1)
-            table = _parsed(file, data, start, dict.fromkeys(columns, pa.string()))
+            table = _parsed(file, data, start, text)
         yield start, table
         start += len(table)
 

@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 
 from spectrakit.spectra import laboratory_labels, provenance_line
-from spectrakit.tables.blocks import blocks, open_table
+from spectrakit.tables.reading import blocks, open_table
 from spectrakit.tables.rules import (
     BLOCK_RULES,
     HEADER_RULES,
     TABLE_RULES,
-    Clipping,
     applied,
     joined_problems,
     name_hashes,
@@ -28,22 +27,13 @@ def check_table(path, axis_unit, signal):
     Raises TableError for a file that is no table at all: missing, broken, ragged, no channels or samples.
     """
     table = open_table(path, axis_unit, signal)
-    report = examine(table)
-    report.problems = table.reported(report.problems, report.n_samples)
-    return report
-
-
-def examine(table, pieces=None):
-    """As `check_table`, with problems as the rules see them; pieces : a list that gets the rows, `SpectralDataset`."""
     report, problems = TableReport(table), []
     for block in blocks(table, _ROWS):
         report.add(block)
         problems = joined_problems([*problems, *applied(BLOCK_RULES, block)])
-        if pieces is not None:
-            pieces.append(block.dataset())
     problems = [*applied(HEADER_RULES, table), *problems, *applied(TABLE_RULES, report)]
     problems.sort(key=lambda problem: problem.severity)  # errors first, else in order
-    report.problems = problems
+    report.problems = table.reported(problems, report.n_samples)
     return report
 
 
@@ -61,7 +51,7 @@ class TableReport:
         self.table, self.axis, self.problems = table, np.sort(table.axis), []
         self.n_samples, self.values, self.properties = 0, (np.nan, np.nan), {}
         self.sample_columns, self.laboratories = (), Counter()
-        self.clipping, self._rows, self._origins = Clipping(), [], []
+        self._rows, self._origins = [], []
 
     def add(self, block):
         """Count the rows of a block."""
@@ -75,8 +65,6 @@ class TableReport:
         laboratory = laboratory_labels(samples)
         if laboratory is not None:
             self.laboratories.update(laboratory.fillna("(not named)").astype(str))
-        if self.table.signal == "counts":
-            self.clipping.add(block)
         spectra = np.where(block.empty, 0, [hash(row.tobytes()) for row in block.spectra])
         self._rows.append(samples[["sample_id"]].assign(name=name_hashes(samples), spectrum=spectra))
         self._origins.append(samples[samples.columns.intersection(["origin", "seed"])].drop_duplicates())

@@ -5,7 +5,7 @@ the two are joined by the name of the sample. Where to ask for the files stands 
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,15 +13,14 @@ import numpy as np
 import pandas as pd
 
 from spectrakit.spectra import LUCAS_AXIS_NM, SpectralDataset, one_of, wrong_scale
-from spectrakit.tables.blocks import Table, blocks
 from spectrakit.tables.cells import files_at, table_file
+from spectrakit.tables.reading import Table, blocks
 from spectrakit.tables.rules import TableError, applied, no_name, not_a_number
 
 PH_METHODS = ("h2o", "cacl2")
 
 _CSV = (".csv", ".csv.gz")
 _CHANNEL = re.compile(r"(?:spc\.|X)?(\d+(?:\.\d+)?)(?: ?nm)?")
-_UNMEASURED = "contents negative or below a limit"
 _ABOUT_SAMPLE = {
     "isocountry|nuts0|country": "country",
     "(gps|th)?lat(itude)?": "latitude",
@@ -68,15 +67,14 @@ _GEJIU = _Layout(
 )
 
 
-def read_lucas(folder, ph="h2o", progress=None):
+def read_lucas(folder, ph="h2o"):
     """The LUCAS 2009 topsoil release as a `SpectralDataset` of reflectance, (n_samples, 2100) at 400-2499 nm.
 
     folder : holds the release as CSV files (or .csv.gz), at any depth: absorbance, log10(1/R), in columns spc.400,
         spc.400.5 ... spc.2499.5 (also 400 or X400), a file for each country or one for all; the properties in the
-        same files or in a table of their own, joined by POINT_ID or, where a file lacks that, by sample_ID
+        same files or in another table, joined by POINT_ID or, where a file lacks that, by sample_ID
     ph : 'h2o' or 'cacl2', the pH that becomes the column `ph`; the paper does not say which it used. The other stays
         as `cacl2_ph` or `h2o_ph`
-    progress : called with the number of files of spectra read and to read
 
     A channel is the mean reflectance (10^-A) of two readings, at its wavelength and 0.5 nm beyond, so that each reading
     counts once; this moves its centre by 0.25 nm, a thirtieth of the instrument's bandwidth. Scans of one sample are
@@ -88,7 +86,7 @@ def read_lucas(folder, ph="h2o", progress=None):
     Source: gejiu paper, section 2.1.
     """
     one_of("ph", ph, PH_METHODS)
-    dataset = _read(Path(folder), _LUCAS, _from_absorbance, progress)
+    dataset = _read(Path(folder), _LUCAS, _from_absorbance)
     name = f"{ph}_ph"
     if name not in dataset.properties:
         raise TableError(f"{folder}: no column of pH in {ph}; choose the other of {', '.join(PH_METHODS)}")
@@ -104,7 +102,7 @@ def read_gejiu(path, signal="reflectance"):
 
     path : a CSV file (or .csv.gz) or a folder of them: a scan in each row, a column that names the sample (sample_id,
         sample, id, no), channels 350, 351 ... 2500 (also X350 or 350 nm); lead in a column such as Pb, Pb (mg/kg) or
-        pb_mg_kg, and pH in ph where it is known, in the same table or in one that names the samples alike
+        pb_mg_kg, and pH in ph where it is known, in the same table or in one with the same names of samples
     signal : 'reflectance' (0-1) or 'percent-reflectance'
 
     The channels before 400 and at 2500 nm are cut off, and the scans of a sample (five in the paper) averaged. The
@@ -219,11 +217,9 @@ def _other_kinds(path):
 # --- from tables to a dataset -----------------------------------------------------------------------------
 
 
-def _read(path, layout, to_reflectance, progress=None):
-    tables = _tables(path, layout)
-    n_files = sum(bool(table.channels) for table in tables)
+def _read(path, layout, to_reflectance):
     counts, scans, contents, spectra = Counter(), [], [], []
-    for table in tables:
+    for table in _tables(path, layout):
         rows, complete = _load(table, to_reflectance, counts, spectra)
         if _contents(rows):
             contents.append(rows)
@@ -231,29 +227,23 @@ def _read(path, layout, to_reflectance, progress=None):
             counts["scans with an empty channel"] += int((~complete).sum())
             country = rows["country"] if "country" in rows else _country(table.path)
             scans.append(rows.assign(country=country).loc[complete, ["sample_id", "country"]])
-            if progress:
-                progress(len(scans), n_files)
-    source = f"{layout.source}, {n_files} {'file' if n_files == 1 else 'files'} of spectra"
+    source = f"{layout.source}, {len(scans)} {'file' if len(scans) == 1 else 'files'} of spectra"
     return _join(path, pd.concat(scans), pd.concat(contents), spectra, counts, source)
 
 
 def _load(table, to_reflectance, counts, spectra):
     """The rows of a table that are not blank: samples with their contents, and a mask of those with all channels.
 
-    counts : gets the number of contents that are negative or below a limit, and so not measured
-    spectra : a list that gets the reflectance of the rows with all channels, float32 (n, 2100) a block
+    counts : to which the number of contents is added that are not measured: negative, or below a limit
+    spectra : a list to which the reflectance of the rows with all channels is added, float32 (n, 2100) a block
     """
     rows, complete = [], []
     for block in blocks(table):
-        wrong = defaultdict(list)
-        for column, cell in ((column, cell) for column, cells in block.wrong.items() for cell in cells):
-            if column and cell[2].startswith("<"):
-                counts[_UNMEASURED] += 1
-            else:
-                wrong[column].append(cell)
         contents = block.properties
+        limits = {cell for name in contents for cell in block.wrong.get(name, ()) if cell[2].startswith("<")}
+        wrong = {name: rest for name, cells in block.wrong.items() if (rest := [c for c in cells if c not in limits])}
         negative = (contents < 0) & np.isin(contents.columns, _contents(contents))
-        counts[_UNMEASURED] += int(negative.to_numpy().sum())
+        counts["contents negative or below a limit"] += len(limits) + int(negative.to_numpy().sum())
         part = pd.concat([block.samples, contents.mask(negative)], axis=1)
         kept = ~(part.isna().all(axis=1).to_numpy() & block.empty)
         names = part[["sample_id"]].where(kept[:, None], "")
@@ -280,7 +270,7 @@ def _join(path, scans, contents, blocks, counts, source):
     if ids.empty:
         there, here = (str(index[0]) if len(index) else "none" for index in (contents.index, scans_of.index))
         raise TableError(
-            f"{path}: no sample has both a spectrum and properties; name them alike in both tables "
+            f"{path}: no sample has both a spectrum and properties; give them the same names in both tables "
             f"(the first are {here!r} among the spectra and {there!r} among the properties)"
         )
     positions = ids.get_indexer(scans["sample_id"])

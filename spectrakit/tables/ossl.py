@@ -1,4 +1,4 @@
-"""What do the columns of the Open Soil Spectral Library mean? Their names in a plain spectral table, and the factors.
+"""The columns of the Open Soil Spectral Library: their names in a plain spectral table, and the factors.
 
 Mid-infrared spectra are absorbance, log10(1/R), in columns scan_mir.600_abs ... scan_mir.4000_abs (1/cm). Vis-NIR
 spectra are reflectance as a fraction in scan_visnir.350_ref ... scan_visnir.2500_ref (nm); an early release gave per
@@ -71,9 +71,9 @@ def ossl_columns(path, names, axis_unit, signal):
     axis_unit, signal : 'cm-1' and 'absorbance' for the mid-infrared, 'nm' and 'reflectance' for the vis-NIR, or
         'percent-reflectance' where the columns end in _pcnt
 
-    A property of `PROPERTIES` gets the name there; another keeps its own, with its method, in letters, digits and
+    A property of `PROPERTIES` gets the name there; another keeps its name, with its method, in letters, digits and
     underscores, and its unit: fe.ox_usda.a60_w.pct becomes fe_ox_usda_a60_pct. Columns that are neither channel nor
-    property, nor say where, when or by whom a sample was taken or scanned, are left out.
+    property, nor say where and when a sample was taken and who scanned it, are left out.
     Raises TableError where the scans asked for are not there, or no column names the samples.
     """
     channels, held, instrument = _SCANS[axis_unit]

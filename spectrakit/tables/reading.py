@@ -1,17 +1,33 @@
-"""Reads tables of spectra: whole, in blocks of rows, or without the spectra."""
+"""Reads tables of spectra of any size: whole, in blocks of rows, or without the spectra.
+
+A table is a plain spectral table or one laid out as the OSSL, each as CSV, CSV.gz or Parquet, or a folder of Parquet
+files of either layout. Its rows are those of the files in the order of their names, numbers in them by value
+(part-2 before part-10), and in the order of the file. Row 0 is the first.
+"""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from spectrakit.tables.blocks import BLOCK_ROWS, blocks, open_table
-from spectrakit.tables.cells import table_files
-from spectrakit.tables.checks import examine
-from spectrakit.tables.columns import with_numbers
-from spectrakit.tables.ossl import is_ossl
-from spectrakit.tables.rules import HEADER_ERRORS, READ_ERRORS, TableError, applied, doubled_names, name_hashes
+from spectrakit.spectra import AXIS_UNITS, FILE_SIGNALS, SpectralDataset, one_of, wrong_scale
+from spectrakit.tables.cells import HEADER_ROWS, batches, table_files
+from spectrakit.tables.columns import CHANNEL_NAME, MISSING, as_numbers, as_sample_column, is_property, with_numbers
+from spectrakit.tables.ossl import is_ossl, ossl_columns
+from spectrakit.tables.rules import (
+    HEADER_ERRORS,
+    READ_ERRORS,
+    TableError,
+    applied,
+    doubled_names,
+    name_hashes,
+    no_spectrum,
+)
+
+BLOCK_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -36,18 +52,19 @@ def read_table(path, axis_unit, signal):
 
     axis_unit : 'nm' or 'cm-1'
     signal : 'counts', 'reflectance' (0-1), 'percent-reflectance' or 'absorbance'
-    A descending axis is turned round, percent become fractions. A column `origin` (and `seed`), which
-    `write_table` adds to simulated spectra, becomes the provenance.
+    A descending axis is turned round, percent become fractions. A column without a unit is a property where it holds
+    numbers: in Parquet by its type, in CSV by what stands first. A column `origin` (and `seed`), which `write_table`
+    adds to simulated spectra, becomes the provenance.
     Raises TableError, in one line, for a table in which `check_table` finds an error.
     """
     if Path(path).is_dir():
         raise TableError(f"{path}: this is a folder; name one of its files")
     if is_ossl(table_files(Path(path))[0].names):
         raise TableError(f"{path}: laid out as the OSSL; check, harmonise and impute read it as it is")
-    table = open_table(path, axis_unit, signal)
-    pieces = None if applied(HEADER_ERRORS, table) else []
-    table.refuse(examine(table, pieces).problems)
-    return _described(table, joined(pieces))
+    table = _opened(path, axis_unit, signal)
+    whole = _described(table, joined(list(_pieces(table, errors=(*READ_ERRORS, no_spectrum)))))
+    table.refuse(doubled_names(whole.samples["sample_id"], name_hashes(whole.samples)))
+    return whole
 
 
 def read_library(path, axis_unit, signal):
@@ -83,8 +100,7 @@ def read_blocks(path, axis_unit, signal, rows=BLOCK_ROWS, columns=None, only=Non
     What is held does not depend on the length of the library: a block, and of Parquet at most a row group. Those that
     this package writes have 4,096 rows; `write_partitions` of `read_blocks` divides larger ones. Percent become
     fractions. Where a spectrum or a part of it is missing it is NaN, so that blocks have the rows of `library_index`
-    in the same order. A column without a unit is a property where it holds numbers: in Parquet by its type, in CSV by
-    what stands first.
+    in the same order. Columns without a unit are treated as by `read_table`.
     Raises TableError, on the call or where the row stands, for a file that cannot be read, a column that is not in
     every file, a cell that is not a number; ValueError for a position beyond the last row.
     """
@@ -102,13 +118,12 @@ def library_index(path, axis_unit, signal, columns=None):
     and replicate. The OSSL names samples itself, so that nothing is asked of the names there.
     """
     table = _opened(path, axis_unit, signal, columns)
-    parts = [(block.properties, block.samples) for block in _sound_blocks(replace(table, channels=()), 16 * BLOCK_ROWS)]
-    properties, samples = (pd.concat(part, ignore_index=True) for part in zip(*parts, strict=True))
-    samples = with_numbers(samples)
+    without_spectra = _sound_blocks(replace(table, channels=()), 16 * BLOCK_ROWS)
+    parts = zip(*((block.properties, block.samples) for block in without_spectra), strict=True)
+    properties, samples = (pd.concat(part, ignore_index=True) for part in parts)
     if not table.is_ossl:
         table.refuse(doubled_names(samples["sample_id"], name_hashes(samples)))
-    without = samples.drop(columns=["origin", "seed"], errors="ignore")
-    return LibraryIndex(properties, without, table.provenance(samples))
+    return _described(table, LibraryIndex(properties, samples, {}))
 
 
 def _opened(path, axis_unit, signal, columns=None):
@@ -118,25 +133,245 @@ def _opened(path, axis_unit, signal, columns=None):
     return table
 
 
-def _sound_blocks(table, n_rows=BLOCK_ROWS, positions=None):
-    """The blocks of a table, with the end of the reading where one cannot be used."""
+def _sound_blocks(table, n_rows=BLOCK_ROWS, positions=None, errors=READ_ERRORS):
+    """The blocks of a table; the first in which a rule sees an error ends the reading."""
     for block in blocks(table, n_rows, positions):
-        table.refuse(applied(READ_ERRORS, block))
+        table.refuse(applied(errors, block))
         yield block
 
 
-def _pieces(table, n_rows=BLOCK_ROWS, positions=None):
+def _pieces(table, n_rows=BLOCK_ROWS, positions=None, errors=READ_ERRORS):
     """The rows of a table, or those at some positions, as `SpectralDataset` of `n_rows` at most."""
-    for block in _sound_blocks(table, n_rows, positions):
+    for block in _sound_blocks(table, n_rows, positions, errors):
         piece = block.dataset()
         yield piece if positions is None else piece.subset(np.isin(block.first_row + np.arange(len(piece)), positions))
 
 
-def _described(table, dataset):
-    """A dataset of a table with its provenance, and numbers in place of text in columns that hold nothing else."""
-    samples = with_numbers(dataset.samples)
+def _described(table, rows):
+    """A dataset or index with the provenance that its columns origin and seed give, and numbers as numbers."""
+    samples = with_numbers(rows.samples)
     without = samples.drop(columns=["origin", "seed"], errors="ignore")
-    return replace(dataset, samples=without, provenance=table.provenance(samples))
+    return replace(rows, samples=without, provenance=table.provenance(samples))
+
+
+# --- tables and blocks of their rows --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Table:
+    """Where the columns and rows of a table stand.
+
+    axis, channels : values and columns of the channels, in the order of the file
+    others : name in the dataset to (column, factor)
+    properties : those of `others` that are properties, None where the first rows decide
+    """
+
+    path: Path
+    files: tuple
+    is_ossl: bool
+    axis_unit: str
+    signal: str
+    axis: np.ndarray
+    channels: tuple
+    others: dict
+    properties: frozenset | None = None
+
+    @property
+    def is_library(self):
+        """Whether rows may have no spectrum: those of the OSSL and of folders."""
+        return self.is_ossl or self.path.is_dir()
+
+    def reported(self, problems, n_samples=0):
+        """Problems with their messages, rows as lines of their files, columns as the files name them."""
+        return [replace(problem.filled(n_samples), places=self._places(problem)) for problem in problems]
+
+    def _places(self, problem):
+        return tuple((self._line(row), self.others.get(name, (name,))[0]) for row, name in problem.places)
+
+    def _line(self, row):
+        if row is None or len(self.files) == 1:
+            return row if row is None else row + 1 + HEADER_ROWS
+        ends = np.cumsum([file.n_rows for file in self.files])
+        at = int(np.searchsorted(ends, row, side="right"))
+        line = row - ends[at] + self.files[at].n_rows + 1 + HEADER_ROWS
+        return f"{line} of {self.files[at].path.relative_to(self.path)}"
+
+    def refuse(self, problems):
+        """Raises TableError, in one line, where some problems are errors."""
+        errors = [str(problem) for problem in self.reported(problems) if problem.severity == "error"]
+        if errors:
+            more = f" And {len(errors) - 2} more kinds of error." if len(errors) > 2 else ""
+            raise TableError(f"{self.path}: {' '.join(errors[:2])}{more}")
+
+    def provenance(self, samples):
+        """Provenance by the columns `origin` and `seed` of simulated samples; without them samples were measured."""
+        simulated = "origin" in samples and (samples["origin"] == "simulated").any()
+        source = f"{'folder' if self.path.is_dir() else 'file'} {self.path.name}"
+        provenance = {"origin": "simulated" if simulated else "measured", "source": source}
+        seeds = with_numbers(samples[["seed"]])["seed"].dropna().unique() if "seed" in samples else ()
+        return provenance | ({"seed": seeds[0].item()} if len(seeds) == 1 else {})
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a table.
+
+    first_row : number of rows of the table before
+    values : (n_rows, n_channels) as in the file, NaN where not measured, no number or infinite
+    wrong : name of a property, or '' for the channels, to the (row, column, text) that are no numbers
+    infinite : mask of `values`
+    """
+
+    table: Table
+    first_row: int
+    values: np.ndarray
+    wrong: dict
+    infinite: np.ndarray
+    properties: pd.DataFrame
+    samples: pd.DataFrame
+
+    @cached_property
+    def missing(self):
+        """Mask of the channels that were not measured."""
+        missing = np.isnan(self.values) & ~self.infinite
+        for row, name, _ in self.wrong.get("", ()):
+            missing[row, self.table.channels.index(name)] = False
+        return missing
+
+    @cached_property
+    def empty(self):
+        """Mask (n_rows,) of the samples without a spectrum."""
+        return self.missing.all(axis=1)
+
+    @cached_property
+    def wrong_scale(self):
+        """As `spectra.wrong_scale` of the values."""
+        return wrong_scale(self.values, self.table.signal)
+
+    @cached_property
+    def spectra(self):
+        """Spectra as read: float32, ascending, per cent as fractions."""
+        ascending = slice(None) if self.table.axis[0] <= self.table.axis[-1] else slice(None, None, -1)
+        values = self.values[:, ascending]
+        percent = self.table.signal == "percent-reflectance"
+        return np.ascontiguousarray(values / 100 if percent else values, dtype=np.float32)
+
+    def dataset(self):
+        """The rows as a `SpectralDataset`, whose samples still have the columns `origin` and `seed`."""
+        return SpectralDataset(
+            spectra=self.spectra,
+            axis=np.sort(self.table.axis),
+            axis_unit=self.table.axis_unit,
+            signal=self.table.signal.removeprefix("percent-"),
+            properties=self.properties,
+            samples=self.samples,
+            provenance={"origin": "measured"},
+        )
+
+
+def open_table(path, axis_unit, signal, columns=None):
+    """The table at a path by the headers of its files; nothing else is read. Arguments as in `read_blocks`.
+
+    Raises TableError where there is no table, or no column with the names of the samples or with a channel.
+    """
+    one_of("axis_unit", axis_unit, AXIS_UNITS)
+    one_of("signal", signal, FILE_SIGNALS)
+    path = Path(path)
+    files = table_files(path)
+    first = files[0]
+    layout = [(name, (name, 1)) for name in first.names]
+    if is_ossl(first.names):
+        layout = ossl_columns(first.path, first.names, axis_unit, signal).items()
+    channels = [(float(name), column) for name, (column, _) in layout if CHANNEL_NAME.fullmatch(name)]
+    axis, channels = (np.array(part) for part in zip(*channels, strict=True)) if channels else (np.empty(0), ())
+    others = {name: place for name, place in layout if not CHANNEL_NAME.fullmatch(name)}
+    _check_header(first, axis, others)
+    if columns is not None:
+        others = _chosen(path, others, columns)
+    return Table(path, files, is_ossl(first.names), axis_unit, signal, axis, tuple(channels), others)
+
+
+def _check_header(file, axis, others):
+    if "sample_id" not in others:
+        steps = np.sign(np.diff(axis))
+        if len(steps) and abs(steps.sum()) < len(steps):
+            raise TableError(
+                f"{file.path}: row 1 looks like data, the header is missing; "
+                "name the columns sample_id, properties with unit, channels in nm or 1/cm"
+            )
+        raise TableError(f"{file.path}: row 1 names no column sample_id; add one with a name for every sample")
+    if not len(axis):
+        raise TableError(
+            f"{file.path}: no channel; name each channel column by its bare wavelength or wavenumber, "
+            f"for example 421.09 (the last column is {file.names[-1]!r})"
+        )
+    for name, kind in file.kinds.items():
+        if pa.types.is_nested(kind):
+            raise TableError(f"{file.path}: column {name} holds neither numbers nor text but {kind}; leave it out")
+
+
+def _chosen(path, others, columns):
+    """The columns of some names, and those that name a row and say where it is from."""
+    for name in columns:
+        if name not in others:
+            raise TableError(f"{path}: no column {name}; it has {', '.join(others)}")
+    always = ("sample_id", "laboratory", "replicate", "origin", "seed")
+    return {name: place for name, place in others.items() if name in columns or name in always}
+
+
+def blocks(table, n_rows=BLOCK_ROWS, positions=None):
+    """The rows of a table as an iterator of `Block`, of `n_rows` at most.
+
+    positions : ascending, of the rows that are needed; blocks without one of them are left out
+    Raises TableError for a file that cannot be read and a table without samples, ValueError for a position beyond.
+    """
+    columns = [*dict.fromkeys([*(column for column, _ in table.others.values()), *table.channels])]
+    end = 0
+    for file in table.files:
+        before = end
+        in_file = None if positions is None else positions - before
+        for start, arrays in batches(file, columns, table.channels, n_rows, in_file):
+            cells = {name: arrays[column] for name, (column, _) in table.others.items()}
+            if table.properties is None:
+                properties = frozenset(name for name, column in cells.items() if is_property(name, column))
+                table = replace(table, properties=properties)
+            end = before + start + len(cells["sample_id"])
+            if positions is None or np.any((positions >= before + start) & (positions < end)):
+                yield _block(table, before + start, cells, [arrays[name] for name in table.channels])
+        end = end if file.n_rows is None else before + file.n_rows
+    if not end:
+        raise TableError(f"{table.path}: a header but no sample below it")
+    for position in [] if positions is None else positions[(positions < 0) | (positions >= end)]:
+        raise ValueError(f"{table.path}: no row at position {position}, it has {end:,}; count from 0")
+
+
+def _block(table, first_row, cells, channels):
+    values, wrong = _values(channels, table.channels, len(cells["sample_id"]))
+    infinite = np.isinf(values)
+    values[infinite] = np.nan
+    properties, samples = {}, {}
+    for name, column in cells.items():
+        if name in table.properties:
+            numbers, texts = as_numbers(column)
+            properties[name] = numbers * table.others[name][1]
+            wrong |= {name: [(row, name, text) for row, text in texts.items()]} if texts else {}
+        else:
+            samples[name] = as_sample_column(name, column, MISSING if table.is_ossl else ("",))
+    index = range(len(values))
+    return Block(
+        table, first_row, values, wrong, infinite, pd.DataFrame(properties, index=index), pd.DataFrame(samples)
+    )
+
+
+def _values(arrays, names, n_rows):
+    """Channels as numbers (n_rows, n_channels), and what is no number among them as in `Block`."""
+    single = {array.type for array in arrays} <= {pa.float32(), pa.null()}
+    values, wrong = np.empty((n_rows, len(arrays)), dtype=np.float32 if single else np.float64), []
+    # Filled by column: to fill by row and turn it round would take twice as long.
+    for column, name, array in zip(values.T, names, arrays, strict=True):
+        column[:], texts = as_numbers(array)
+        wrong += [(row, name, text) for row, text in texts.items()]
+    return values, {"": sorted(wrong, key=lambda cell: cell[0])} if wrong else {}
 
 
 # --- pieces of other lengths --------------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 """What can be wrong with a table of spectra: one small rule for each kind of problem, with its message and remedy.
 
 `HEADER_RULES` see the header of a table, `BLOCK_RULES` each block of its rows, `TABLE_RULES` what all blocks hold. A
-rule returns or yields problems; rows count from 0 through the table. A new rule is one function in one of the lists.
+rule is a function of these that returns or yields problems, rows counted from 0 through the table; most are made by
+`rule` of a function that says where the problem stands. A new rule is one function in one of the lists.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import wraps
 
 import numpy as np
 import pandas as pd
@@ -29,11 +31,11 @@ class Problem:
     """One kind of problem in a table, with the first places where it stands.
 
     severity : 'error' (the table cannot be used) or 'warning'
-    message : until `filled` with {first}, {group}, {cells}, {samples} and {channels}
+    message : until `filled`, it may hold {cells}, {samples}, {channels} and the names of `words`
     places : up to five (row, column), of which one may be None
     count, n_samples : places in all, and the samples that have them
     columns : places in each column
-    first : text of the first cell
+    words : what the message says of the first place
     group : what keeps problems of one message separate, such as the name of a property
     """
 
@@ -44,7 +46,7 @@ class Problem:
     count: int = 0
     n_samples: int = 0
     columns: Counter = field(default_factory=Counter)
-    first: str = ""
+    words: dict = field(default_factory=dict)
     group: str = ""
 
     def joined(self, later):
@@ -61,11 +63,10 @@ class Problem:
         """The problem with its message as text; n_samples : of the table."""
         most = ", ".join(f"{name} ({count:,} samples)" for name, count in self.columns.most_common(MAX_PLACES))
         message = self.message.format(
-            first=self.first,
-            group=self.group,
             cells=f"{self.count:,}",
             samples=f"{self.n_samples:,} of {n_samples:,} samples",
             channels=f"{len(self.columns):,} channels, most often {most}",
+            **self.words,
         )
         return replace(self, message=message)
 
@@ -95,58 +96,79 @@ def joined_problems(problems):
     return list(kinds.values())
 
 
-def _in_columns(severity, names, message, remedy):
-    """At most one problem for all columns, given by name."""
-    places = tuple((None, name) for name in names[:MAX_PLACES])
-    return [Problem(severity, message, remedy, places, len(names))] if places else []
+def rule(where, severity, message, remedy):
+    """Makes a rule, with at most one problem, of a function whose result says where: see `columns`, `rows`, `cells`."""
+
+    def decorate(function):
+        @wraps(function)
+        def problems(subject):
+            places = where(subject, function(subject))
+            return [Problem(severity, message, remedy, **places)] if places else []
+
+        return problems
+
+    return decorate
 
 
-def _in_rows(severity, rows, message, remedy, first=""):
-    """At most one problem for all rows, given by position in the table."""
-    places = tuple((int(row), None) for row in rows[:MAX_PLACES])
-    return [Problem(severity, message, remedy, places, len(rows), len(rows), first=first)] if places else []
+def columns(_, names):
+    """The columns of some names."""
+    return {"places": tuple((None, name) for name in names[:MAX_PLACES]), "count": len(names)} if names else {}
 
 
-def _in_cells(severity, block, mask, message, remedy, **more):
-    """At most one problem for all channels (n_rows, n_channels) of a mask, or for all cells of the property `group`."""
-    cells = np.flatnonzero(mask)
-    if not cells.size:
-        return []
-    names = [more["group"]] if more else block.table.channels
-    rows, columns = np.unravel_index(cells[:MAX_PLACES], mask.shape)
-    places = tuple((int(row) + block.first_row, names[column]) for row, column in zip(rows, columns, strict=True))
+def rows(subject, mask):
+    """The rows of a mask (n_rows,) of a block, or of all rows of a table."""
+    positions = getattr(subject, "first_row", 0) + np.flatnonzero(mask)
+    places = tuple((int(row), None) for row in positions[:MAX_PLACES])
+    return {"places": places, "count": len(positions), "n_samples": len(positions)} if places else {}
+
+
+def cells(block, mask, names=None):
+    """The cells of a mask (n_rows, n_columns); names : of the columns, by default of the channels."""
+    positions = np.flatnonzero(mask)
+    if not positions.size:
+        return {}
+    names = names or block.table.channels
+    first = zip(*np.unravel_index(positions[:MAX_PLACES], mask.shape), strict=True)
     by_column = mask.sum(axis=0)
-    counts = Counter({names[column]: int(by_column[column]) for column in np.flatnonzero(by_column)})
-    return [Problem(severity, message, remedy, places, len(cells), int(mask.any(axis=1).sum()), counts, **more)]
+    return {
+        "places": tuple((block.first_row + int(row), names[column]) for row, column in first),
+        "count": len(positions),
+        "n_samples": int(mask.any(axis=1).sum()),
+        "columns": Counter({names[column]: int(by_column[column]) for column in np.flatnonzero(by_column)}),
+    }
 
 
 # --- by the header ----------------------------------------------------------------------------------------
 
+_DELETE_ONE = "Delete or rename one of the two"
 
+
+@rule(columns, "error", "column stands twice", _DELETE_ONE)
 def doubled_columns(table):
     """Columns, other than channels, that stand more than once."""
     counts = Counter(name for name in table.files[0].names if not CHANNEL_NAME.fullmatch(name))
-    doubled = [name for name, count in counts.items() if count > 1]
-    return _in_columns("error", doubled, "column stands twice", "Delete or rename one of the two")
+    return [name for name, count in counts.items() if count > 1]
 
 
+@rule(columns, "error", "channel stands twice", _DELETE_ONE)
+def doubled_channels(table):
+    """Channels of the same wavelength or wavenumber."""
+    counts = Counter(table.axis)
+    return [name for name, value in zip(table.channels, table.axis, strict=True) if counts[value] > 1]
+
+
+@rule(columns, "error", "axis is not monotonic: channel out of order", "Sort the channel columns")
 def channel_order(table):
-    """Channels that stand twice or out of order."""
-    steps, counts = np.diff(table.axis), Counter(table.axis)
+    """Channels that turn the axis round."""
+    steps = np.diff(table.axis)
     direction = -1 if (steps < 0).sum() > (steps > 0).sum() else 1
-    doubled = [name for name, value in zip(table.channels, table.axis, strict=True) if counts[value] > 1]
-    misplaced = [table.channels[i + 1] for i in np.flatnonzero(steps * direction < 0)]
-    message = "axis is not monotonic: channel out of order"
-    return [
-        *_in_columns("error", doubled, "channel stands twice", "Delete or rename one of the two"),
-        *_in_columns("error", misplaced, message, "Sort the channel columns"),
-    ]
+    return [table.channels[at + 1] for at in np.flatnonzero(steps * direction < 0)]
 
 
 def gaps(table):
-    """Stretches of the axis without channels."""
+    """Stretches of an axis in order that have no channels."""
     ends = axis_gaps(np.sort(table.axis))
-    if len(ends) and not channel_order(table):
+    if len(ends) and not applied(HEADER_ERRORS, table):
         words = ", ".join(f"{low:g} to {high:g}" for low, high in ends[:MAX_PLACES])
         message = f"axis has {len(ends)} {'gap' if len(ends) == 1 else 'gaps'} without channels: {words}"
         remedy = "Cut windows on either side of a gap: channels beside it are no neighbours"
@@ -159,55 +181,62 @@ def odd_axis(table):
         yield Problem("warning", words, "Check the axis unit that you gave")
 
 
-HEADER_ERRORS = (doubled_columns, channel_order)
+HEADER_ERRORS = (doubled_columns, doubled_channels, channel_order)
 HEADER_RULES = (*HEADER_ERRORS, gaps, odd_axis)
 
 # --- by blocks of rows ------------------------------------------------------------------------------------
 
+_NOT_MEASURED = "eave the cell empty where nothing was measured"
+
 
 def not_a_number(block):
     """Cells of channels, and of each property, that hold something else."""
-    remedy = "Give a number with a decimal point, or leave the cell empty where nothing was measured"
-    for group, cells in block.wrong.items():
-        places = tuple((row + block.first_row, name) for row, name, _ in cells[:MAX_PLACES])
-        first = f"{cells[0][2]!r}"
-        yield Problem("error", "not a number: {first}", remedy, places, len(cells), first=first, group=group)
+    for group, wrong in block.wrong.items():
+        places = tuple((row + block.first_row, name) for row, name, _ in wrong[:MAX_PLACES])
+        words = {"first": repr(wrong[0][2])}
+        remedy = f"Give a number with a decimal point, or l{_NOT_MEASURED}"
+        yield Problem("error", "not a number: {first}", remedy, places, len(wrong), words=words, group=group)
 
 
+@rule(cells, "error", "infinite value in {cells} cells", f"L{_NOT_MEASURED}")
 def infinite(block):
     """Channels of infinite value."""
-    remedy = "Leave the cell empty where nothing was measured"
-    return _in_cells("error", block, block.infinite, "infinite value in {cells} cells", remedy)
+    return block.infinite
 
 
+@rule(rows, "error", "sample_id is missing", "Give every sample a name")
 def no_name(block):
     """Samples without a name."""
-    rows = block.first_row + np.flatnonzero(block.samples["sample_id"].isna())
-    return _in_rows("error", rows, "sample_id is missing", "Give every sample a name")
+    return block.samples["sample_id"].isna()
 
 
 def odd_scale(block):
     """Values on another scale than declared."""
     if block.wrong_scale:
-        # In {first}, as the words of another block may name another largest value.
+        # As words: those of another block may name another largest value.
         words, likeness = block.wrong_scale
-        yield Problem("error", "{first}", f"Declare the signal as {likeness}", first=words)
+        yield Problem("error", "{first}", f"Declare the signal as {likeness}", words={"first": words})
 
 
+@rule(rows, "error", "sample without a spectrum", "Delete the row")
 def no_spectrum(block):
-    """Samples without a spectrum: usual in a library, an error in a plain table."""
-    remedy = (
-        "Nothing to do if it is meant so: the commands leave it out" if block.table.is_library else "Delete the row"
-    )
-    severity = "warning" if block.table.is_library else "error"
-    return _in_rows(severity, block.first_row + np.flatnonzero(block.empty), "sample without a spectrum", remedy)
+    """Rows of a plain table without a spectrum."""
+    return block.empty & (not block.table.is_library)
 
 
+@rule(rows, "warning", "sample without a spectrum", "Nothing to do if it is meant so: the commands leave it out")
+def no_spectrum_in_library(block):
+    """Rows of a library without a spectrum."""
+    return block.empty & block.table.is_library
+
+
+@rule(
+    *(cells, "warning", "{cells} channel cells in {samples} are empty or NaN, read as not measured"),
+    "Leave out these channels or samples before fitting a model",
+)
 def empty_cells(block):
     """Single channels that were not measured."""
-    message = "{cells} channel cells in {samples} are empty or NaN, read as not measured"
-    remedy = "Leave out these channels or samples before fitting a model"
-    return _in_cells("warning", block, block.missing & ~block.empty[:, None], message, remedy)
+    return block.missing & ~block.empty[:, None]
 
 
 def out_of_range(block):
@@ -217,16 +246,36 @@ def out_of_range(block):
     high, unit = _MAX_VALUES[block.table.signal]
     remedy = "Check the white reference of these samples, or leave out the channels"
     for mask, words in ((block.values < 0, "below 0"), (block.values > high, f"over {high}{unit}")):
-        yield from _in_cells(
-            "warning", block, mask, f"{block.table.signal} {words} in {{cells}} cells, {{samples}}", remedy
-        )
+        if places := cells(block, mask):
+            message = f"{block.table.signal} {words} in {{cells}} cells, {{samples}}"
+            yield Problem("warning", message, remedy, **places)
 
 
+@rule(
+    *(cells, "warning", "{cells} negative counts in {samples}"),
+    "Expected where a background was subtracted; do not take logarithms or square roots of them",
+)
 def negative_counts(block):
     """Counts below 0."""
-    remedy = "Expected where a background was subtracted; do not take logarithms or square roots of them"
-    negative = (block.values < 0) & (block.table.signal == "counts")
-    return _in_cells("warning", block, negative, "{cells} negative counts in {samples}", remedy)
+    return (block.values < 0) & (block.table.signal == "counts")
+
+
+def saturated(block):
+    """Clipped counts: near 16-bit full scale, or a flat top at the largest value of these rows."""
+    highest = np.fmax.reduce(block.values, axis=None, initial=0)
+    if block.table.signal != "counts" or highest <= 0:
+        return
+    clipped, level = block.values >= _NEAR_FULL_SCALE, f"at or over {_NEAR_FULL_SCALE:,} of {_FULL_SCALE:,}"
+    if not _NEAR_FULL_SCALE <= highest <= _FULL_SCALE:
+        at_top = np.pad(block.values == highest, ((0, 0), (2, 2)))
+        # A channel belongs to a flat top when it is one of three neighbours that all stand at the maximum.
+        runs = at_top[:, :-2] & at_top[:, 1:-1] & at_top[:, 2:]
+        clipped = runs[:, :-2] | runs[:, 1:-1] | runs[:, 2:]
+        level = f"flat tops at the largest value {highest:g}"
+    if places := cells(block, clipped):
+        message = f"saturated counts, {level}, in {{samples}} and {{channels}}"
+        remedy = "Do not calibrate on these lines: they no longer grow with the content"
+        yield Problem("warning", message, remedy, **places)
 
 
 def odd_contents(block):
@@ -235,13 +284,15 @@ def odd_contents(block):
         unit, low, high = UNITS[unit_suffix(name)]
         values = block.properties[[name]].to_numpy()
         odd = (values < low) | (values > high)
-        message = f"{{group}} of {{first}} is outside {low:g} to {high:g} {unit}"
-        first = f"{values[odd][0]:g}" if odd.any() else ""
-        yield from _in_cells("warning", block, odd, message, "Check it against the source", group=name, first=first)
+        if places := cells(block, odd, [name]):
+            words = {"name": name, "first": f"{values[odd][0]:g}", "range": f"{low:g} to {high:g} {unit}"}
+            message = "{name} of {first} is outside {range}"
+            yield Problem("warning", message, "Check it against the source", **places, words=words, group=name)
 
 
 READ_ERRORS = (not_a_number, infinite, no_name, odd_scale)  # which end the reading of a library
-BLOCK_RULES = (*READ_ERRORS, no_spectrum, empty_cells, out_of_range, negative_counts, odd_contents)
+_BLOCK_WARNINGS = (empty_cells, out_of_range, negative_counts, saturated, odd_contents)
+BLOCK_RULES = (*READ_ERRORS, no_spectrum, no_spectrum_in_library, *_BLOCK_WARNINGS)
 
 # --- by the whole table -----------------------------------------------------------------------------------
 
@@ -254,71 +305,42 @@ def name_hashes(samples):
 
 def doubled_names(names, hashes):
     """Names that stand twice; names, hashes : Series of sample_id and `name_hashes` of all samples."""
-    doubled = np.flatnonzero(hashes.duplicated(keep=False) & names.notna())
-    first = repr(names.iloc[doubled[0]]) if doubled.size else ""
-    remedy = "Rename one, or number repeated measurements of a sample in a column replicate"
-    return _in_rows("error", doubled, "sample_id is doubled: {first}", remedy, first)
+    doubled = hashes.duplicated(keep=False) & names.notna()
+    if doubled.any():
+        remedy = "Rename one, or number repeated measurements of a sample in a column replicate"
+        words = {"first": repr(names[doubled].iloc[0])}
+        yield Problem("error", "sample_id is doubled: {first}", remedy, **rows(None, doubled), words=words)
 
 
 def doubled_samples(report):
     """Names that stand twice; the OSSL names samples itself."""
-    rows = report.rows()
-    return [] if report.table.is_ossl else doubled_names(rows["sample_id"], rows["name"])
+    samples = report.rows()
+    return [] if report.table.is_ossl else doubled_names(samples["sample_id"], samples["name"])
 
 
+@rule(
+    *(rows, "warning", "the same spectrum stands under more than one sample"),
+    "Keep one, or put them in one group: copies leak across a split",
+)
 def copies(report):
     """Spectra that stand more than once."""
     hashes = report.rows()["spectrum"]
-    message = "the same spectrum stands under more than one sample"
-    remedy = "Keep one, or put them in one group: copies leak across a split"
-    return _in_rows("warning", np.flatnonzero(hashes.duplicated(keep=False) & (hashes != 0)), message, remedy)
+    return hashes.duplicated(keep=False) & (hashes != 0)
 
 
-def saturated(report):
-    """Clipped counts: near 16-bit full scale, or a flat top at the largest value of the table."""
-    near = _NEAR_FULL_SCALE <= report.clipping.highest <= _FULL_SCALE
-    return report.clipping.near if near else report.clipping.flat
-
-
+@rule(columns, "warning", "property without a unit", "Rename it with its unit, for example na_ppm or clay_pct")
 def no_unit(report):
     """Columns that are taken for properties though they name no unit."""
-    names = [name for name in report.properties if not unit_suffix(name)]
-    remedy = "Rename it with its unit, for example na_ppm or clay_pct"
-    return _in_columns("warning", names, "property without a unit", remedy)
+    return [name for name in report.properties if not unit_suffix(name)]
 
 
+@rule(
+    *(columns, "warning", "neither channel nor known property: kept as text of the sample"),
+    "Nothing to do if it is meant so",
+)
 def unknown_columns(report):
     """Columns that are kept as text of the sample."""
-    names = [name for name in report.sample_columns if name not in SAMPLE_COLUMNS]
-    message = "neither channel nor known property: kept as text of the sample"
-    return _in_columns("warning", names, message, "Nothing to do if it is meant so")
+    return [name for name in report.sample_columns if name not in SAMPLE_COLUMNS]
 
 
-TABLE_RULES = (doubled_samples, copies, saturated, no_unit, unknown_columns)
-
-
-class Clipping:
-    """Counts of the blocks so far that stand near 16-bit full scale, and those of flat tops at the highest value."""
-
-    def __init__(self):
-        self.highest, self.near, self.flat = 0, [], []
-
-    def add(self, block):
-        """Look at the next block; flat tops before it are none where a value here is higher."""
-        highest = np.fmax.reduce(block.values, axis=None, initial=0)
-        if highest > self.highest:
-            self.highest, self.flat = highest, []
-        at_top = np.pad((block.values == self.highest) & (self.highest > 0), ((0, 0), (2, 2)))
-        # A channel belongs to a flat top when it is one of three neighbours that all stand at the maximum.
-        runs = at_top[:, :-2] & at_top[:, 1:-1] & at_top[:, 2:]
-        near, flat = block.values >= _NEAR_FULL_SCALE, runs[:, :-2] | runs[:, 1:-1] | runs[:, 2:]
-        level = f"at or over {_NEAR_FULL_SCALE:,} of {_FULL_SCALE:,}"
-        self.near = _clipped(self.near, block, near, level)
-        self.flat = _clipped(self.flat, block, flat, f"flat tops at the largest value {self.highest:g}")
-
-
-def _clipped(before, block, mask, level):
-    """The problem of the blocks before, if there is one, and of another."""
-    remedy = "Do not calibrate on these lines: they no longer grow with the content"
-    message = f"saturated counts, {level}, in {{samples}} and {{channels}}"
-    return joined_problems([*before, *_in_cells("warning", block, mask, message, remedy)])
+TABLE_RULES = (doubled_samples, copies, no_unit, unknown_columns)

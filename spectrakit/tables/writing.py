@@ -1,8 +1,6 @@
 """Writes spectra as a plain table, or as a folder of Parquet files for a library that is larger than memory."""
 
-import csv
 import gzip
-import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,10 +13,9 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from spectrakit.files import folder_written_whole, written_whole
-from spectrakit.tables.blocks import BLOCK_ROWS
 from spectrakit.tables.cells import table_ending
 from spectrakit.tables.columns import CHANNEL_NAME, NUMERIC_SAMPLE_COLUMNS, is_number
-from spectrakit.tables.reading import regrouped
+from spectrakit.tables.reading import BLOCK_ROWS, regrouped
 from spectrakit.tables.rules import TableError
 
 # Rows that are written as CSV at a time, so that all cores have work and little is held as text. Digits hardly
@@ -85,7 +82,7 @@ def _arrow_table(dataset):
             raise TableError(f"column {name}: a number names a channel; give the property or sample column a name")
     names = [*frame.columns, *(np.format_float_positional(value, trim="-") for value in dataset.axis)]
     arrays = [pa.array(frame[name], from_pandas=True) for name in frame]
-    # A column of no values has no type of its own, and would then differ from that of another partition.
+    # A column without values has no type, and would differ from the same column of another partition.
     arrays = [array.cast(pa.string()) if pa.types.is_null(array.type) else array for array in arrays]
     arrays += [pa.array(channel, from_pandas=True) for channel in np.ascontiguousarray(dataset.spectra.T)]
     return pa.Table.from_arrays(arrays, names=[str(name) for name in names])
@@ -103,15 +100,14 @@ def _write_parquet(table, path):
 
 def _write_csv(table, path, compressed):
     """Header and blocks of rows, each a gzip member by itself where compressed: no byte depends on the cores."""
-    header = io.StringIO()
-    csv.writer(header, lineterminator="\n").writerow(table.column_names)
+    header = pd.DataFrame(columns=table.column_names).to_csv(index=False, lineterminator="\n")
     parts = [table.slice(start, _CSV_ROWS) for start in range(0, table.num_rows, _CSV_ROWS)]
 
     def packed(text):
         return gzip.compress(text, _GZIP_LEVEL, mtime=0) if compressed else text
 
     with path.open("wb") as file, ThreadPoolExecutor(os.cpu_count()) as pool:
-        file.write(packed(header.getvalue().encode()))
+        file.write(packed(header.encode()))
         file.writelines(pool.map(lambda part: packed(_csv_bytes(part)), parts))
 
 

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from spectrakit.spectra import SpectralDataset
+from spectrakit.tables import TableError
 
 
 @pytest.fixture
@@ -15,6 +16,18 @@ def write(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def refused():
+    """Check that a call raises TableError in one line that begins with a path and goes on as expected."""
+
+    def refused(path, message, call, *arguments):
+        with pytest.raises(TableError, match=message) as caught:
+            call(*arguments)
+        assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+    return refused
 
 
 @pytest.fixture

@@ -122,9 +122,8 @@ def test_a_folder_of_partitions_in_the_layout(tmp_path):
     np.testing.assert_array_equal(dataset.spectra[:, 3], np.float32([3.01, 3.02, 3.1]))
 
 
-def test_an_early_release_gives_per_cent(tmp_path):
-    path = tmp_path / "early.csv"
-    path.write_text("id.layer_local_c,scan_visnir.350_pcnt,scan_visnir.352_pcnt\na,8.7,8.3\n")
+def test_an_early_release_gives_per_cent(write):
+    path = write("id.layer_local_c,scan_visnir.350_pcnt,scan_visnir.352_pcnt\na,8.7,8.3\n")
     dataset = read_library(path, "nm", "percent-reflectance")
     assert dataset.signal == "reflectance"
     np.testing.assert_array_equal(dataset.spectra, np.float32([[0.087, 0.083]]))
@@ -154,27 +153,22 @@ def test_the_descriptions_of_the_manual_are_in_the_map():
         (["id.layer_uuid_txt", MIR[1], MIR[0], MIR[2]], ("cm-1", "absorbance"), "channel out of order"),
     ],
 )
-def test_what_is_no_ossl_table_says_so_in_one_line(tmp_path, header, arguments, message):
-    path = tmp_path / "table.csv"
-    path.write_text(text(header, [["1"] * len(header)]))
-    with pytest.raises(TableError, match=message) as caught:
-        read_library(path, *arguments)
-    assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+def test_what_is_no_ossl_table_says_so_in_one_line(write, refused, header, arguments, message):
+    path = write(text(header, [["1"] * len(header)]))
+    refused(path, message, read_library, path, *arguments)
 
 
-def test_a_cell_that_is_no_number_is_named_as_the_file_names_it(tmp_path):
-    path = tmp_path / "table.csv"
-    path.write_text(f"id.layer_uuid_txt,oc_usda.c729_w.pct,{MIR[0]}\na,1,1\nb,<2,1\n")
-    with pytest.raises(TableError, match=r"not a number: '<2' \(row 3, column oc_usda.c729_w.pct\)"):
-        read_library(path, "cm-1", "absorbance")
+def test_a_cell_that_is_no_number_is_named_as_the_file_names_it(write, refused):
+    path = write(f"id.layer_uuid_txt,oc_usda.c729_w.pct,{MIR[0]}\na,1,1\nb,<2,1\n")
+    message = r"not a number: '<2' \(row 3, column oc_usda.c729_w.pct\)"
+    refused(path, message, read_library, path, "cm-1", "absorbance")
 
 
 @pytest.mark.parametrize("signal", ["absorbance", "reflectance"])
-def test_the_reader_of_plain_tables_knows_the_layout(tmp_path, signal):
-    path = tmp_path / "table.csv"
-    path.write_text(text())
-    with pytest.raises(TableError, match="laid out as the OSSL; check, harmonise and impute read it as it is"):
-        read_table(path, "cm-1", signal)
+def test_the_reader_of_plain_tables_knows_the_layout(write, refused, signal):
+    path = write(text())
+    message = "laid out as the OSSL; check, harmonise and impute read it as it is"
+    refused(path, message, read_table, path, "cm-1", signal)
 
 
 # --- the sample files of the OSSL: sample_id and bare channels --------------------------------------------

@@ -41,27 +41,21 @@ def moments(values):
     return np.array([mean, sd, (scaled**3).mean(), (scaled**4).mean() - 3])
 
 
-def smoothest(at, start, weights, equalities, min_slope):
-    """Values (n,) over places `at` (n,) that fulfil `equalities` (all zero), rise by `min_slope` and bend least.
+def smoothest(penalty, start, equal, constraints=(), bounds=None):
+    """The x (n,) of least x @ penalty @ x that fulfils constraints of SLSQP, the equality `equal` among them.
 
-    start : (n,) values to begin with; weights : (n - 2,) of the squared second derivatives at the inner places
+    start : x to begin with. Raises RuntimeError where there is no such x.
     """
-    slope = np.diff(np.eye(len(at)), axis=0) / np.diff(at)[:, None]
-    spacing = (at[2:] - at[:-2]) / 2
-    bend = np.diff(slope, axis=0) / spacing[:, None]
-    penalty = bend.T @ ((weights * spacing)[:, None] * bend)
     result = minimize(
-        lambda values: values @ penalty @ values,
+        lambda x: x @ penalty @ x,
         start,
-        jac=lambda values: 2 * penalty @ values,
-        constraints=[
-            {"type": "eq", "fun": equalities},
-            {"type": "ineq", "fun": lambda values: slope @ values - min_slope, "jac": lambda values: slope},
-        ],
+        jac=lambda x: 2 * penalty @ x,
+        constraints=[{"type": "eq"} | equal, *constraints],
+        bounds=bounds,
         method="SLSQP",
         options={"maxiter": 1500, "ftol": 1e-9},
     )
-    if not result.success or np.abs(equalities(result.x)).max() > 1e-5:
+    if not result.success or np.abs(equal["fun"](result.x)).max() > 1e-5:
         raise RuntimeError(f"no solution: {result.message}")
     return result.x
 
@@ -87,22 +81,11 @@ def smoothest_density(wanted, n_samples):
     penalty = third.T @ third * PH_STEP
     # Two humps: acid soils, and those that carbonate buffers.
     start = np.log(1e-5 + norm.pdf(knots, 4.8, 0.55) / 2 + norm.pdf(knots, 7.2, 0.55) / 2)
-    result = minimize(
-        lambda logarithms: logarithms @ penalty @ logarithms,
-        start,
-        jac=lambda logarithms: 2 * penalty @ logarithms,
-        constraints={
-            "type": "eq",
-            "fun": lambda logarithms: sums @ np.exp(of_fine @ logarithms) - aims,
-            "jac": lambda logarithms: (sums * np.exp(of_fine @ logarithms)) @ of_fine,
-        },
-        bounds=[(-50, 2)] * len(knots),
-        method="SLSQP",
-        options={"maxiter": 1500, "ftol": 1e-9},
-    )
-    density = np.exp(of_fine @ result.x)
-    if not result.success or np.abs(sums @ density - aims).max() > 1e-6:
-        raise RuntimeError(f"no solution: {result.message}")
+    equal = {
+        "fun": lambda logarithms: sums @ np.exp(of_fine @ logarithms) - aims,
+        "jac": lambda logarithms: (sums * np.exp(of_fine @ logarithms)) @ of_fine,
+    }
+    density = np.exp(of_fine @ smoothest(penalty, start, equal, bounds=[(-50, 2)] * len(knots)))
     return fine, (np.cumsum(density) - density / 2) * spacing
 
 
@@ -138,11 +121,16 @@ def lead_table(n_samples=130):
         return np.concatenate([ends, [median], misfit / [wanted["mean"], wanted["sd"], 1, 1]])
 
     normal = norm.ppf((np.arange(n_samples) + 0.5) / n_samples)
+    slope = np.diff(np.eye(n_samples), axis=0) / np.diff(normal)[:, None]
+    spacing = (normal[2:] - normal[:-2]) / 2
+    bend = np.diff(slope, axis=0) / spacing[:, None]
+    penalty = bend.T @ ((norm.pdf(normal[1:-1]) * spacing)[:, None] * bend)
+    rises = {"type": "ineq", "fun": lambda logarithms: slope @ logarithms - MIN_SLOPE_LEAD, "jac": lambda _: slope}
     quarters = np.linspace(0, n_samples - 1, 5)
     start = np.interp(
         np.arange(n_samples), quarters, np.log([wanted["min"], 110, wanted["median"], 600, wanted["max"]])
     )
-    logarithms = smoothest(normal, start, norm.pdf(normal[1:-1]), equalities, MIN_SLOPE_LEAD)
+    logarithms = smoothest(penalty, start, {"fun": equalities}, [rises])
     return pd.DataFrame({"pb_mg_kg": np.exp(logarithms).round(2)})
 
 

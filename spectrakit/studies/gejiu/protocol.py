@@ -137,16 +137,18 @@ def explain(network, background, explained, n_points, n_peaks, random_state):
     """Which wavelengths move a network: the profile of its SHAP values, and the peaks that one would name.
 
     background, explained : log reflectance (n, 2100); n_points : random points a soil
-    Returns a dict: `by_channel` (2100,) and `by_window` (210,) mean absolute values, `peaks` (nm, highest first) of the
-    former, and `additivity_gap`. Source: gejiu paper, section 2.2.3.
+    Returns a dict: `channels` (2100,), mean absolute values; DataFrames `windows`, of window_nm (the first wavelength)
+    and share in all contributions, `peaks`, of rank and wavelength_nm, and `additivity`, of the gap.
+    Source: gejiu paper, section 2.2.3.
     """
     values = shap_values(network, background, explained, n_samples=n_points, random_state=random_state)
-    by_channel = mean_absolute(values)
+    channels, windows = mean_absolute(values), mean_absolute(values, POOL)
+    named = peaks(channels, LUCAS_AXIS_NM, n_peaks)[["wavelength_nm"]]
     return {
-        "by_channel": by_channel,
-        "by_window": mean_absolute(values, POOL),
-        "peaks": peaks(by_channel, LUCAS_AXIS_NM, n_peaks)["wavelength_nm"].to_numpy(),
-        "additivity_gap": float(additivity_gap(network, background, explained, values)),
+        "channels": channels,
+        "windows": pd.DataFrame({"window_nm": WINDOW_NM, "share": windows / windows.sum()}),
+        "peaks": named.rename_axis("rank").reset_index().assign(rank=lambda table: table["rank"] + 1),
+        "additivity": pd.DataFrame({"gap": [float(additivity_gap(network, background, explained, values))]}),
     }
 
 
@@ -163,13 +165,6 @@ def explain_target(network, soils, round_, profile, random_state):
     """`explain` of ResNet-pH-Pb: all soils are the background, those of the test side are explained."""
     X, (_, test) = soils.log_reflectance, soils.rounds[round_]
     return explain(network, X, X[test], 2 * profile.n_points, N_PEAKS["pb"], random_state)
-
-
-def network_of(state, config=None):
-    """The network of a state, as parts keep it; config : None for the published one."""
-    network = initial_network(config or ResNetConfig(), 0, [0.0])
-    network.load_state_dict(state)
-    return network.eval()
 
 
 # --- target domain --------------------------------------------------------------------------------------

@@ -36,7 +36,10 @@ def ledger_results(outcome, published):
     # Columns (score, model), one row a round.
     tables = {scale: group.pivot(index="round", columns="model", values=values) for scale, group in by_scale}
     log, boxcox = tables["log"], tables["box-cox"]
-    results = _settings(outcome, log["searched"]) | _inputs(outcome)
+    known = _settings(outcome, log["searched"]) | _inputs(outcome)
+    bands = {name: nearest_band(entry) for name, entry in entries.items() if name.startswith("band_distance.")}
+    known |= {name: float(band["distance"]) for name, band in bands.items()}
+    results = {name: {"value": value} for name, value in known.items()}
     for metric in METRICS:
         results[f"{metric}.resnet_ph"] = mean_of(source[metric])
         results |= {f"{metric}.{model}": mean_of(log[metric][model]) for model in FOUR_MODELS}
@@ -47,9 +50,7 @@ def ledger_results(outcome, published):
         results[entry_id] = mean_of(r2[model] - r2[other])
     results["r2_max.direct"] = {"value": float(r2[list(DIRECT)].mean().max()), "n": len(r2)}
     results["r2_min.resnet_ph_pb"] = mean_of(r2["resnet_ph_pb"])
-    results |= _orderings(log, boxcox) | _spread(r2) | _profiles(window_profiles(outcome), entries)
-    assigned = {name: entry for name, entry in entries.items() if name.startswith("band_distance.")}
-    return results | {name: {"value": float(nearest_band(entry)["distance"])} for name, entry in assigned.items()}
+    return results | _orderings(log, boxcox) | _spread(r2) | _profiles(window_profiles(outcome), entries)
 
 
 def _joined(parts, name):
@@ -57,19 +58,19 @@ def _joined(parts, name):
 
 
 def _inputs(outcome):
-    results = {}
+    values = {}
     for name, target in (("lucas", "ph"), ("gejiu", "pb")):
         about = outcome["domains"][name]
-        results[f"samples.{name}"] = {"value": about["n"]}
-        results |= {f"samples.{name}.{side}": {"value": about[f"n_{side}"]} for side in ("train", "test")}
-        results |= {f"stat.{target}.{key}": {"value": value} for key, value in about["statistics"].items()}
-    return results
+        values |= {f"samples.{name}": about["n"]}
+        values |= {f"samples.{name}.{side}": about[f"n_{side}"] for side in ("train", "test")}
+        values |= {f"stat.{target}.{key}": value for key, value in about["statistics"].items()}
+    return values
 
 
 def _settings(outcome, searched):
     """What the network, its training and the searches were, in the ledger's terms."""
     config, profile = ResNetConfig(), outcome["profile"]
-    values = {
+    return {
         "spectra.range": [int(LUCAS_AXIS_NM[0]), int(LUCAS_AXIS_NM[-1])],
         "spectra.step": int(LUCAS_AXIS_NM[1] - LUCAS_AXIS_NM[0]),
         "spectra.channels": len(LUCAS_AXIS_NM),
@@ -93,7 +94,6 @@ def _settings(outcome, searched):
         "pls.components": float(searched["pls_pb"].median()),
         "svm.c": float(searched["svm_pb"].median()),
     }
-    return {name: {"value": value} for name, value in values.items()}
 
 
 def _orderings(log, boxcox):
@@ -122,8 +122,10 @@ def _spread(r2):
 
 def window_profiles(outcome):
     """Share of each pooling window in all contributions, one row a round: {'ph': (n_rounds, 210), 'pb': ...}."""
-    values = {target: [part["shap"]["by_window"] for part in outcome[kind]] for target, kind in EXPLAINED.items()}
-    return {target: rows / np.sum(rows, axis=1, keepdims=True) for target, rows in values.items()}
+    return {
+        target: np.array([part["shap"]["windows"]["share"] for part in outcome[kind]])
+        for target, kind in EXPLAINED.items()
+    }
 
 
 def _profiles(profiles, entries):
@@ -188,8 +190,7 @@ def tables(outcome):
     fits, target = [*outcome["source"], *outcome["long"]], outcome["target"]
     first = {name: outcome[kind][0]["randomised"] for name, kind in EXPLAINED.items()}
     channels = {
-        name: np.mean([part["shap"]["by_channel"] for part in outcome[kind]], axis=0)
-        for name, kind in EXPLAINED.items()
+        name: np.mean([part["shap"]["channels"] for part in outcome[kind]], axis=0) for name, kind in EXPLAINED.items()
     }
     return {
         "source_scores": _joined(fits, "scores"),
@@ -206,14 +207,12 @@ def tables(outcome):
 
 def _explanations(outcome):
     """Tables of what `explain` gives, by target and round."""
-    frames = {"shap_windows": {}, "shap_peaks": {}, "shap_additivity": {}}
-    for target, kind in EXPLAINED.items():
-        for place, part in enumerate(outcome[kind]):
-            shap, key = part["shap"], (target, place)
-            share = shap["by_window"] / shap["by_window"].sum()
-            ranks = np.arange(len(shap["peaks"])) + 1
-            frames["shap_windows"][key] = pd.DataFrame({"window_nm": WINDOW_NM, "share": share})
-            frames["shap_peaks"][key] = pd.DataFrame({"rank": ranks, "wavelength_nm": shap["peaks"]})
-            frames["shap_additivity"][key] = pd.DataFrame({"gap": [shap["additivity_gap"]]})
-    levels = ["target", "round"]
-    return {name: pd.concat(parts, names=levels).reset_index(levels) for name, parts in frames.items()}
+    explained = {
+        (target, place): part["shap"] for target, kind in EXPLAINED.items() for place, part in enumerate(outcome[kind])
+    }
+    return {
+        f"shap_{name}": pd.concat(
+            {key: shap[name] for key, shap in explained.items()}, names=["target", "round"]
+        ).reset_index(["target", "round"])
+        for name in ("windows", "peaks", "additivity")
+    }

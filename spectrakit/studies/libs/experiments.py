@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from scipy.special import voigt_profile
 
-from spectrakit.evaluation import Splits, grouped_folds, leaky_folds, r2, repeated_folds, rmse
+from spectrakit.evaluation import Splits, grouped_folds, leaky_folds, r2, repeated_folds, rmse, scores
 from spectrakit.explain import (
     RESOLVING_POWER,
     grad_cam,
@@ -61,11 +61,18 @@ def fit_model(model, task, splits):
     return fit_cnn(task, splits)[1] if model is None else fit_baseline(model, task, splits)
 
 
+def _out_of_fold(models, task, splits):
+    """Predictions of one repeat: DataFrame of model, sample_id, content and predicted, a row a measurement."""
+    about = {"sample_id": task.sample_id, "content": task.content}
+    predicted = {name: splits.out_of_fold(fit_model(model, task, splits))[0] for name, model in models.items()}
+    return pd.concat([pd.DataFrame({"model": name, **about, "predicted": each}) for name, each in predicted.items()])
+
+
 def leak_experiment(dataset, target, range_, models, n_replicates):
     """Out-of-fold predictions with the replicates of a soil on both sides of a split, and kept together.
 
     dataset : SpectralDataset with the column `replicate`, at least as many as the largest of `n_replicates`
-    Returns a DataFrame with columns model, n_replicates, folds ('leaky' or 'grouped'), sample_id, content, predicted:
+    Returns a DataFrame with columns model, sample_id, content, predicted, n_replicates, folds ('leaky' or 'grouped'):
     one row a measurement, one repeat of the 10-fold cross-validation.
     """
     frames = []
@@ -73,10 +80,7 @@ def leak_experiment(dataset, target, range_, models, n_replicates):
         task = cut_task(dataset.subset((dataset.samples["replicate"] <= n).to_numpy()), target, range_)
         for folds, make in FOLDS.items():
             splits = make(task.sample_id, N_FOLDS, 1)
-            for name, model in models.items():
-                predicted = splits.out_of_fold(fit_model(model, task, splits))[0]
-                rows = {"sample_id": task.sample_id, "content": task.content, "predicted": predicted}
-                frames.append(pd.DataFrame({"model": name, "n_replicates": n, "folds": folds} | rows))
+            frames.append(_out_of_fold(models, task, splits).assign(n_replicates=n, folds=folds))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -128,17 +132,18 @@ def repeat_experiment(range_, targets, models, seeds, background_ppm=None):
     range_ : 'high' or 'low'; background_ppm : as for `simulate.libs.field_soils`
     Returns a DataFrame with columns target, model, seed, r2, rmse.
     """
-    rows = []
+    frames = []
     for seed in seeds:
         soils = experiment.spiked_soils() if range_ == "high" else experiment.field_soils(seed, background_ppm)
         dataset = experiment.measure(soils, random_state=seed)
         splits = repeated_folds(len(dataset), N_FOLDS, 1, seed)
         for target in targets:
-            task = cut_task(dataset, target, range_)
-            for name, model in models.items():
-                predicted = splits.out_of_fold(fit_model(model, task, splits))[0]
-                rows.append((target, name, seed, r2(task.content, predicted), rmse(task.content, predicted)))
-    return pd.DataFrame(rows, columns=["target", "model", "seed", "r2", "rmse"])
+            predictions = _out_of_fold(models, cut_task(dataset, target, range_), splits)
+            frames.append(predictions.assign(target=target, seed=seed))
+    groups = pd.concat(frames).groupby(["target", "model", "seed"], sort=False)[["content", "predicted"]]
+    return groups.apply(
+        lambda rows: pd.Series(scores(rows["content"], rows["predicted"], ("r2", "rmse")))
+    ).reset_index()
 
 
 @torch.no_grad()

@@ -76,16 +76,16 @@ def _gaps(library, target, table):
 def against_truth(library, target, table):
     """Imputed values beside what would have been measured, a dict; table : of `filled`.
 
-    scores, coverage : DataFrames, overall and by laboratory and depth; sd : of the imputed values; mean_sd : mean
-    deviation between the networks
+    truth, truth_coverage : scores and coverage, overall and by laboratory and depth; imputed_sd : deviation of the
+    imputed values; member_sd : mean deviation between the networks
     """
     gaps, rows, truth, bounds = _gaps(library, target, table)
     imputed = rows[TARGETS[target]].to_numpy()
     return {
-        "scores": grouped_scores(library, gaps, truth, imputed),
-        "coverage": interval_coverage(library, gaps, truth, {"promised": bounds}),
-        "mean_sd": float(rows[f"{target}_sd"].mean()),
-        "sd": prediction_sd(imputed),
+        "truth": grouped_scores(library, gaps, truth, imputed),
+        "truth_coverage": interval_coverage(library, gaps, truth, {"promised": bounds}),
+        "imputed_sd": prediction_sd(imputed),
+        "member_sd": float(rows[f"{target}_sd"].mean()),
     }
 
 

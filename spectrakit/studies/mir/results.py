@@ -10,6 +10,8 @@ from spectrakit.training import CONTENT_NETWORK
 
 METRICS = ("r2", "rmse", "mae", "rpiq")
 HEADINGS = {"r2": "R2", "rmse": "RMSE", "mae": "MAE", "rpiq": "RPIQ", "bias": "bias", "r2_log": "R2 of log10"}
+# Tables that the first round of a target gives alone.
+_FIRST_ROUND = ("shown", "acceptance", "domain", "apart", "truth", "truth_coverage")
 _STEPS = [
     "normalisation",
     "outlier detection",
@@ -40,12 +42,13 @@ def ledger_results(outcome, published):
 
 def _first_round(outcome, target):
     """What stands on the networks of the first round and on those with laboratories left out."""
-    truth, left_out = (outcome["rounds"][target][0][name] for name in ("truth", "left_out"))
-    values = {f"prediction_sd.{target}.imputed": truth["sd"], f"prediction_sd.{target}.per_sample": truth["mean_sd"]}
+    first = outcome["rounds"][target][0]
+    values = {f"prediction_sd.{target}.imputed": first["imputed_sd"]}
+    values[f"prediction_sd.{target}.per_sample"] = first["member_sd"]
     values |= {f"coverage_gain.{where}.{target}": gain for where, gain in outcome["library"]["gains"][target].items()}
     results = {name: {"value": value} for name, value in values.items()}
-    results |= {f"{metric}.{target}.unseen_laboratory": mean_of(left_out[metric]) for metric in ("r2", "rmse")}
-    results[f"coverage.{target}.unseen_laboratory"] = mean_of(100 * left_out["promised_90"])
+    results |= {f"{metric}.{target}.unseen_laboratory": mean_of(first["apart"][metric]) for metric in ("r2", "rmse")}
+    results[f"coverage.{target}.unseen_laboratory"] = mean_of(100 * first["apart"]["promised_90"])
     compared = outcome["compared"][target].query("model == 'pls'")
     rmse = compared.pivot(index="laboratory", columns="harmonisation", values="rmse")
     order = share_of(rmse[HARMONISED_BY] < rmse["none"])
@@ -65,7 +68,7 @@ def score_records(outcome):
     for target in TARGETS:
         overall = _rounds(outcome, target, "scores").query("by == 'all'")
         frames.append(overall.assign(task=f"{NAMES[target]}, new sites"))
-        left_out = outcome["rounds"][target][0]["left_out"]
+        left_out = outcome["rounds"][target][0]["apart"]
         frames.append(left_out.assign(task=f"{NAMES[target]}, new laboratories", model="network"))
     return pd.concat(frames, ignore_index=True)
 
@@ -84,18 +87,13 @@ def tables(outcome):
     scores, coverage, limits : of `content_round`, one row a round and group; domain, shown : of its first round
     truth, truth_coverage : imputed values against what would have been measured; acceptance : of `acceptance`
     """
-    first = {target: rounds[0] for target, rounds in outcome["rounds"].items()}
-    by_target = {"compared": outcome["compared"]}
-    for name in ("scores", "coverage", "limits"):
-        by_target[name] = {target: _rounds(outcome, target, name) for target in TARGETS}
-    for name in ("shown", "acceptance", "domain"):
-        by_target[name] = {target: part[name] for target, part in first.items()}
-    by_target["apart"] = {target: part["left_out"] for target, part in first.items()}
-    by_target["truth"] = {target: part["truth"]["scores"] for target, part in first.items()}
-    by_target["truth_coverage"] = {target: part["truth"]["coverage"] for target, part in first.items()}
+    by_target = {target: {"compared": outcome["compared"][target]} for target in TARGETS}
+    for target, frames in by_target.items():
+        frames |= {name: _rounds(outcome, target, name) for name in ("scores", "coverage", "limits")}
+        frames |= {name: outcome["rounds"][target][0][name] for name in _FIRST_ROUND}
     both = {
-        name: pd.concat([table.assign(target=target) for target, table in frames.items()], ignore_index=True)
-        for name, frames in by_target.items()
+        name: pd.concat([frames[name].assign(target=target) for target, frames in by_target.items()], ignore_index=True)
+        for name in by_target["c"]
     }
     return outcome["tables"] | {"organic": outcome["organic"]} | both
 

@@ -54,9 +54,8 @@ def round_part(inputs, target, round_, report):
         library, names = inputs.library, inputs.parts["domains"]["left_out"][target]
         left_out = [inputs.parts[f"left_out-{target}-{name}"] for name in names]
         table = filled(library, inputs.X, target, fitted, calibrated_on(left_out, target, fitted.offset))
-        part |= {"filled": table, "truth": against_truth(library, target, table)}
-        part["acceptance"] = acceptance(library, target, table)
-        part["left_out"] = left_out_table(left_out, target, fitted.offset)
+        part |= {"filled": table, "acceptance": acceptance(library, target, table)}
+        part |= {"apart": left_out_table(left_out, target, fitted.offset)} | against_truth(library, target, table)
     return part
 
 

@@ -6,7 +6,6 @@ held is the rows to fit and one block, however many rows there are to fill.
 """
 
 import json
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +79,7 @@ def fill_gaps(path, target, output, model, folder=None, progress=None, runner=No
 
 def _refuse(plan, output, runner):
     """Raises ValueError for an output inside the library, and for workers that would have to read a CSV."""
-    if runner is not None and runner.remote and plan.path.is_file() and plan.path.suffix != ".parquet":
+    if runner is not None and plan.path.is_file() and plan.path.suffix != ".parquet":
         raise ValueError(
             f"{plan.path.name}: each worker would read a CSV from its start for every block; write it as Parquet "
             "before (write_partitions of read_blocks in spectrakit.tables), or leave out --scheduler"
@@ -113,8 +112,8 @@ def _fitted(plan, kept, progress, runner):
     intervals = ConformalIntervals(pooled_threshold, plan.levels, log_offset(y, plan.limits), plan.limits)
     records = score_groups(intervals, y, held_out, training.groups)
     intervals.fit(y, held_out, groups=training.groups)
-    fitted, held_out = pickle.loads(parts["all"].tobytes()), pd.Series(held_out, training.rows["position"])
-    imputer = Imputer(plan, training.axis, training.covered, fitted, intervals, held_out)
+    held_out = pd.Series(held_out, training.rows["position"])
+    imputer = Imputer(plan, training.axis, training.covered, parts["all"], intervals, held_out)
     return imputer, records, training.unit, training.notes
 
 

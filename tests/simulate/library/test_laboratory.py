@@ -49,8 +49,7 @@ def shift_between(spectrum, reference, low, high):
 
 
 def test_twelve_laboratories_each_with_its_own_instrument_and_preparation():
-    assert len(NAMES) == 12
-    assert NAMES[0] == "national"
+    assert len(NAMES) == 12 and NAMES[0] == "national"
     for name in ("shift_per_cm", "stretch_ppm", "offset", "slope", "gain", "noise"):
         values = [getattr(laboratory.spectrometer, name) for laboratory in laboratories().values()]
         assert len(set(values)) >= 10, name
@@ -69,8 +68,7 @@ def test_the_library_has_1700_channels_that_every_laboratory_reaches():
         assert own[-1] >= 3998
         # Its line shape, four standard deviations wide, stays on the axis that the soils are made on.
         reach = 4 * laboratory.spectrometer.resolution_per_cm / 2.3548 + 6
-        assert TRUE_AXIS[0] < own[0] - reach
-        assert TRUE_AXIS[-1] > own[-1] + reach
+        assert TRUE_AXIS[0] + reach < own[0] < own[-1] < TRUE_AXIS[-1] - reach
 
 
 @pytest.mark.parametrize(
@@ -260,16 +258,15 @@ def test_a_humid_laboratory_shows_more_water():
     clay = soil(quartz=0.5, smectite=0.4, water=0.05)
     dry, humid = (scanned("national", clay, moisture=factor) for factor in (0.7, 1.3))
     broad = (AXIS > 3300) & (AXIS < 3420)
-    assert (humid - dry)[broad].mean() > 0.03
-    assert (humid - dry)[broad].mean() > 3 * np.abs(humid - dry)[AXIS < 1300].mean()
+    more = (humid - dry)[broad].mean()
+    assert more > 0.03 and more > 3 * np.abs(humid - dry)[AXIS < 1300].mean()
 
 
 def test_preparing_leaves_the_soils_as_they_were():
     composition = soil(quartz=0.9, water=0.02)
     before, grains = composition.copy(), np.array([50.0], np.float32)
     laboratories()["savanna"].scan(composition, grains, no_infrared_variation(1), np.random.default_rng(0))
-    assert np.array_equal(composition, before)
-    assert grains == [50.0]
+    assert np.array_equal(composition, before) and grains == [50.0]
 
 
 def test_the_same_stream_gives_the_same_scan():

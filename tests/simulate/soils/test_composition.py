@@ -48,8 +48,7 @@ def test_properties_are_in_their_ranges(soils):
     assert len(percents) == 7
     assert (found[percents] >= 0).all(axis=None)
     assert (found[percents].drop(columns="caco3_pct") <= 100.001).all(axis=None)
-    assert (soils.grain_um > 5).all()
-    assert (soils.grain_um < 700).all()
+    assert 5 < soils.grain_um.min() < soils.grain_um.max() < 700
 
 
 def test_properties_tell_of_the_composition(europe):
@@ -87,10 +86,8 @@ def test_carbonate_buffers_ph(europe):
 
 def test_leaching_takes_carbonate_and_lowers_ph():
     dry, moist, wet = (means(only("marl", humidity=(ratio, 0.3))) for ratio in (0.4, 1.0, 2.5))
-    assert dry["ph"] > moist["ph"] + 0.1
-    assert moist["ph"] > wet["ph"] + 0.5
-    assert dry["caco3_pct"] > 1.2 * moist["caco3_pct"]
-    assert moist["caco3_pct"] > 3 * wet["caco3_pct"]
+    assert dry["ph"] - 0.1 > moist["ph"] > wet["ph"] + 0.5
+    assert dry["caco3_pct"] / 1.2 > moist["caco3_pct"] > 3 * wet["caco3_pct"]
 
 
 def test_age_and_warmth_weather():

@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
-from scipy.stats import kurtosis, skew
+from scipy.stats import kurtosis, norm, skew
 
 from spectrakit.ledger import load_published
 from spectrakit.simulate.soils import gejiu
 from spectrakit.simulate.soils.composition import draw_soils
 from spectrakit.simulate.soils.gejiu import GEJIU, lead_quantiles, oxidise_sulphides, sampling_map, simulate_gejiu
+from spectrakit.simulate.soils.lucas import simulate_lucas
+from spectrakit.simulate.soils.reflectance import draw_variation
 
 PUBLISHED = {
     name.removeprefix("stat.pb."): entry["value"]
@@ -29,22 +31,15 @@ def many():
 # --- the map -------------------------------------------------------------------------------------------------
 
 
-def test_130_points_half_a_kilometre_apart_or_more():
-    points = sampling_map().points
-    assert len(points) == 130
-    assert pdist(points[PLACE]).min() >= 0.5 - 1e-9
-
-
-def test_the_smelting_area_is_a_grid_denser_around_the_smelters():
+def test_130_points_half_a_kilometre_apart_or_more_on_a_grid_denser_around_the_smelters():
     places = sampling_map()
+    assert len(places.points) == 130 and pdist(places.points[PLACE]).min() >= 0.5 - 1e-9
     grid, dense = (places.points.query("area == @area")[PLACE].to_numpy() for area in ("smelting grid", "near smelter"))
-    assert len(grid) == 64
-    assert np.array_equal(grid, np.rint(grid))
-    assert np.array_equal(2 * dense, np.rint(2 * dense))
-    assert (dense % 1 != 0).any(axis=1).all()
-    assert gejiu._distance(dense, places.smelters).min(axis=1).max() <= 1.0
-    # Every smelter has its own denser points.
-    assert (gejiu._distance(dense, places.smelters).min(axis=0) < 0.75).all()
+    assert len(grid) == 64 and np.array_equal(grid, np.rint(grid))
+    assert np.array_equal(2 * dense, np.rint(2 * dense)) and (dense % 1 != 0).any(axis=1).all()
+    distance = gejiu._distance(dense, places.smelters)
+    # Every smelter has points of its own nearby.
+    assert distance.min(axis=1).max() <= 1.0 and (distance.min(axis=0) < 0.75).all()
 
 
 def test_the_mining_area_lies_south_and_is_sampled_every_kilometre_of_road():
@@ -79,8 +74,6 @@ def test_lead_has_the_published_statistics(seed):
 
 
 def test_quantiles_ascend_and_are_near_to_log_normal():
-    from scipy.stats import norm
-
     logarithms = np.log(lead_quantiles())
     assert len(logarithms) == 130
     assert (np.diff(logarithms) > 0).all()
@@ -130,8 +123,6 @@ def test_the_soils_are_acidic_old_and_red(samples, many):
     assert many.properties["ph"].median() < 5.5
     assert many.properties["ph"].min() >= gejiu.MIN_PH
     assert many.properties["kaolinite_pct"].median() > 60
-    from spectrakit.simulate.soils.lucas import simulate_lucas
-
     europe = simulate_lucas(500)
     redness = [np.median(found.spectra[:, 280] / found.spectra[:, 150]) for found in (europe, samples)]
     assert redness[1] > 1.1 * redness[0]
@@ -142,8 +133,7 @@ def test_sulphides_eat_carbonate_acidify_and_leave_goethite():
     same, some, more = (oxidise_sulphides(soils, np.full(400, share)) for share in (0.0, 0.05, 0.3))
     np.testing.assert_allclose(same.composition, soils.composition, atol=1e-6)
     np.testing.assert_allclose(same.properties["ph"], soils.properties["ph"].clip(lower=gejiu.MIN_PH + 0.01), atol=1e-9)
-    assert (more.properties["ph"] <= some.properties["ph"] + 1e-9).all()
-    assert (some.properties["ph"] <= same.properties["ph"] + 1e-9).all()
+    assert (np.diff([part.properties["ph"] for part in (same, some, more)], axis=0) <= 1e-9).all()
     assert more.properties["ph"].mean() < same.properties["ph"].mean() - 0.5
     assert (more.composition["goethite"] > some.composition["goethite"]).all()
     assert (more.composition["calcite"] <= some.composition["calcite"] + 1e-7).all()
@@ -162,8 +152,6 @@ def test_a_soil_with_more_carbonate_than_acid_keeps_its_ph():
 
 
 def test_a_district_has_less_variation_than_a_continent():
-    from spectrakit.simulate.soils.reflectance import draw_variation
-
     drawn, own = (make(3000, np.random.default_rng(1)) for make in (draw_variation, gejiu.district_variation))
     for name in ("strength", "efficiency", "surface"):
         spreads = [np.log(getattr(variation, name)).std(axis=0) for variation in (drawn, own)]
@@ -189,8 +177,7 @@ def test_the_dataset_is_the_study_s_in_shape(samples):
 
 def test_the_same_seed_gives_the_same_samples(samples):
     again, other = simulate_gejiu(random_state=0), simulate_gejiu(random_state=1)
-    assert np.array_equal(again.spectra, samples.spectra)
-    assert again.properties.equals(samples.properties)
+    assert np.array_equal(again.spectra, samples.spectra) and again.properties.equals(samples.properties)
     assert not np.array_equal(other.spectra, samples.spectra)
     assert again.samples.equals(other.samples)
 

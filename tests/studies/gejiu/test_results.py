@@ -10,7 +10,7 @@ from spectrakit.studies.gejiu import results as gejiu_results
 
 @pytest.fixture(scope="module")
 def outcome(tiny_runs):
-    return tiny_runs("gejiu").outcome
+    return tiny_runs("gejiu")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def profile_of(*places, n_rounds=2):
     """Rounds of profiles that stand out in some windows."""
     row = np.linspace(1, 2, 210)
     row[list(places)] = 9
-    return [{"shap": {"by_window": row}}] * n_rounds
+    return [{"shap": {"windows": pd.DataFrame({"share": row})}}] * n_rounds
 
 
 def test_wavelengths_bands_and_increases_are_read_from_the_windows(published):
@@ -105,10 +105,10 @@ def test_tables_hold_every_round_fit_and_explanation(outcome):
     assert tables["shap_windows"].groupby(["target", "round"])["share"].sum().round(9).eq(1).all()
     assert tables["source_scores"]["recipe"].tolist() == ["one cycle", "one cycle", "paper"]
     assert tables["properties"]["source"].tolist() == ["nothing", "ph", "soc_pct", "all of them"]
-    channels = np.mean([part["shap"]["by_channel"] for part in outcome["target"]], axis=0)
+    channels = np.mean([part["shap"]["channels"] for part in outcome["target"]], axis=0)
     np.testing.assert_array_equal(tables["shap_channels"]["pb"], channels)
     rank = tables["shap_peaks"].query("target == 'ph' and round == 1 and rank == 2")
-    assert rank["wavelength_nm"].tolist() == [outcome["source"][1]["shap"]["peaks"][1]]
+    assert rank["wavelength_nm"].tolist() == [outcome["source"][1]["shap"]["peaks"]["wavelength_nm"][1]]
 
 
 def test_scores_of_every_fit_are_shown(outcome):
@@ -123,9 +123,3 @@ def test_scores_of_every_fit_are_shown(outcome):
         ("pH", "paper"): 1,
     }
     assert records["rmse_log"].isna().sum() == 3
-
-
-def test_the_record_names_the_network_and_where_spectra_come_from(outcome):
-    configuration = gejiu_results.configuration(outcome)
-    assert configuration["network"]["pool"] == 10 and 0 < configuration["unknown_share"] < 1
-    assert configuration["domains"]["lucas"]["origin"] == configuration["domains"]["gejiu"]["origin"] == "simulated"

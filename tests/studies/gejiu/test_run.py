@@ -4,7 +4,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def outcome(tiny_runs):
-    return tiny_runs("gejiu").outcome
+    return tiny_runs("gejiu")
 
 
 def test_progress_names_the_parts_and_the_longest_come_last(outcome, tiny_runs):
@@ -27,7 +27,7 @@ def test_parts_are_sorted_by_kind(outcome):
     assert [len(outcome[kind]) for kind in kinds] == [2, 2, 1, 1, 4, 4, 1]
     first, second = outcome["source"]
     assert set(first) - set(second) == {"randomised", "shown"} and first["scores"]["round"].tolist() == [0]
-    assert first["shown"].shape == (30, 2) and np.isfinite(first["shap"]["additivity_gap"])
+    assert first["shown"].shape == (30, 2) and np.isfinite(first["shap"]["additivity"].loc[0, "gap"])
     about = outcome["domains"]
     assert (about["lucas"]["n"], about["lucas"]["n_train"], about["gejiu"]["n_test"]) == (120, 90, 32)
     assert about["lucas"]["provenance"]["origin"] == "simulated"

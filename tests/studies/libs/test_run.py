@@ -6,7 +6,7 @@ from spectrakit.studies.libs.domains import TASKS
 
 @pytest.fixture(scope="module")
 def outcomes(tiny_runs):
-    return tiny_runs("libs").outcome
+    return tiny_runs("libs")
 
 
 def test_a_run_has_six_tasks_and_reports_how_far_it_is(outcomes, tiny_runs):

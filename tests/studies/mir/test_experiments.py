@@ -36,13 +36,13 @@ def test_imputed_values_are_held_against_the_truth(library, table):
     found = mir.against_truth(library, "om", table)
     gaps = np.isnan(library.content("om"))
     truth, value = library.truth["om_g_kg"].to_numpy()[gaps], table["om_g_kg"].to_numpy()[gaps]
-    (overall,) = found["scores"].query("by == 'all'").to_dict("records")
+    (overall,) = found["truth"].query("by == 'all'").to_dict("records")
     assert overall["n"] == gaps.sum() and overall["rmse"] == pytest.approx(rmse(truth, value))
-    assert found["sd"] == pytest.approx(np.std(value, ddof=1))
+    assert found["imputed_sd"] == pytest.approx(np.std(value, ddof=1))
     inside = (table["om_lower_90"] <= library.truth["om_g_kg"]) & (library.truth["om_g_kg"] <= table["om_upper_90"])
-    (covered,) = found["coverage"].query("by == 'all' and level == 0.9")["coverage"]
+    (covered,) = found["truth_coverage"].query("by == 'all' and level == 0.9")["coverage"]
     assert covered == pytest.approx(inside[gaps].mean())
-    by_depth = found["coverage"].query("by == 'depth' and level == 0.9")
+    by_depth = found["truth_coverage"].query("by == 'depth' and level == 0.9")
     assert by_depth["n_samples"].sum() == gaps.sum() and "all" not in set(by_depth["group"])
 
 
@@ -50,6 +50,6 @@ def test_a_higher_threshold_fills_more(library, table):
     found = mir.acceptance(library, "om", table)
     assert found["filled"].is_monotonic_increasing and found["filled"].iloc[-1] == 1
     assert found["width_g_kg"].is_monotonic_increasing and found["cells"].is_monotonic_increasing
-    (overall,) = mir.against_truth(library, "om", table)["scores"].query("by == 'all'")["rmse"]
+    (overall,) = mir.against_truth(library, "om", table)["truth"].query("by == 'all'")["rmse"]
     assert found["rmse"].iloc[-1] == pytest.approx(overall)
     assert found["cells"].iloc[-1] == len(set(cells(library.dataset.samples)))

@@ -9,7 +9,7 @@ from spectrakit.studies.mir.domains import TARGETS
 
 @pytest.fixture(scope="module")
 def outcome(tiny_runs):
-    return tiny_runs("mir").outcome
+    return tiny_runs("mir")
 
 
 def test_progress_names_the_parts(outcome, tiny_runs):
@@ -34,7 +34,7 @@ def test_a_round_scores_models_and_intervals_and_the_first_fills_the_gaps(outcom
             part["filled"][f"{target}_origin"].value_counts()["imputed"]
             == outcome["library"]["targets"][target]["imputed"]
         )
-        assert part["left_out"]["promised_90"].between(0, 1).all() and len(part["acceptance"]) == 60
+        assert part["apart"]["promised_90"].between(0, 1).all() and len(part["acceptance"]) == 60
         shown = part["shown"]
         assert (shown["lower"] <= shown["predicted"]).all() and (shown["predicted"] <= shown["upper"]).all()
         inside, outside = part["domain"].set_index("where")["n"].reindex(["inside", "outside"], fill_value=0)
