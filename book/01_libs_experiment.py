@@ -287,7 +287,7 @@ figures.show_table(pd.DataFrame(rows, columns=columns), caption, dict.fromkeys(c
 # Now we fire. First a survey of one soil over the whole range of the spectrometer, to see where we are:
 
 # %% mystnb={"image": {"alt": "Simulated survey spectrum of the reference soil from 200 to 975 nm with the strongest lines of calcium, magnesium, sodium, silicon, aluminium and hydrogen named."}}
-survey = libs.measure(libs.spiked_soils().select([0]), survey=True)
+survey = libs.measure(libs.spiked_soils([0]), survey=True)
 named = [(279.55, "Mg II"), (288.16, "Si I"), (393.37, "Ca II"), (422.67, "Ca I"), (589.0, "Na I"), (656.28, "H I")]
 figure = figures.survey_spectrum(survey.axis, survey.spectra[0], named)
 # %% [markdown]

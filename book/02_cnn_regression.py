@@ -211,7 +211,7 @@ rows = []
 for rate, period, standardise in readings:
     cnn = models.CNNConfig(learning_rate=rate, drop_period=period, standardise_target=standardise)
     networks, predicted, _, X = study.fit_cnn(task, splits, study.OpenChoices(cnn=cnn))
-    dead = [study.dead_units(networks.network(f), X[f, splits.train[f]]) for f in range(len(splits))]
+    dead = [study.dead_units(networks.networks[f], X[f, splits.train[f]]) for f in range(len(splits))]
     fits = [evaluation.r2(task.content[own], values[own]) for own, values in zip(splits.train, predicted, strict=True)]
     test = evaluation.r2(task.content, splits.out_of_fold(predicted)[0])
     rows.append((rate, period, standardise, *np.mean(dead, 0), np.mean(fits), test))

@@ -85,7 +85,7 @@ plt.show()
 # %%
 part = explained["mg", "high"]
 fold = part.splits.test[:, -1].argmax()  # the network that had not seen the last sample
-network = part.networks.network(fold)
+network = part.networks.networks[fold]
 spectrum = torch.tensor(part.X[fold, -1:], dtype=torch.float32)  # (1, 124)
 features = network.maps[:4](spectrum.unsqueeze(1)).detach().requires_grad_(True)
 rest = network.maps[4:](features).mean(2)  # ReLU, pooling, average pooling: (1, 8)

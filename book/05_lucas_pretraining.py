@@ -45,7 +45,7 @@ published = ledger.load_published("gejiu")["entries"]
 # - **clay minerals** tell how far weathering has come, and so how many bases are left;
 # - **organic matter** brings acids, and darkens the whole visible range.
 #
-# Our soils are made by a small pedological model (`spectrakit/simulate/soil.py`). Climate, parent material, age and
+# Our soils are made by a small pedological model (`spectrakit/simulate/soils/composition.py`). Climate, parent material, age and
 # land use are drawn; texture, clay minerals, carbonate, iron oxides, organic matter and water follow from them, each
 # with a scatter of its own, and pH follows from these. The directions are those of textbooks, the sizes are set so
 # that topsoils have the ranges that surveys report. Here is how pH goes along with what else is drawn.

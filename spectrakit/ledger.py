@@ -17,8 +17,6 @@ from typing import NamedTuple
 
 import pandas as pd
 import yaml
-from rich.markup import escape
-from rich.table import Table
 
 from spectrakit.resources import data_path
 
@@ -177,16 +175,6 @@ def inconsistencies_frame(study):
         for item in published["inconsistencies"].values()
     ]
     return pd.DataFrame(rows).set_index("id")[["standing", "title", "text", "where"]]
-
-
-def as_table(frame, title):
-    """A frame as a table for the terminal, its index as first column."""
-    table = Table(title=title, show_lines=True)
-    for column in (frame.index.name, *frame.columns):
-        table.add_column(column, overflow="fold")
-    for index, *cells in frame.itertuples():
-        table.add_row(index, *(escape(str(cell)) for cell in cells))
-    return table
 
 
 class _DottedNames(Formatter):

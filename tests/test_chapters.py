@@ -5,12 +5,15 @@ A chapter is run again only when something it reads has changed.
 
 import ast
 import json
+import re
+from functools import reduce
 from pathlib import Path
 
 import jupytext
 import pandas as pd
 import pytest
 
+import spectrakit
 from spectrakit import teaching
 from tools.site.executor import run_chapter
 from tools.site.layout import Layout
@@ -22,6 +25,18 @@ LAYOUT = Layout(Path(__file__).parents[1])
 def test_chapter_runs(chapter):
     report = run_chapter(LAYOUT, chapter)
     assert report is None, report
+
+
+@pytest.mark.parametrize("chapter", LAYOUT.chapters(), ids=lambda chapter: chapter.stem)
+def test_the_text_points_at_names_and_files_that_are_there(chapter):
+    source = chapter.read_text(encoding="utf-8")
+    names = {"spectrakit": spectrakit}
+    exec("\n".join(re.findall(r"^(?:import|from) .+", source, re.MULTILINE)), names)
+    for first, *rest in (pointer.split(".") for pointer in re.findall(r"`([a-z]+(?:\.\w+)+)`", source)):
+        if first in names:
+            reduce(getattr, rest, names[first])
+    paths = re.findall(r"`((?:spectrakit|data|tools|benchmarks)/[\w/.-]+)", source)
+    assert [path for path in paths if not (LAYOUT.root / path).exists()] == []
 
 
 def sentence_of(chapter, words, **names):

@@ -1,9 +1,12 @@
+import io
 import json
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from spectrakit import ledger
+from spectrakit.cli.terminal import as_table
 
 
 @pytest.mark.parametrize("study", ["libs", "gejiu", "mir"])
@@ -76,3 +79,11 @@ def test_what_is_no_record_gives_one_line_and_code_2(command, tmp_path, text, me
 def test_an_unknown_study_gives_code_2(command):
     code, _, err = command("ledger", "lips")
     assert code == 2 and err and "Traceback" not in "\n".join(err)
+
+
+def test_the_terminal_table_shows_every_row():
+    frame = ledger.ledger_frame("libs", {}, kinds=("setting",))[["what", "published"]]
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(as_table(frame, "libs"))
+    shown = console.export_text()
+    assert all(entry_id in shown for entry_id in frame.index) and "[421.01, 422.73]" in shown

@@ -1,10 +1,8 @@
-import io
 import json
 import re
 from collections import Counter
 
 import pytest
-from rich.console import Console
 
 from spectrakit import ledger
 
@@ -300,11 +298,3 @@ def test_missing_files_are_named_with_a_remedy(tmp_path):
         ledger.load_results("libs", tmp_path / "libs-paper.json")
     with pytest.raises(ValueError, match=r"no published figures for the study 'lips'; there are: .*libs"):
         ledger.load_published("lips")
-
-
-def test_the_terminal_table_shows_every_row():
-    frame = ledger.ledger_frame("libs", {}, kinds=("setting",))[["what", "published"]]
-    console = Console(width=120, record=True, file=io.StringIO())
-    console.print(ledger.as_table(frame, "libs"))
-    shown = console.export_text()
-    assert all(entry_id in shown for entry_id in frame.index) and "[421.01, 422.73]" in shown

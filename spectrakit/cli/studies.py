@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from spectrakit.cli.terminal import Scheduler, Seed, long_run, refuse_no_place
+from spectrakit.cli.terminal import Scheduler, Seed, as_table, long_run, refuse_no_place
 from spectrakit.resources import runs_folder
 
 StudyName = Annotated[Literal["libs", "gejiu", "mir"], typer.Argument(help="Which study.", metavar="STUDY")]
@@ -36,7 +36,7 @@ def replicate(
     import torch
 
     from spectrakit.files import written_whole
-    from spectrakit.ledger import as_table, ledger_frame, load_published
+    from spectrakit.ledger import ledger_frame, load_published
     from spectrakit.studies import load_study
 
     refuse_no_place(output)
@@ -63,7 +63,7 @@ def ledger(
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write every figure here, as CSV.")] = None,
 ):
     """Show what a study published beside what its rebuild gives, and what does not agree inside the paper."""
-    from spectrakit.ledger import as_table, inconsistencies_frame, ledger_frame, load_results
+    from spectrakit.ledger import inconsistencies_frame, ledger_frame, load_results
 
     refuse_no_place(csv)
     record = load_results(study, results)

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
+from rich.table import Table
 
 AxisUnit = Annotated[Literal["nm", "cm-1"], typer.Option(help="Unit of the channel names.")]
 Signal = Literal["counts", "reflectance", "percent-reflectance", "absorbance"]
@@ -63,10 +65,19 @@ def refuse_no_place(path):
         raise ValueError(f"{path}: there is no folder {path.parent}; make it first")
 
 
+def as_table(frame, title):
+    """A frame as a table for the terminal, its index as first column."""
+    table = Table(title=title, show_lines=True)
+    for column in (frame.index.name, *frame.columns):
+        table.add_column(column, overflow="fold")
+    for index, *cells in frame.itertuples():
+        table.add_row(index, *(escape(str(cell)) for cell in cells))
+    return table
+
+
 def print_outcome(outcome, records=None):
     """Print the notes, tables and lines of a workflow; records : file to write its scores to, None for none."""
     from spectrakit.files import written_whole
-    from spectrakit.ledger import as_table
 
     for note in outcome.notes:
         print(f"note: {note}")

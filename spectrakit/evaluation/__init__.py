@@ -25,7 +25,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "prediction_sd",
             "r2",
             "relative_standard_deviation",
-            "repeat_metrics",
             "rmse",
             "rpd",
             "rpiq",

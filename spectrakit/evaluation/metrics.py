@@ -37,9 +37,7 @@ def rpd(y_true, y_pred):
     y_true, y_pred : (n_samples,) contents
     Returns a float, NaN for fewer than two samples. Source: Williams 1987.
     """
-    if len(y_true) < 2:
-        return float("nan")
-    return float(np.std(y_true, ddof=1) / rmse(y_true, y_pred))
+    return prediction_sd(y_true) / rmse(y_true, y_pred)
 
 
 def rpiq(y_true, y_pred):
@@ -146,17 +144,6 @@ def limit_of_detection(calibration_slope, blank_std):
     if not np.all(np.asarray(calibration_slope) > 0):
         raise ValueError(f"the calibration slope must be positive, not {calibration_slope}")
     return 3 * np.asarray(blank_std) / calibration_slope
-
-
-def repeat_metrics(y_true, out_of_fold):
-    """R2, RMSE and MAE of every repeat, each pooled over the out-of-fold predictions of that repeat.
-
-    y_true : (n_samples,) contents
-    out_of_fold : (n_repeats, n_samples) predictions, each by a network that was not trained on the sample
-    Returns a DataFrame (n_repeats, 3) with columns r2, rmse, mae.
-    """
-    rows = [scores(y_true, y_pred, ("r2", "rmse", "mae")) for y_pred in out_of_fold]
-    return pd.DataFrame(rows).rename_axis(index="repeat")
 
 
 def fold_r2(y_true, predictions, splits):

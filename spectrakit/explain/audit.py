@@ -85,9 +85,9 @@ def map_agreement(maps):
 
 
 def randomise_weights(network, random_state=0):
-    """Copy of a network with every weight drawn anew by its module's own `reset_parameters`.
+    """Copy of a network with every weight drawn anew by the `reset_parameters` of its module.
 
-    Raises TypeError for a module that holds weights and cannot draw them.
+    Raises TypeError for a module with weights and without `reset_parameters`.
     Source: Adebayo et al. 2018, the model parameter randomisation test.
     """
     network = deepcopy(network)

@@ -9,6 +9,15 @@ POOL_WINDOW = 2
 _PADDING = {"same": KERNEL_SIZE // 2, "valid": 0}
 
 
+def check_settings(settings, *counts):
+    """Raise ValueError for counts below 1 and for a dropout that is not a share."""
+    for name in counts:
+        if getattr(settings, name) < 1:
+            raise ValueError(f"{name} is at least 1, not {getattr(settings, name)}")
+    if not 0 <= settings.dropout < 1:
+        raise ValueError(f"dropout is a share from 0 to below 1, not {settings.dropout}")
+
+
 @dataclass(frozen=True)
 class CNNConfig:
     """The network and its training: published values first, then what the paper leaves open.
@@ -44,11 +53,7 @@ class CNNConfig:
     def __post_init__(self):
         if self.padding not in _PADDING:
             raise ValueError(f"padding is 'same' or 'valid', not {self.padding!r}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is a share from 0 to below 1, not {self.dropout}")
-        for name in ("n_kernels", "n_hidden", "max_epochs", "batch_size", "drop_period"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+        check_settings(self, "n_kernels", "n_hidden", "max_epochs", "batch_size", "drop_period")
 
     @property
     def pad(self):

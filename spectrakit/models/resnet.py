@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from spectrakit.files import written_whole
+from spectrakit.models.cnn import check_settings
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,7 @@ class ResNetConfig:
 
     def __post_init__(self):
         object.__setattr__(self, "hidden", tuple(self.hidden))  # a list where the settings were read from a file
-        for name in ("pool", "n_filters", "kernel_size", "n_last", "n_outputs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is a share from 0 to below 1, not {self.dropout}")
+        check_settings(self, "pool", "n_filters", "kernel_size", "n_last", "n_outputs")
         if self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size is odd, so that a convolution can keep the length, not {self.kernel_size}")
         if self.n_channels % self.pool or self.n_channels < 2 * self.pool:
@@ -105,7 +102,7 @@ class RepeatableDropout(nn.Module):
     def __init__(self, share):
         super().__init__()
         self.share = share
-        # Part of the state, so that a checkpoint holds it.
+        # Part of the state, so that it is in a checkpoint.
         self.register_buffer("next_seed", torch.randint(2**31, ()))
 
     def forward(self, values):

@@ -91,7 +91,7 @@ class _StackedMaps:
         self.pooled_map_1 = self._rows(self.input_2, config.pad)[..., : self.pooled_1]
         self.pooled_map_2 = torch.empty(*line[:2], n_rows, self.pooled_2)
         self.scratch = torch.empty(prod(self.by_row))
-        # Gradients of the second map stand where the transposed convolution looks for them.
+        # Where the transposed convolution reads the gradients of the second map.
         self.gradient_start = KERNEL_SIZE - 1 - config.pad
 
     def _rows(self, buffer, start=0):

@@ -5,10 +5,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "former": ["FinishedParts", "handed", "run_key"],
         "keys": ["result_key"],
         "parts": ["KeptParts", "Run"],
         "records": ["current_commit", "mean_of", "record_of", "share_of", "table_columns"],
-        "tasks": ["broadcast", "task_runner"],
+        "tasks": ["task_runner"],
     },
 )

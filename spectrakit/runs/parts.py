@@ -13,7 +13,7 @@ from urllib.parse import quote
 import numpy as np
 
 from spectrakit.files import written_whole
-from spectrakit.runs.tasks import LocalRunner, broadcast, single_threaded
+from spectrakit.runs.tasks import single_threaded
 from spectrakit.runs.values import is_plain_array, is_simple, put_together, taken_apart
 
 
@@ -92,15 +92,14 @@ class Run:
 
     kept : KeptParts; total : size of the whole run, in the unit in which its parts give theirs
     progress : called with words for what runs and the share of the whole run that is done, 0 to 1; or None
-    runner : as `task_runner` gives it, which computes `parts`; None for this process
+    runner : of `task_runner`, which computes `parts`; None for this process
 
     A run of more rounds takes up the rounds of a shorter one where each is a part by its number, and the key does not
     depend on how many there are.
     """
 
     def __init__(self, kept, progress, total=1, runner=None):
-        self.kept, self.progress, self.total, self.done = kept, progress, total, 0
-        self.runner = runner or LocalRunner()
+        self.kept, self.progress, self.total, self.runner, self.done = kept, progress, total, runner, 0
 
     def part(self, name, words, compute, size=1):
         """The part of a name, loaded or computed.
@@ -125,7 +124,7 @@ class Run:
         """Parts that do not depend on each other, as {name: part} in the order of the tasks.
 
         function : of `shared`, a task and `report` (see `part`); tasks : {name: (words, task, size)}
-        On a cluster all three must be picklable, see `broadcast`; progress is then reported when a part is finished.
+        On a cluster all three must be picklable, see `Cluster`; progress is then reported when a part is finished.
         """
         return dict(self.each(function, shared, tasks.items()))
 
@@ -134,7 +133,7 @@ class Run:
 
         Without a cluster a task is taken from the iterator `tasks` when the part before it has been used.
         """
-        if not self.runner.remote:
+        if self.runner is None:
             for name, (words, task, size) in tasks:
                 compute = partial(single_threaded, partial(function, shared, task))
                 yield name, self.part(name, words, compute, size)
@@ -144,13 +143,12 @@ class Run:
         self.done += sum(size for _, _, size in tasks.values()) - sum(size for *_, size in left)
         if left:
             self._tell(left[0][1])
-            silent, file = partial(_unreported, function), self.kept.folder / "shared.pickle"
-            with broadcast(self.runner, silent, shared, file) as compute:
-                for place, part in self.runner(compute, [task for _, _, task, _ in left]):
-                    name, words, _, size = left[place]
-                    self.kept.save(name, part)
-                    self.done += size
-                    self._tell(words)
+            given = [task for _, _, task, _ in left]
+            for place, part in self.runner(partial(_unreported, function), shared, given, self.kept.folder):
+                name, words, _, size = left[place]
+                self.kept.save(name, part)
+                self.done += size
+                self._tell(words)
         yield from ((name, self.kept.load(name)) for name in tasks)
 
     def _tell(self, words, further=0):

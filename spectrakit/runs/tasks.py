@@ -20,20 +20,14 @@ _REMEDY = "see that `dask scheduler` and `dask worker {0}` run, or leave out --s
 
 @contextmanager
 def task_runner(scheduler=None):
-    """A context that gives a runner: `run(function, tasks)` iterates over (place of the task, result) as they finish.
+    """A context that gives the runner of a run: a `Cluster`, None for this process.
 
-    scheduler : address such as 'tcp://10.0.0.1:8786'; None for this process, which takes each task from an iterator
-        when the result of the one before was used
-
-    A task computes in one thread wherever it runs, so that sums have one order and results the same digits. On a
-    cluster (`run.remote`), function, tasks and results must be picklable, the function pure: a task whose worker dies
-    is computed again by another. Tasks then name files, by absolute paths that every worker can read, rather than carry
-    data, see `broadcast`. An exception of a task is raised here.
+    scheduler : address such as 'tcp://10.0.0.1:8786', None for this process
     Raises ValueError without the extra `cluster`, and for workers without this version of the kit; ConnectionError for
     a scheduler that cannot be reached, has no worker, or is lost during the run.
     """
     if scheduler is None:
-        yield LocalRunner()
+        yield None
         return
     try:
         from distributed import Client
@@ -45,33 +39,38 @@ def task_runner(scheduler=None):
         raise ConnectionError(f"{scheduler}: no Dask scheduler answers; {_REMEDY.format(scheduler)}") from error
     with client:
         _check_workers(client, scheduler)
-        yield ClusterRunner(client, scheduler)
+        yield Cluster(client, scheduler)
 
 
-class LocalRunner:
-    """Tasks one after the other, in this process."""
-
-    remote = False
-
-    def __call__(self, function, tasks):
-        """Iterator of (place, result), in order."""
-        for place, task in enumerate(tasks):
-            yield place, single_threaded(function, task)
-
-
-class ClusterRunner:
-    """Tasks on the workers of a Dask cluster; client : connected; scheduler : its address, for messages."""
-
-    remote = True
+class Cluster:
+    """The workers of a Dask cluster; client : connected; scheduler : its address, for messages."""
 
     def __init__(self, client, scheduler):
         self.client, self.scheduler = client, scheduler
 
-    def __call__(self, function, tasks):
-        """Iterator of (place, result), in the order in which they finish."""
+    def __call__(self, function, shared, tasks, folder):
+        """Iterator of (place of the task, `function(shared, task)`), in the order in which they finish.
+
+        All must be picklable and the function pure: a task whose worker dies is computed again by another. `shared`
+        goes through a file in `folder` that each worker reads once, not once a task: a pickle (cloudpickle), written
+        and read by this call and deleted at its end. Tasks name files, by absolute paths, rather than carry data. An
+        exception of a task is raised here.
+        """
+        # It comes with dask, and pickles functions that are not names of a module, such as the models of a study.
+        import cloudpickle
+
+        path = Path(folder).resolve() / "shared.pickle"
+        with written_whole(path) as part, open(part, "wb") as file:
+            cloudpickle.dump(shared, file)
+        try:
+            yield from self._results(partial(_on_worker, function, str(path), time.time_ns()), list(tasks))
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _results(self, function, tasks):
         from distributed import KilledWorker, as_completed
 
-        futures = self.client.map(partial(_on_worker, function), list(tasks), pure=False)
+        futures = self.client.map(function, tasks, pure=False)
         places = {future.key: place for place, future in enumerate(futures)}
         finished = as_completed(futures, loop=self.client.loop, with_results=True)
         # Workers keep a result as long as a future of it is held here.
@@ -88,29 +87,10 @@ class ClusterRunner:
             raise ConnectionError(f"{self.scheduler}: the scheduler was lost during the run; {remedy}") from error
 
 
-@contextmanager
-def broadcast(run, function, shared, path):
-    """A context that gives `function(shared, task)` as a function of the task, picklable where `run` is for a cluster.
-
-    There `shared` goes through a file at `path` that every worker reads once, not once a task. It is a pickle
-    (cloudpickle), written and read by the same run, in its folder of kept parts, and deleted at the end.
-    """
-    if not run.remote:
-        yield partial(function, shared)
-        return
-    # It comes with dask, and pickles functions that are not names of a module, such as the models of a study.
-    import cloudpickle
-
-    path = Path(path).resolve()
-    with written_whole(path) as part, open(part, "wb") as file:
-        cloudpickle.dump(shared, file)
-    try:
-        yield partial(_with_file, function, str(path), time.time_ns())
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _with_file(function, path, written, task):
+def _on_worker(function, path, written, task):
+    # Not undone afterwards: tasks that run side by side in a worker share the setting.
+    torch.set_num_threads(1)
+    _thread_pools().limit(limits=1)
     return function(_unpickled(path, written), task)
 
 
@@ -122,7 +102,7 @@ def _unpickled(path, written):
 
 
 def single_threaded(function, task):
-    """`function(task)` in one thread."""
+    """`function(task)` in one thread, as on a worker: sums have one order, and results the same digits."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -130,13 +110,6 @@ def single_threaded(function, task):
             return function(task)
     finally:
         torch.set_num_threads(threads)
-
-
-def _on_worker(function, task):
-    # Not undone afterwards: tasks that run side by side in a worker share the setting.
-    torch.set_num_threads(1)
-    _thread_pools().limit(limits=1)
-    return function(task)
 
 
 # Searching all loaded libraries for their threads takes as long as a small task.

@@ -75,7 +75,6 @@ def _frame(columns, index, values):
 
 # Kind: type, how a value is taken apart, and how it is put together again. Of two kinds that fit the first counts.
 _KINDS = {
-    "list": (list, list, list),
     "tuple": (tuple, list, tuple),
     "set": (set, list, set),
     "ordered": (OrderedDict, lambda value: [[key, each] for key, each in value.items()], OrderedDict),

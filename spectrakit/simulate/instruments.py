@@ -15,9 +15,9 @@ def normal(generator, *shape):
 
 
 def sparse_ranges(first, end):
-    """Where the values of a compressed sparse matrix stand whose line i holds the places first[i] to end[i] - 1.
+    """Indices of a compressed sparse matrix whose line i has values from first[i] to end[i] - 1.
 
-    Returns the line and the place of every value, (n_values,) each, and the pointer (n_lines + 1,) that scipy takes.
+    Returns the line and the place of every value, (n_values,) each, and scipy's pointer (n_lines + 1,).
     """
     counts = end - first
     pointer = np.concatenate([[0], np.cumsum(counts)])

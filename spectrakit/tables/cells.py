@@ -171,9 +171,9 @@ def _csv_header(path):
         names = tuple(name.strip() for name in next(csv.reader([text])))
     except csv.Error as error:
         raise TableError(f"{path}: row 1 is no header of a CSV table ({error})") from error
-    if len(names) == 1 and (other := re.search("[;\t]", text)):
-        kind = "semicolons" if other.group() == ";" else "tabs"
-        raise TableError(f"{path}: row 1 is separated by {kind}; save the table with commas and decimal points")
+    for mark, kind in ((";", "semicolons"), ("\t", "tabs")):
+        if text.count(mark) >= len(names):
+            raise TableError(f"{path}: row 1 is separated by {kind}; save the table with commas and decimal points")
     return names
 
 

@@ -52,8 +52,9 @@ def read_table(path, axis_unit, signal):
 
     axis_unit : 'nm' or 'cm-1'
     signal : 'counts', 'reflectance' (0-1), 'percent-reflectance' or 'absorbance'
-    A descending axis is turned round, percent become fractions. A column `origin` (and `seed`), which
-    `write_table` adds to simulated spectra, becomes the provenance.
+    A descending axis is turned round, percent become fractions. A column without a unit is a property where it holds
+    numbers: in Parquet by its type, in CSV by what stands first. A column `origin` (and `seed`), which `write_table`
+    adds to simulated spectra, becomes the provenance.
     Raises TableError, in one line, for a table in which `check_table` finds an error.
     """
     if Path(path).is_dir():
@@ -99,8 +100,7 @@ def read_blocks(path, axis_unit, signal, rows=BLOCK_ROWS, columns=None, only=Non
     What is held does not depend on the length of the library: a block, and of Parquet at most a row group. Those that
     this package writes have 4,096 rows; `write_partitions` of `read_blocks` divides larger ones. Percent become
     fractions. Where a spectrum or a part of it is missing it is NaN, so that blocks have the rows of `library_index`
-    in the same order. A column without a unit is a property where it holds numbers: in Parquet by its type, in CSV by
-    what stands first.
+    in the same order. Columns without a unit are treated as by `read_table`.
     Raises TableError, on the call or where the row stands, for a file that cannot be read, a column that is not in
     every file, a cell that is not a number; ValueError for a position beyond the last row.
     """

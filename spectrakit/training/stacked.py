@@ -110,16 +110,15 @@ def _one_for_each(X, n_networks):
 
 @dataclass(frozen=True)
 class StackedNetworks:
-    """B fitted networks: each a SpectralCNN, its target scaling in the unit of y, its losses (max_epochs,)."""
+    """B fitted networks, their target scaling (B,) in the unit of y, their losses (B, max_epochs).
+
+    A network predicts targets scaled by its mean and standard deviation.
+    """
 
     networks: tuple[SpectralCNN, ...]
     target_mean: np.ndarray
     target_sd: np.ndarray
     history: np.ndarray
-
-    def network(self, b):
-        """The SpectralCNN of network b; it predicts targets scaled by `target_mean[b]` and `target_sd[b]`."""
-        return self.networks[b]
 
     @torch.no_grad()
     def predict(self, X):

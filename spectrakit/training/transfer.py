@@ -149,7 +149,7 @@ def _shrinkage(out_of_fold, y):
 class _View:
     """Inputs of the new layers as scores on the principal axes of the training rows, of root mean square length 1.
 
-    The scores hold what the inputs hold, in fewer numbers. rows : (n, n_numbers) of the training side
+    The scores have the information of the inputs in fewer numbers. rows : (n, n_numbers) of the training side
     """
 
     def __init__(self, rows):
@@ -213,7 +213,7 @@ class FineTunedNetwork(_NetworkRegressor):
         for what pretraining has not met. ('input',) alone uses no pretraining.
     recipe : HeadRecipe; random_state : an int is the seed of folds and weights
 
-    On each view stand dense layers and a Gaussian process; their out-of-fold predictions decide their weights.
+    Each view has dense layers and a Gaussian process; their out-of-fold predictions decide their weights.
     After fit: `views_`, `members_` (a pair a view), `weights_` (one a member, in that order), `shrinkage_`,
     `target_mean_` and `target_sd_` in the unit of y. `fit` raises ValueError for an unknown view.
     """

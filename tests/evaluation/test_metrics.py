@@ -63,16 +63,6 @@ def test_limit_of_detection():
             metrics.limit_of_detection(slope, 4.0)
 
 
-def test_metrics_are_pooled_over_each_repeat():
-    out_of_fold = np.stack([TRUE + 10, TRUE - 20, TRUE + 30])
-    per_repeat = metrics.repeat_metrics(TRUE, out_of_fold)
-    np.testing.assert_allclose(per_repeat["rmse"], [10, 20, 30])
-    np.testing.assert_allclose(per_repeat["r2"], 1 - 4 * np.array([100, 400, 900]) / 50000)
-    assert list(per_repeat.columns) == ["r2", "rmse", "mae"]
-    assert per_repeat["mae"].mean() == pytest.approx(20)
-    assert per_repeat["mae"].std() == pytest.approx(10)
-
-
 def test_pooled_r2_is_not_the_mean_of_fold_r2():
     splits = repeated_folds(12, n_repeats=1)
     y_true = np.arange(12.0)
@@ -81,8 +71,7 @@ def test_pooled_r2_is_not_the_mean_of_fold_r2():
     # The two folds of two samples are (6, 11) and (4, 10); the other eight hold one sample.
     np.testing.assert_allclose(fold[:2], [1 - 0.5 / 12.5, 1 - 0.5 / 18])
     assert np.isnan(fold[2:]).all()
-    pooled = metrics.repeat_metrics(y_true, splits.out_of_fold(predictions))
-    assert pooled["r2"].mean() == pytest.approx(1 - 12 * 0.25 / 143)
+    assert metrics.r2(y_true, splits.out_of_fold(predictions)[0]) == pytest.approx(1 - 12 * 0.25 / 143)
 
 
 def test_a_heavy_tail_raises_r2_and_rpd_but_not_rpiq():

@@ -17,11 +17,9 @@ from spectrakit.runs.parts import KeptParts, Run
 class Backwards:
     """A runner as that of a cluster, whose last task is finished first."""
 
-    remote = True
-
-    def __call__(self, function, tasks):
+    def __call__(self, function, shared, tasks, folder):
         for place in reversed(range(len(tasks))):
-            yield place, function(tasks[place])
+            yield place, function(shared, tasks[place])
 
 
 def assert_same(one, other):
@@ -263,6 +261,22 @@ def test_parts_come_in_their_order_whoever_computes_them(tmp_path, runner, expec
     assert list(run.parts(power, 2, rounds(3)).items()) == [("round-1", 1), ("round-2", 4), ("round-3", 9)]
     assert calls == [(f"number {number}", pytest.approx(done / 6)) for number, done in expected]
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [f"round-{n}.zip" for n in (1, 2, 3)]
+
+
+def test_here_tasks_are_taken_one_by_one_and_computed_in_one_thread(tmp_path):
+    taken = []
+
+    def given():
+        for name, about in rounds(3).items():
+            taken.append(name)
+            yield name, about
+
+    def threads(shared, number, report):
+        return number, torch.get_num_threads()
+
+    results = Run(KeptParts(tmp_path, "one"), None).each(threads, None, given())
+    assert (next(results), taken) == (("round-1", (1, 1)), ["round-1"])
+    assert (list(results), taken) == ([("round-2", (2, 1)), ("round-3", (3, 1))], ["round-1", "round-2", "round-3"])
 
 
 @pytest.mark.parametrize("runner", [None, Backwards()])

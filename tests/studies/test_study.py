@@ -176,13 +176,11 @@ def test_the_record_of_a_study_is_one_that_the_ledger_reads(name, tiny_runs, tmp
 class Pickling:
     """A runner as that of a cluster, which sees of functions and tasks what their pickles hold."""
 
-    remote = True
-
-    def __call__(self, function, tasks):
+    def __call__(self, function, shared, tasks, folder):
         self.pickled = cloudpickle.dumps((function, list(tasks)))
         function, tasks = pickle.loads(self.pickled)
         for place, task in enumerate(tasks):
-            yield place, function(task)
+            yield place, function(pickle.loads(cloudpickle.dumps(shared)), task)
 
 
 @pytest.mark.parametrize(

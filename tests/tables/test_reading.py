@@ -310,6 +310,8 @@ NO_TABLE = [
     ("a.csv", 'sample_id,600\n"a,1\nb,2\n', "the header has 2 cells but row 2 has 1"),
     ("a.csv", "sample_id,ph,X600\na,6,7\n", "no channel; name each channel column.*'X600'"),
     ("a.csv", "sample_id;600;601\na;1;2\n", "separated by semicolons"),
+    ("a.csv", "sample_id;600,5;601,5\na;1,1;2,2\n", "separated by semicolons"),
+    ("a.csv", "sample_id\t600\t601\na\t1\t2\n", "separated by tabs"),
     ("a.csv", b"sample_id,600\na,1\n\xff\xfe,2\n", "row 3 is not UTF-8 text"),
     ("a.csv.gz", "sample_id,600\na,1\n", "broken gzip file"),
     ("a.csv.gz", gzip.compress(b"sample_id,600\na,1\n", mtime=0)[:-12], "broken gzip file"),

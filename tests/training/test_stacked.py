@@ -147,7 +147,7 @@ def test_a_network_taken_out_predicts_as_the_stack_does(twelve):
     stack = fit_stacked(X, y, folds[:2], CNNConfig(max_epochs=20, standardise_target=True))
     assert stack.target_mean[1] == pytest.approx(y[folds[1]].mean())
     with torch.no_grad():
-        scaled = stack.network(1)(torch.as_tensor(X, dtype=torch.float32)).numpy()
+        scaled = stack.networks[1](torch.as_tensor(X, dtype=torch.float32)).numpy()
     np.testing.assert_allclose(scaled * stack.target_sd[1] + stack.target_mean[1], stack.predict(X)[1], rtol=1e-6)
 
 

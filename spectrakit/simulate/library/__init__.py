@@ -1,4 +1,4 @@
-"""A mid-infrared library: laboratories with their spectrometers, the soils that they hold, and a ring trial."""
+"""A mid-infrared library: laboratories with their spectrometers, their soils, and a ring trial."""
 
 import lazy_loader
 

@@ -297,7 +297,7 @@ class _Block:
 
 
 def _blocks(place, count, random_state, branch=0):
-    """Blocks that hold the first `count` samples of the programme at a place of `programmes()`."""
+    """Yield blocks with the first `count` samples of the programme at a place of `programmes()`."""
     programme, first, block = programmes()[place], 1, 0
     n_sites = _BLOCK // (len(programme.layers) - 1 if programme.layers else 4)
     while first <= count:

@@ -46,10 +46,6 @@ class Soils:
     matrix_offset: pd.DataFrame
     scatter_scale: pd.Series
 
-    def select(self, rows):
-        """Some of the soils, by position."""
-        return Soils(*(getattr(self, name).iloc[rows] for name in self.__dataclass_fields__))
-
 
 def spiked_soils(levels_ppm=None):
     """Samples 1-12: the reference soil with 0 and 50 to 1000 ppm of Ca, Mg and Na added to its contents.

@@ -157,7 +157,7 @@ def out_of_fold_maps(networks, X, splits):
     """
     maps = np.zeros(X.shape[1:])
     for b, test in enumerate(splits.test):
-        network = networks.network(b)
+        network = networks.networks[b]
         maps[test] = grad_cam(network, network.target_layer, X[b, test])
     return maps
 

@@ -6,7 +6,6 @@ held is the rows to fit and one block, however many rows there are to fill.
 """
 
 import json
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,7 +117,7 @@ def fill_gaps(path, target, output, model, folder=None, progress=None, runner=No
 
 def _refuse(plan, output, runner):
     """Raises ValueError for an output inside the library, and for workers that would have to read a CSV."""
-    if runner is not None and runner.remote and plan.path.is_file() and plan.path.suffix != ".parquet":
+    if runner is not None and plan.path.is_file() and plan.path.suffix != ".parquet":
         raise ValueError(
             f"{plan.path.name}: each worker would read a CSV from its start for every block; write it as Parquet "
             "before (write_partitions of read_blocks in spectrakit.tables), or leave out --scheduler"
@@ -152,7 +151,7 @@ def _fitted(plan, kept, progress, runner):
     intervals = ConformalIntervals(pooled_threshold, plan.levels, log_offset(y, plan.limits), plan.limits)
     scores_ = score_groups(intervals, y, held_out, training.groups)
     intervals.fit(y, held_out, groups=training.groups)
-    fitted, positions = pickle.loads(parts["all"].tobytes()), plan.positions[training.rows]
+    fitted, positions = parts["all"], plan.positions[training.rows]
     imputer = Imputer(plan, training.axis, training.covered, fitted, intervals, positions, held_out)
     return imputer, scores_, training.unit, training.notes
 

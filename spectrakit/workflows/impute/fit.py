@@ -3,7 +3,6 @@
 The rows are brought to the channels that all laboratories share.
 """
 
-import pickle
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,7 +133,6 @@ def fit_part(given, group, report):
     """Predictions of a group (n,) by a model that has not seen it; of None, the `Fitted` of all rows.
 
     given : Plan and Training
-    `Fitted` comes as the bytes of a pickle, an array, which a kept part may be.
     """
     plan, training = given
     fitted = training.groups != group if group is not None else np.full(len(training.rows), True)
@@ -151,4 +149,4 @@ def fit_part(given, group, report):
     domain = SpectralDomain(random_state=plan.random_state).fit(X, groups=site if len(set(site)) >= 5 else None)
     distances = domain.examine(X)
     gross = [max(gross_limit(distances[name].to_numpy()), distances[f"{name}_limit"].iloc[0]) for name in ("t2", "q")]
-    return np.frombuffer(pickle.dumps(Fitted(harmonise, domain, tuple(gross), model)), np.uint8)
+    return Fitted(harmonise, domain, tuple(gross), model)

@@ -77,7 +77,7 @@ def test_a_test_spectrum_changes_nothing_of_what_its_networks_learn(task, splits
     assert splits.test[:, row].sum() == 2
     for b, unseen in enumerate(splits.test[:, row]):
         weights, weights_2 = (
-            np.concatenate([parameter.detach().ravel() for parameter in each.network(b).parameters()])
+            np.concatenate([parameter.detach().ravel() for parameter in each.networks[b].parameters()])
             for each in (networks, networks_2)
         )
         assert np.array_equal(weights, weights_2) == unseen
@@ -193,7 +193,7 @@ def test_the_map_of_a_sample_is_by_the_network_that_had_not_seen_it(task):
     networks, _, _, X = libs.fit_cnn(task, splits, libs.OpenChoices(cnn=config))
     maps = libs.out_of_fold_maps(networks, X, splits)
     assert maps.shape == (12, 33)
-    by_network = [grad_cam(networks.network(b), networks.network(b).target_layer, X[b]) for b in range(10)]
+    by_network = [grad_cam(networks.networks[b], networks.networks[b].target_layer, X[b]) for b in range(10)]
     for row in range(12):
         (unseen,) = np.flatnonzero(splits.test[:, row])
         same = [b for b in range(10) if by_network[b][row].any() and np.allclose(maps[row], by_network[b][row])]

@@ -17,7 +17,7 @@ from spectrakit.contents import content_limits
 from spectrakit.evaluation.intervals import ConformalIntervals, pooled_threshold
 from spectrakit.preprocess.harmonise import HARMONISATIONS
 from spectrakit.runs.parts import KeptParts, Run
-from spectrakit.runs.tasks import ClusterRunner, task_runner
+from spectrakit.runs.tasks import Cluster, task_runner
 from spectrakit.spectra import SpectralDataset
 from spectrakit.tables import write_partitions, write_table
 from spectrakit.training.contents import CONTENT_NETWORK, ContentNetwork
@@ -488,6 +488,6 @@ def test_the_workers_of_a_cluster_give_the_same(run, tmp_path):
 
 def test_a_cluster_is_not_given_a_csv(tmp_path):
     write_table(library(), tmp_path / "library.csv")
-    cluster = ClusterRunner(None, "nowhere")
+    cluster = Cluster(None, "nowhere")
     with pytest.raises(ValueError, match="write it as Parquet before"):
         fill_gaps(tmp_path / "library.csv", "c_g_kg", tmp_path / "hybrid.parquet", log_pls, runner=cluster)
