@@ -73,14 +73,14 @@ def verdict_line(name, results):
 
 
 @pytest.mark.parametrize(
-    ("name", "task", "n_models", "id_", "kind"),
+    ("name", "task", "n_models", "id_", "settings"),
     [
-        ("libs", "Ca high", 5, "lod.ca.high", "result"),
-        ("gejiu", "Pb, log", 5, "r2.pls_pb", "result"),
-        ("mir", "carbon, new sites", 4, "r2.om", "result"),
+        ("libs", "Ca high", 5, "lod.ca.high", {"normalise", "scale", "cnn", "experiment"}),
+        ("gejiu", "Pb, log", 5, "r2.pls_pb", {"network", "unknown_share", "domains"}),
+        ("mir", "carbon, new sites", 4, "r2.om", {"network", "harmonised_by", "library"}),
     ],
 )
-def test_replicate_and_ledger_serve_every_study(run, tiny_runs, tmp_path, name, task, n_models, id_, kind):
+def test_replicate_and_ledger_serve_every_study(run, tiny_runs, tmp_path, name, task, n_models, id_, settings):
     outcome = tiny_runs(name)
     code, out, err = run("replicate", name, "-o", "record.json")
     assert (code, err) == (0, [])
@@ -88,14 +88,17 @@ def test_replicate_and_ledger_serve_every_study(run, tiny_runs, tmp_path, name, 
     assert sum(line.split("│")[1].strip() == task for line in out if line.startswith("│")) == n_models
     if name == "mir":
         assert out.pop() == f"{outcome['hybrid']['file']}: 800 samples, measured and imputed"
-    results = ledger.load_results(name, tmp_path / "record.json")["results"]
+    record = ledger.load_results(name, tmp_path / "record.json")
+    results, provenance = record["results"], record["provenance"]
+    assert (provenance["profile"], provenance["seed"]) == ("quick", 0)
+    assert set(provenance["config"]) == {"profile", *settings}
     assert out[-1] == f"record.json: {len(results)} results of the quick profile, seed 0"
     assert out[-2] == f"beside the paper: {verdict_line(name, results)}"
 
     code, out, err = run("ledger", name, "--results", "record.json", "--full")
     assert (code, err) == (0, [])
     (row,) = [line for line in out if line.startswith(f"│ {id_} ")]
-    assert ledger._ours_text({"kind": kind}, results[id_]) in row
+    assert ledger._ours_text({"kind": "result"}, results[id_]) in row
     assert f"{name}: published and ours" in "\n".join(out) and f"{name}: inside the paper" in "\n".join(out)
 
 
