@@ -21,8 +21,6 @@ Scheduler = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers do the work; they read and write these files."),
 ]
-# Where runs keep their finished parts, below the folder that the command is given in.
-RUNS = Path(".spectrakit/runs")
 
 
 @contextmanager
