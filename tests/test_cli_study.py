@@ -1,7 +1,7 @@
 import pytest
 
 from spectrakit import ledger
-from spectrakit.cli import studies, terminal
+from spectrakit.cli import terminal
 from spectrakit.studies import study
 from spectrakit.studies.libs import run as libs_run
 from spectrakit.studies.libs.domains import TASKS
@@ -14,7 +14,7 @@ def run(tiny_libs, tiny_gejiu, tiny_mir, tiny_runs, tmp_path, monkeypatch, comma
     """The command line in an empty folder; parts of studies cut down to seconds are in `tiny_runs.folder`."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(studies, "RUNS", tiny_runs.folder)
+    monkeypatch.setenv("SPECTRAKIT_RUNS", str(tiny_runs.folder))
     return command
 
 
@@ -52,7 +52,7 @@ def record(run, tiny_runs, tmp_path):
 
 
 def test_a_stopped_run_says_so_and_the_same_command_finishes_it(run, tasks_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(studies, "RUNS", tmp_path / "runs")
+    monkeypatch.setenv("SPECTRAKIT_RUNS", str(tmp_path / "runs"))
     tasks_run["stop_at"] = 2
     code, out, err = run("replicate", "libs", "-o", "record.json")
     assert (code, out, err) == (130, [], STOPPED)
@@ -161,7 +161,7 @@ def test_wrong_options_give_code_2(run, nothing_started, arguments):
 
 
 def test_measured_spectra_that_are_not_there_give_one_line(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(studies, "RUNS", tmp_path / "runs")
+    monkeypatch.setenv("SPECTRAKIT_RUNS", str(tmp_path / "runs"))
     code, out, err = run("replicate", "gejiu", "--data", tmp_path)
     assert (code, out, len(err)) == (2, [], 1)
     assert str(tmp_path / "lucas") in err[0]
