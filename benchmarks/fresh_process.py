@@ -32,7 +32,7 @@ def seconds_and_gigabytes(imports, call, place=None):
 
 def report(words, imports, calls, max_seconds, max_gb):
     """Print median time and highest memory of a case, one call a round, and their ratios to the limits."""
-    found = [seconds_and_gigabytes(imports, call) for call in calls]
-    elapsed, peak = median(seconds for seconds, _ in found), max(memory for _, memory in found)
+    result = [seconds_and_gigabytes(imports, call) for call in calls]
+    elapsed, peak = median(seconds for seconds, _ in result), max(memory for _, memory in result)
     shares = f"{elapsed / max_seconds:.2f} and {peak / max_gb:.2f} of the limits"
     print(f"{words}: {elapsed:.1f} s, {peak:.2f} GB; {shares}", flush=True)

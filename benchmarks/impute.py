@@ -2,7 +2,7 @@
 
 Run `python benchmarks/impute.py`: makes both libraries as folders of Parquet files, 1,700 channels a row, of simulated
 soils that are repeated, each time with other noise. The same rows have their carbon in both, all others are filled.
-Each run is a process of its own; prints its time and the peak of its memory, and the ratios of both. `--rows 57000
+Each run is a fresh process; prints its time and the peak of its memory, and the ratios of both. `--rows 57000
 500000` needs 3.9 GB of disk; with `--scheduler ADDRESS` the client of a cluster is measured.
 """
 
@@ -47,7 +47,7 @@ if __name__ == "__main__":
     parser.add_argument("--scheduler", help="address of a Dask cluster")
     parser.add_argument("--folder", help="where the libraries are made; 1.2 GB by default")
     given = parser.parse_args()
-    found = []
+    result = []
     with tempfile.TemporaryDirectory(dir=given.folder) as place:
         simulated = list(mir_blocks(given.simulated))
         for n_rows in given.rows:
@@ -55,8 +55,8 @@ if __name__ == "__main__":
             write_partitions(repeated(simulated, n_rows), library)
             arguments = ["impute", library, "--property", "c_g_kg", "--model", given.model, "-o", f"{n_rows}.parquet"]
             arguments += ["--scheduler", given.scheduler] if given.scheduler else []
-            found.append(seconds_and_gigabytes(COMMAND_IMPORTS, command_call(*arguments), place))
-            print(f"{n_rows:,} rows: {found[-1][0]:.1f} s, peak {found[-1][1]:.2f} GB", flush=True)
-    (first, low), *_, (last, high) = found
+            result.append(seconds_and_gigabytes(COMMAND_IMPORTS, command_call(*arguments), place))
+            print(f"{n_rows:,} rows: {result[-1][0]:.1f} s, peak {result[-1][1]:.2f} GB", flush=True)
+    (first, low), *_, (last, high) = result
     times = f"{last / first:.2f} times the time, {high / low:.2f} times the memory"
     print(f"{given.rows[-1] / given.rows[0]:.1f} times the rows: {times}")

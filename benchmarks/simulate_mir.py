@@ -1,7 +1,7 @@
 """How long the mid-infrared library of 56,787 samples and 1,700 channels takes, and how much memory.
 
 Run `python benchmarks/simulate_mir.py`: the blocks alone, then the command with writing, as a folder and as plain
-tables. Every case runs in a process of its own; prints the median time, the highest peak of memory, and the ratio of
+tables. Every case runs in a fresh process; prints the median time, the highest peak of memory, and the ratio of
 both to the limits that the kit sets itself: 2 min and 1.5 GB.
 """
 

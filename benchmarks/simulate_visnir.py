@@ -1,6 +1,6 @@
 """How long 19,036 simulated soils of 2,100 channels take, and how much memory: simulation alone, and with writing.
 
-Run `python benchmarks/simulate_visnir.py`. Every case runs in a process of its own; prints the median time, the highest
+Run `python benchmarks/simulate_visnir.py`. Every case runs in a fresh process; prints the median time, the highest
 peak of memory, and the ratio of both to the limits that the kit sets itself: 15 s and 1.5 GB.
 """
 

@@ -293,7 +293,7 @@ figures.show_table(folds, f"{figures.task_title(task)}: R² of each fold by itse
 # Now everything at once, with the settings of the study. In the *quick* profile there is one repeat.
 
 # %%
-outcomes = study.STUDY.run(resources.profile_name())
+outcomes = study.STUDY.run(resources.profile_name(), folder=resources.runs_folder() / "libs")
 print(f"profile {profile.name}: {profile.n_repeats} repeat(s) of the ten-fold cross-validation")
 
 # %% mystnb={"image": {"alt": "Predicted over reference content for calcium, magnesium and sodium in spiked and field soils. The points follow the diagonal but scatter widely around it, most of all in the spiked soils."}}

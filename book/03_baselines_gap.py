@@ -43,12 +43,12 @@ published = ledger.load_published("libs")["entries"]
 # - **CNN**, the network of chapter 2.
 #
 # All five get the same normalised spectra and the same folds, so that a difference between them is not one of luck with
-# the split.
+# the split. It is the run of the study that chapter 2 made: its parts were kept, and are loaded here in a second.
 
 # %%
 baselines = models.libs_baselines(random_state=0)
 baselines["RF"].set_params(n_estimators=profile.n_trees)
-outcomes = study.STUDY.run(resources.profile_name())
+outcomes = study.STUDY.run(resources.profile_name(), folder=resources.runs_folder() / "libs")
 dataset = libs.simulate_libs(random_state=0)
 print(f"{dataset.provenance_line()}; profile {profile.name}, {profile.n_repeats} repeat(s)")
 parts = [outcomes[key].metrics.assign(target=key[0], range=key[1]) for key in study.TASKS]

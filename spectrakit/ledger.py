@@ -24,7 +24,7 @@ PROVENANCE = ("profile", "config", "seed", "commit", "version")
 VERDICTS = ("agrees", "same direction", "differs", "cannot be assessed")
 # An ordering agrees when it holds in nine of ten repeats; it points the same way when it holds in more than half.
 MIN_SHARE_AGREES, MIN_SHARE_SAME_DIRECTION = 0.9, 0.5
-SHARES = {"ordering": "holds", "wavelength": "among the highest"}  # kinds of which ours is a share of repeats
+SHARES = {"ordering": "holds", "wavelength": "among the highest"}  # kinds whose number of ours is a share of repeats
 # A line counts from a hundredth of the strongest line's emissivity. Below one count of a 16-bit detector that the
 # strongest line fills, it might as well not be there.
 MIN_LINE_AGREES, MIN_LINE_SAME_DIRECTION = 0.01, 2**-16
@@ -157,7 +157,7 @@ def largest_differences(frame, study, results, n_listed):
 def verdict_counts(kinds, verdicts):
     """How many claims of each kind got which verdict: DataFrame of kinds by VERDICTS, and `all`.
 
-    kinds, verdicts : columns of `ledger_frame`; the kinds may be named anew, and come in the order of their first claim
+    kinds, verdicts : columns of `ledger_frame`; the kinds may have other names, and keep the order of their first claim
     """
     counts = pd.crosstab(kinds, verdicts).reindex(index=kinds.unique(), columns=list(VERDICTS), fill_value=0)
     return counts.assign(all=counts.sum(axis=1))

@@ -27,6 +27,11 @@ def measured_folder():
     return folder
 
 
+def runs_folder():
+    """The folder in which runs keep their finished parts: SPECTRAKIT_RUNS, else .spectrakit/runs in this folder."""
+    return Path(os.environ.get("SPECTRAKIT_RUNS") or ".spectrakit/runs")
+
+
 def profile_name():
     """The profile that SPECTRAKIT_PROFILE names: 'quick' where it is not set."""
     return os.environ.get("SPECTRAKIT_PROFILE") or "quick"

@@ -10,15 +10,11 @@ from spectrakit.cli import application
 
 
 @pytest.fixture
-def run(tmp_path, capsys):
+def run(tmp_path, command):
     def run(text, *options, name="table.csv"):
-        path = tmp_path / name
         if text is not None:
-            path.write_text(text)
-        with pytest.raises(SystemExit) as exit_of:
-            cli.main(["check", str(path), *options])
-        out, err = capsys.readouterr()
-        return exit_of.value.code, out.splitlines(), err.splitlines()
+            (tmp_path / name).write_text(text)
+        return command("check", tmp_path / name, *options)
 
     return run
 

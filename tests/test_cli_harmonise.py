@@ -144,11 +144,3 @@ def test_what_a_user_can_mend_gives_one_line_and_code_2(run, mean_only, tmp_path
     assert (code, len(err)) == (2, 1)
     assert err[0].startswith(f"spectrakit: {message}") or message in err[0]
     assert MADE == [] and not (tmp_path / ".spectrakit").exists()
-
-
-def test_one_laboratory_is_not_enough(run, command):
-    code, out, err = command("harmonise", "bright.csv", "--target", "soc_pct", "--signal", "percent-reflectance")
-    assert (code, out) == (2, [])
-    assert err == [
-        "spectrakit: one laboratory (bright): give two tables or more, or one with a column laboratory that names two"
-    ]

@@ -1,4 +1,3 @@
-import sys
 from typing import get_args
 
 import numpy as np
@@ -125,10 +124,6 @@ def test_a_stopped_run_goes_on_where_it_was(run, table, tmp_path, monkeypatch):
         (("library.csv", "--property", "c_g_kg", "-o", "gone/h.csv"), "gone/h.csv: there is no folder gone"),
         (("library.csv", "--property", "c_g_kg", "-o", "h.xlsx"), "h.xlsx: unknown kind of file"),
         (("library.csv", "--property", "c_g_kg", "-o", "library.csv"), "library.csv: this would change the library"),
-        (
-            ("library.parquet", "--property", "c_g_kg", "--scheduler", "tcp://127.0.0.1:9"),
-            "tcp://127.0.0.1:9: no Dask scheduler answers; see that `dask scheduler` and `dask worker",
-        ),
     ],
 )
 def test_what_a_user_can_mend_gives_one_line_and_code_2(run, table, tmp_path, arguments, message):
@@ -138,10 +133,3 @@ def test_what_a_user_can_mend_gives_one_line_and_code_2(run, table, tmp_path, ar
     assert (code, out, len(err)) == (2, [], 1)
     assert err[0].startswith(f"spectrakit: {message.format(folder=tmp_path)}")
     assert not (tmp_path / "hybrid.parquet").exists() and (tmp_path / "library.csv").read_bytes() == before
-
-
-def test_a_scheduler_needs_the_extra(run, table, monkeypatch):
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    code, out, err = run("impute", table, "--property", "c_g_kg", "-o", "h.parquet", "--scheduler", "tcp://127.0.0.1:9")
-    assert (code, out) == (2, [])
-    assert err == ["spectrakit: --scheduler needs the extra `cluster`: pip install 'spectrakit[cluster]'"]

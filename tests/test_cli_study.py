@@ -1,7 +1,7 @@
 import pytest
 
 from spectrakit import ledger
-from spectrakit.cli import studies, terminal
+from spectrakit.cli import terminal
 from spectrakit.studies import study
 from spectrakit.studies.libs import run as libs_run
 from spectrakit.studies.libs.domains import TASKS
@@ -14,7 +14,7 @@ def run(tiny_libs, tiny_gejiu, tiny_mir, tiny_runs, tmp_path, monkeypatch, comma
     """The command line in an empty folder; parts of studies cut down to seconds are in `tiny_runs.folder`."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(studies, "RUNS", tiny_runs.folder)
+    monkeypatch.setenv("SPECTRAKIT_RUNS", str(tiny_runs.folder))
     return command
 
 
@@ -52,7 +52,7 @@ def record(run, tiny_runs, tmp_path):
 
 
 def test_a_stopped_run_says_so_and_the_same_command_finishes_it(run, tasks_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(studies, "RUNS", tmp_path / "runs")
+    monkeypatch.setenv("SPECTRAKIT_RUNS", str(tmp_path / "runs"))
     tasks_run["stop_at"] = 2
     code, out, err = run("replicate", "libs", "-o", "record.json")
     assert (code, out, err) == (130, [], STOPPED)
@@ -73,14 +73,14 @@ def verdict_line(name, results):
 
 
 @pytest.mark.parametrize(
-    ("name", "task", "n_models", "id_", "kind"),
+    ("name", "task", "n_models", "id_", "settings"),
     [
-        ("libs", "Ca high", 5, "lod.ca.high", "result"),
-        ("gejiu", "Pb, log", 5, "r2.pls_pb", "result"),
-        ("mir", "carbon, new sites", 4, "r2.om", "result"),
+        ("libs", "Ca high", 5, "lod.ca.high", {"normalise", "scale", "cnn", "experiment"}),
+        ("gejiu", "Pb, log", 5, "r2.pls_pb", {"network", "unknown_share", "domains"}),
+        ("mir", "carbon, new sites", 4, "r2.om", {"network", "harmonised_by", "library"}),
     ],
 )
-def test_replicate_and_ledger_serve_every_study(run, tiny_runs, tmp_path, name, task, n_models, id_, kind):
+def test_replicate_and_ledger_serve_every_study(run, tiny_runs, tmp_path, name, task, n_models, id_, settings):
     outcome = tiny_runs(name)
     code, out, err = run("replicate", name, "-o", "record.json")
     assert (code, err) == (0, [])
@@ -88,14 +88,17 @@ def test_replicate_and_ledger_serve_every_study(run, tiny_runs, tmp_path, name, 
     assert sum(line.split("│")[1].strip() == task for line in out if line.startswith("│")) == n_models
     if name == "mir":
         assert out.pop() == f"{outcome['hybrid']['file']}: 800 samples, measured and imputed"
-    results = ledger.load_results(name, tmp_path / "record.json")["results"]
+    record = ledger.load_results(name, tmp_path / "record.json")
+    results, provenance = record["results"], record["provenance"]
+    assert (provenance["profile"], provenance["seed"]) == ("quick", 0)
+    assert set(provenance["config"]) == {"profile", *settings}
     assert out[-1] == f"record.json: {len(results)} results of the quick profile, seed 0"
     assert out[-2] == f"beside the paper: {verdict_line(name, results)}"
 
     code, out, err = run("ledger", name, "--results", "record.json", "--full")
     assert (code, err) == (0, [])
     (row,) = [line for line in out if line.startswith(f"│ {id_} ")]
-    assert ledger._ours_text({"kind": kind}, results[id_]) in row
+    assert ledger._ours_text({"kind": "result"}, results[id_]) in row
     assert f"{name}: published and ours" in "\n".join(out) and f"{name}: inside the paper" in "\n".join(out)
 
 
@@ -158,7 +161,7 @@ def test_wrong_options_give_code_2(run, nothing_started, arguments):
 
 
 def test_measured_spectra_that_are_not_there_give_one_line(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(studies, "RUNS", tmp_path / "runs")
+    monkeypatch.setenv("SPECTRAKIT_RUNS", str(tmp_path / "runs"))
     code, out, err = run("replicate", "gejiu", "--data", tmp_path)
     assert (code, out, len(err)) == (2, [], 1)
     assert str(tmp_path / "lucas") in err[0]

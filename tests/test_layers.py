@@ -24,7 +24,7 @@ ORDER = {
         {"teaching", "cli"},
     ],
     "simulate": [{"instruments"}, {"libs", "soils"}, {"library"}],
-    "workflows": [{"transfer"}, {"harmonise", "impute"}],
+    "workflows": [{"outcome"}, {"transfer", "harmonise", "impute"}],
     "studies": [{"study"}, {"libs", "gejiu", "mir"}],
     "teaching": [{"exercises", "figures", "sentences"}, {"widgets"}],
 }

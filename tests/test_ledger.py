@@ -78,8 +78,8 @@ def test_published_numbers_stand_in_the_paper(shared, study, types):
         numbers = [*(value if isinstance(value, list) else [value]), entry.get("sd")]
         if entry_id not in IN_WORDS and not entry_id.startswith(OURS):
             for number in (number for number in numbers if isinstance(number, types)):
-                found = re.search(rf"(?<![\d.]){re.escape(str(number))}0*(?![\d])", text)
-                assert found, f"{entry_id}: {number}"
+                result = re.search(rf"(?<![\d.]){re.escape(str(number))}0*(?![\d])", text)
+                assert result, f"{entry_id}: {number}"
 
 
 def test_every_number_of_the_abstract_stands_here(shared):

@@ -242,8 +242,8 @@ def test_the_card_repeats_the_scores_on_three_measured_laboratories(card, shared
     )
     rows = pd.DataFrame.from_dict(dict(list(card[9].items())[1:]), orient="index")
     assert list(rows.index) == list(pretrained.index)
-    for place, found in ((0, mean["rmse"]), (2, pls["rmse"]), (4, pretrained["rmse"]), (5, pretrained["r2"])):
-        np.testing.assert_allclose(rows[place].astype(float), found, atol=0.006)
+    for place, result in ((0, mean["rmse"]), (2, pls["rmse"]), (4, pretrained["rmse"]), (5, pretrained["r2"])):
+        np.testing.assert_allclose(rows[place].astype(float), result, atol=0.006)
     covered = rows[6].str.removesuffix(" %").astype(float) / 100
     np.testing.assert_allclose(covered, pretrained["coverage_90"], atol=0.02)
     assert (pretrained["rmse"] < rows[3].str.split().str[0].astype(float)).sum() == 2

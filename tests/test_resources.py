@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from spectrakit import resources
@@ -16,19 +18,22 @@ def test_data_hold_no_code():
 
 @pytest.mark.parametrize("value", [None, ""])
 def test_no_measured_folder_and_the_quick_profile_unless_they_are_named(monkeypatch, value):
-    for name in ("SPECTRAKIT_DATA", "SPECTRAKIT_PROFILE"):
+    for name in ("SPECTRAKIT_DATA", "SPECTRAKIT_PROFILE", "SPECTRAKIT_RUNS"):
         monkeypatch.delenv(name, raising=False)
         if value is not None:
             monkeypatch.setenv(name, value)
     assert resources.measured_folder() is None
     assert resources.profile_name() == "quick"
+    assert resources.runs_folder() == Path(".spectrakit/runs")
 
 
 def test_the_named_folder_and_profile(monkeypatch, tmp_path):
     monkeypatch.setenv("SPECTRAKIT_DATA", str(tmp_path))
     monkeypatch.setenv("SPECTRAKIT_PROFILE", "paper")
     assert resources.measured_folder() == tmp_path
+    monkeypatch.setenv("SPECTRAKIT_RUNS", str(tmp_path / "runs"))
     assert resources.profile_name() == "paper"
+    assert resources.runs_folder() == tmp_path / "runs"
 
 
 def test_a_folder_that_is_not_there_is_named_with_a_remedy(monkeypatch, tmp_path):

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from spectrakit.cli.terminal import RUNS, Scheduler, Seed, as_table, long_run, refuse_no_place
+from spectrakit.cli.terminal import Scheduler, Seed, as_table, long_run, refuse_no_place
+from spectrakit.resources import runs_folder
 
 StudyName = Annotated[Literal["libs", "gejiu", "mir"], typer.Argument(help="Which study.", metavar="STUDY")]
 # Results that the summary of a ledger lists.
@@ -43,7 +44,7 @@ def replicate(
     torch.set_num_threads(1)
     rebuilt = load_study(study)
     with long_run(f"{study}, {profile} profile", scheduler) as run:
-        outcome = rebuilt.run(profile, seed, RUNS / study, data=data, **run)
+        outcome = rebuilt.run(profile, seed, runs_folder() / study, data=data, **run)
     record = rebuilt.record(outcome, load_published(study), profile, seed)
     Console().print(as_table(rebuilt.score_frame(outcome), f"{study}: scores by task and model"))
     print(f"beside the paper: {_counts(ledger_frame(study, record['results'])['verdict'])}")

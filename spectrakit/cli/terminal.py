@@ -21,8 +21,6 @@ Scheduler = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Dask scheduler whose workers do the work; they read and write these files."),
 ]
-# Where runs keep their finished parts, below the folder that the command is given in.
-RUNS = Path(".spectrakit/runs")
 
 
 @contextmanager
@@ -84,9 +82,9 @@ def print_outcome(outcome, records=None):
     for note in outcome.notes:
         print(f"note: {note}")
     console = Console(highlight=False, soft_wrap=True)
-    for title, frame in outcome.tables().items():
+    for title, frame in outcome.tables.items():
         console.print(as_table(frame, title))
-    print(*outcome.lines(), sep="\n")
+    print(*outcome.lines, sep="\n")
     if records is not None:
         with written_whole(records) as part:
             outcome.records.to_json(part, orient="records", indent=1, double_precision=15)

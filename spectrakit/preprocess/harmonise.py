@@ -1,7 +1,7 @@
-"""How are spectra of many laboratories made alike, and what has to be known of the laboratory for it?
+"""Harmonisation of the spectra of several laboratories.
 
-Three answers, each a scikit-learn transformer with `fit(X, y, laboratory=, ring=)` and `transform(X, laboratory=)`:
-a pretreatment alone knows no laboratory; a projection learns what laboratories differ in and then needs none; a
+Three kinds, each a scikit-learn transformer with `fit(X, y, laboratory=, ring=)` and `transform(X, laboratory=)`:
+a pretreatment alone knows no laboratory; a projection learns in what laboratories differ and then needs none; a
 transfer onto a reference laboratory needs the laboratory of every row, and standards which that laboratory scanned.
 
 A ring trial is a tuple (X, sample_id, laboratory): scans (n_scans, n_channels) of standards, with the standard and the
@@ -23,11 +23,12 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 WITHOUT_STANDARDS = ("none", "snv", "msc", "derivative", "snv+derivative", "top", "snv+top")
 """The `HARMONISATIONS` that no ring trial is needed for, so that any library can have them."""
+N_PARTS = 5
 _REMEDY = f"choose a harmonisation that needs none: {', '.join(WITHOUT_STANDARDS)}"
 
 
 class Harmoniser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """A pretreatment alone: what laboratories differ in is left to it, and the laboratory of a spectrum is not needed.
+    """A pretreatment alone: the laboratory of a spectrum is not needed.
 
     pretreatment : transformer of spectra, such as StandardNormalVariate; None for none
     reference : laboratory whose training rows the pretreatment is fitted on, or whose scans in the ring trial where it
@@ -48,7 +49,10 @@ class Harmoniser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         X = validate_data(self, X, dtype=(np.float64, np.float32))
         laboratory = None if laboratory is None else _labels("laboratory", laboratory, len(X))
-        ring = None if ring is None else _checked_ring(ring, X.shape[1])
+        ring = None if ring is None else _checked_ring(ring)
+        if ring is not None and ring[0].shape[1] != X.shape[1]:
+            words = "resample one to the axis of the other"
+            raise ValueError(f"ring has {ring[0].shape[1]} channels and X {X.shape[1]}: {words}")
         step = FunctionTransformer() if self.pretreatment is None else clone(self.pretreatment)
         self.pretreatment_ = step.fit(self._pretreatment_rows(X, laboratory, ring))
         if ring is not None:
@@ -63,7 +67,7 @@ class Harmoniser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self._apply(self.pretreatment_.transform(X), laboratory)
 
     def fit_transform(self, X, y=None, *, laboratory=None, ring=None):
-        """Fit to X and harmonise it, its laboratories being those that `fit` was told."""
+        """Fit to X and harmonise it; the arguments are those of `fit`."""
         return self.fit(X, y, laboratory=laboratory, ring=ring).transform(X, laboratory)
 
     def _pretreatment_rows(self, X, laboratory, ring):
@@ -97,7 +101,7 @@ class LaboratoryProjection(Harmoniser):
         everywhere. Where they have not, what the soils themselves differ in is taken out too.
     pretreatment, reference : see Harmoniser
 
-    After fit: `directions_` (n_channels, n_components), orthonormal.
+    After fit: `projection_`, whose `V_epo_` (n_channels, n_components) are the directions, orthonormal.
     Sources: Roger, Chauchard & Bellon-Maurel 2003, Chemom. Intell. Lab. Syst. 66, 191; Andrew & Fearn 2004, ibid. 72,
     51; Wijewardane, Ge & Morgan 2016, Geoderma 267, 92.
     """
@@ -135,11 +139,6 @@ class LaboratoryProjection(Harmoniser):
 
     def _apply(self, X, laboratory):
         return self.projection_.transform(X)
-
-    @property
-    def directions_(self):
-        """(n_channels, n_components), orthonormal: what is taken out of every spectrum."""
-        return self.projection_.V_epo_
 
 
 class StandardTransfer(Harmoniser):
@@ -271,25 +270,24 @@ HARMONISATIONS = {
 }
 
 
-def left_out_standards(harmoniser, ring, reference, n_splits=5):
+def left_out_standards(harmoniser, ring, reference):
     """How far scans lie from those of the reference laboratory, on standards that the harmonisation has not seen.
 
     harmoniser : unfitted; ring : (scans, sample_id, laboratory); reference : a laboratory of the ring trial
-    n_splits : parts into which the standards fall, each left out of fitting once
+    Each fifth of the standards is left out of fitting once.
     Returns a DataFrame, one row a laboratory but the reference: `before` (of the spectra as they came) and `after`, the
     mean squared difference to the reference over the mean squared deviation of the reference's own scans from their
     mean, both of the same standards; `removed`, 1 - after / before. Over a spread that is measured after harmonisation
     too, a method gains nothing by shrinking all spectra. Raises ValueError where no standard is shared.
     """
-    spectra, standard, laboratory = _checked_ring(ring, None)
+    spectra, standard, laboratory = _checked_ring(ring)
     harmonised = np.full(spectra.shape, np.nan)
-    for training, left_out in GroupKFold(n_splits).split(spectra, groups=standard):
+    for training, left_out in GroupKFold(N_PARTS).split(spectra, groups=standard):
         fitted = clone(harmoniser).set_params(reference=reference)
         scans = (spectra[training], standard[training], laboratory[training])
         fitted.fit(scans[0], laboratory=scans[2], ring=scans)
         harmonised[left_out] = fitted.transform(spectra[left_out], laboratory[left_out])
-    before = _differences((spectra, standard, laboratory), str(reference))
-    after = _differences((harmonised, standard, laboratory), str(reference))
+    before, after = (_differences((X, standard, laboratory), str(reference)) for X in (spectra, harmonised))
     return pd.DataFrame({"before": before, "after": after, "removed": 1 - after / before})
 
 
@@ -301,8 +299,8 @@ def _differences(ring, reference):
     for name, table in scans.items():
         shared = table.index.intersection(target.index)
         of_reference = target.loc[shared].to_numpy()
-        spread = np.mean((of_reference - of_reference.mean(0)) ** 2)
-        differences[name] = np.mean((table.loc[shared].to_numpy() - of_reference) ** 2) / spread
+        squared = (table.loc[shared].to_numpy() - of_reference) ** 2
+        differences[name] = squared.mean() / of_reference.var(axis=0).mean()
     return pd.Series(differences).rename_axis("laboratory")
 
 
@@ -313,13 +311,9 @@ def _mean_scans(ring):
     return {name: table.droplevel(1) for name, table in means.groupby(level=1)}
 
 
-def _checked_ring(ring, n_channels):
+def _checked_ring(ring):
     spectra, standard, laboratory = ring
     spectra = check_array(spectra, dtype=np.float64, input_name="ring")
-    if n_channels not in (None, spectra.shape[1]):
-        raise ValueError(
-            f"ring has {spectra.shape[1]} channels and X {n_channels}: resample one to the axis of the other"
-        )
     standard = _labels("sample_id of ring", standard, len(spectra))
     return spectra, standard, _labels("laboratory of ring", laboratory, len(spectra))
 

@@ -172,7 +172,7 @@ def _csv_header(path):
     except csv.Error as error:
         raise TableError(f"{path}: row 1 is no header of a CSV table ({error})") from error
     for mark, kind in ((";", "semicolons"), ("\t", "tabs")):
-        if text.count(mark) >= len(names):
+        if text.count(mark) >= max(text.count(","), 1):
             raise TableError(f"{path}: row 1 is separated by {kind}; save the table with commas and decimal points")
     return names
 

@@ -74,5 +74,5 @@ def library_input(network, X, axis, differentiated=False):
 
 def derivative_input(network, derivative):
     """Input of the network for derivatives (n, 340): `standardised`, and the mean of pretraining where NaN."""
-    found = standardised(derivative)
-    return np.where(np.isnan(found), network.input_mean.numpy(), found).astype(np.float32)
+    result = standardised(derivative)
+    return np.where(np.isnan(result), network.input_mean.numpy(), result).astype(np.float32)

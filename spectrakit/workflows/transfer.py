@@ -1,7 +1,5 @@
 """A network pretrained on simulated spectra on a measured table, beside PLS, SVM and a network from scratch."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
@@ -13,49 +11,27 @@ from spectrakit.runs import KeptParts, Run, result_key
 from spectrakit.spectra import group_labels
 from spectrakit.tables import read_table
 from spectrakit.training import FineTunedNetwork, ScratchNetwork
+from spectrakit.workflows.outcome import Outcome
 
 MIN_TRAINING = 10
 PLOT_WIDTH = 61
 
 
-@dataclass(frozen=True)
-class TransferOutcome:
-    """What `compare_transfer` returns: scores by model and round, and how to read them.
+def compare_transfer(path, target, axis_unit="nm", signal="reflectance", n_rounds=10, random_state=0, **options):
+    """The five models of `transfer_models` on a plain spectral table, as an `Outcome` with the records of `run_rounds`.
 
-    records : as of `run_rounds`; provenance : of the table, in a line
-    notes : on what was left out, set or continued in the table
-    """
-
-    target: str
-    random_state: int
-    records: pd.DataFrame
-    provenance: str
-    notes: list
-
-    def tables(self):
-        """{title: scores as text}."""
-        n_rounds = self.records["round"].nunique()
-        return {f"{self.target}: mean ± SD over {n_rounds} rounds": score_frame(self.records)}
-
-    def lines(self):
-        """R2 of every round as a plot of text, and what it was computed from."""
-        n_train, n_test = self.records[["n_train", "n_test"]].max()
-        sizes = f"{n_train} samples to train on, {n_test} to test; seed {self.random_state}"
-        title = "R2 of each round (·) and their mean (|)"
-        return [title, *r2_plot(self.records), f"{self.provenance}; {sizes}"]
-
-
-def compare_transfer(path, target, axis_unit="nm", signal="reflectance", random_state=0, **options):
-    """The five models of `transfer_models` on a plain spectral table, as a `TransferOutcome`.
-
-    path, axis_unit, signal : as of `read_table`; random_state and options as of `run_rounds`
+    path, axis_unit, signal : as of `read_table`; the others as of `run_rounds`
     Raises ValueError as `read_table`, `with_target`, `lucas_reflectance` and `run_rounds`.
     """
     table = read_table(path, axis_unit, signal)
     dataset, notes = with_target(table, target)
     dataset, further = lucas_reflectance(dataset)
-    records = run_rounds(dataset, target, transfer_models(), random_state=random_state, **options)
-    return TransferOutcome(target, random_state, records, table.provenance_line(), [*notes, *further])
+    records = run_rounds(dataset, target, transfer_models(), n_rounds, random_state=random_state, **options)
+    n_train, n_test = records[["n_train", "n_test"]].max()
+    sizes = f"{n_train} samples to train on, {n_test} to test; seed {random_state}"
+    lines = ["R2 of each round (·) and their mean (|)", *r2_plot(records), f"{table.provenance_line()}; {sizes}"]
+    tables = {f"{target}: mean ± SD over {n_rounds} rounds": score_frame(records)}
+    return Outcome(records, tables, lines, [*notes, *further])
 
 
 def transfer_models():
@@ -65,17 +41,6 @@ def transfer_models():
         "scratch": lambda random_state=None: ScratchNetwork(kept["transform"], random_state=random_state),
         "pretrained": lambda random_state=None: FineTunedNetwork(network, kept["transform"], random_state=random_state),
     }
-
-
-@dataclass(frozen=True)
-class _Rounds:
-    """All that a model's score in a round depends on; rounds : list of (training, test) positions in X and y."""
-
-    X: np.ndarray
-    y: np.ndarray
-    rounds: list
-    models: dict
-    random_state: int
 
 
 def run_rounds(
@@ -108,15 +73,15 @@ def run_rounds(
         for name in models
     }
     run = Run(KeptParts(folder, key), progress, len(tasks), runner)
-    records = run.parts(_score, _Rounds(X, y, rounds, models, random_state), tasks)
+    records = run.parts(_score, (X, y, rounds, models, random_state), tasks)
     return pd.DataFrame(list(records.values()))
 
 
 def _score(given, task, report):
-    """Scores of a model, by name, in a round, by number, as a record."""
-    (name, round_), X, y = task, given.X, given.y
-    training, test = given.rounds[round_]
-    model = given.models[name](given.random_state + round_).fit(X[training], y[training])
+    """Scores of a model, by name, in a round, by number, as a record; given : X, y, rounds, models, random_state."""
+    (X, y, rounds, models, random_state), (name, round_) = given, task
+    training, test = rounds[round_]
+    model = models[name](random_state + round_).fit(X[training], y[training])
     record = {"model": name, "round": round_} | scores(y[test], model.predict(X[test]))
     return record | {"n_train": len(training), "n_test": len(test)}
 

@@ -164,7 +164,7 @@ def test_what_a_transfer_cannot_do_without(options, fitted, problem, ring):
         StandardTransfer(TRANSFERS["sst"], **options).fit(soils(4, 3), ring=ring, **fitted)
 
 
-def test_a_ring_trial_of_another_axis_is_told(ring):
+def test_a_ring_trial_of_another_axis_is_refused(ring):
     with pytest.raises(ValueError, match="ring has 120 channels and X 60: resample one to the axis of the other"):
         HARMONISATIONS["epo"]().fit(soils(4, 3)[:, ::2], ring=ring)
 
@@ -177,7 +177,7 @@ def test_epo_takes_out_the_planted_direction_and_nothing_else():
     ring = ring_of(a=scans, b=scans + random.normal(0, 1, (N_STANDARDS, 1)) * planted)
     X = soils(20, 1)
     projection = LaboratoryProjection(n_components=1).fit(X, ring=ring)
-    np.testing.assert_allclose(np.abs(projection.directions_[:, 0] @ planted), 1, rtol=1e-12)
+    np.testing.assert_allclose(np.abs(projection.projection_.V_epo_[:, 0] @ planted), 1, rtol=1e-12)
     # However much of it a spectrum of an unknown laboratory holds, the same is left, and no laboratory is needed.
     found = projection.transform(X + random.normal(0, 3, (20, 1)) * planted)
     np.testing.assert_allclose(found, projection.transform(X), atol=1e-12)
@@ -191,8 +191,8 @@ def test_top_takes_out_what_the_means_of_the_training_laboratories_differ_in():
     X = soils(40, 1)
     X = np.concatenate([X, X + 2 * planted + random.normal(0, 1e-6, X.shape)])
     top = HARMONISATIONS["top"]().fit(X, laboratory=["a"] * 40 + ["b"] * 40)
-    assert top.directions_.shape == (120, 1)  # two means differ in one direction, though two were asked for
-    np.testing.assert_allclose(np.abs(top.directions_[:, 0] @ planted) / np.linalg.norm(planted), 1, atol=1e-9)
+    assert top.projection_.V_epo_.shape == (120, 1)  # two means differ in one direction, though two were asked for
+    np.testing.assert_allclose(np.abs(top.projection_.V_epo_[:, 0] @ planted) / np.linalg.norm(planted), 1, atol=1e-9)
     found = top.transform(X)
     np.testing.assert_allclose(found[:40], found[40:], atol=1e-5)
     with pytest.raises(ValueError, match="labels of two laboratories or more"):
@@ -208,7 +208,7 @@ def test_epo_needs_standards_of_whatever_laboratories(ring):
     once = tuple(part[:N_STANDARDS] for part in ring)
     with pytest.raises(ValueError, match="each sample_id stands in ring only once"):
         HARMONISATIONS["epo"]().fit(X, ring=once)
-    assert HARMONISATIONS["epo"]().fit(X, laboratory=list("abcd"), ring=ring).directions_.shape == (120, 8)
+    assert HARMONISATIONS["epo"]().fit(X, laboratory=list("abcd"), ring=ring).projection_.V_epo_.shape == (120, 8)
 
 
 def test_snv_is_idempotent_and_the_derivative_that_of_the_ring_trial():

@@ -49,11 +49,11 @@ def test_covers_are_those_of_tables():
 def test_tables_that_cover_a_part_have_no_holes():
     derivatives = np.random.default_rng(1).normal(0, 1, (6, 5, 340)).astype(np.float32)
     derivatives[..., [0, -1]] = np.nan
-    found = covered_inputs(derivatives, np.random.default_rng(2))
-    assert found.shape == (30, 340) and found.dtype == np.float32 and np.isfinite(found).all()
+    result = covered_inputs(derivatives, np.random.default_rng(2))
+    assert result.shape == (30, 340) and result.dtype == np.float32 and np.isfinite(result).all()
     expected = standardised(np.where(draw_cover(np.random.default_rng(2)), derivatives[0], np.nan))
     known = ~np.isnan(expected)
-    np.testing.assert_allclose(found[:5][known], expected[known], rtol=1e-5)
+    np.testing.assert_allclose(result[:5][known], expected[known], rtol=1e-5)
 
 
 def test_laboratories_of_a_world_have_targets_by_name():

@@ -63,7 +63,7 @@ BY_HAND = {
         # One channel less by the first pooling; without padding each convolution takes two more.
         "map_length": {"padded": 65, "last": 61},
         "receptive_field": {"field": 6, "ca": 0.132308 * 1.2, "mg": 0.097073, "na": 0.219375, "ca_elements": 1.8817},
-        "chance_alignment": {"named": 26, "own": 10, "ca": 62.1212, "mg": 46.7742, "na": 78.7879},
+        "chance_alignment": {"named": 26, "same_element": 10, "ca": 62.1212, "mg": 46.7742, "na": 78.7879},
         "resonance_lines": {"element": 0.055999},
     },
     "gejiu": {
@@ -100,7 +100,7 @@ BY_HAND = {
         "moments": {
             "pb_cv": 1969.17 / 974.06,
             "ph_cv": 1.35 / 6.02,
-            "pb_apart": 742.06,
+            "pb_difference": 742.06,
             "ph_largest": (4.06 * 2.81) ** 0.5,
         },
         "near_normal": {"errors": 1.24 * (19036 / 24) ** 0.5},
@@ -119,7 +119,7 @@ BY_HAND = {
         "batch_normalisation": {"learned": 96, "kept": 96},
         "relu_output": {"log": np.log(34.6)},
         "spectra_counts": {"kept": 2100, "gejiu": 2151, "excluded": 50, "left": 2101, "last": 2500},
-        "shap_background": {"own": 3200 / 130, "ph_train": 100000 / 14277, "ph_test": 100000 / 4759},
+        "shap_background": {"pb_test": 3200 / 130, "ph_train": 100000 / 14277, "ph_test": 100000 / 4759},
         "pooling_windows": {"count": 17},
         # C(17, 16) 0.2^16 0.8 + 0.2^17
         "pooling_edges": {"edge": 16, "first": 7, "last": 9, "expected": 3.4, "chance": 17 * 0.2**16 * 0.8 + 0.2**17},
@@ -138,7 +138,7 @@ BY_HAND = {
         },
     },
     "mir": {
-        "counts": {"c": 56787, "om": 56787, "apart": 213, "apart_share": 0.373684},
+        "counts": {"c": 56787, "om": 56787, "difference": 213, "difference_share": 0.373684},
         "both_measured": {"both": 42, "c_share": 4200 / 51079, "om_share": 4200 / 5750},
         "implied_spread": {
             "c_sd": 15.41 / 0.2,
@@ -300,11 +300,11 @@ def test_figures_follow_the_published_values():
 
 
 def test_only_natural_logarithms_have_room_for_the_errors():
-    found = KEPT["gejiu"]["natural_logarithms"]
-    assert (found["low"], found["high"]) == pytest.approx((0.972, 1.877), abs=0.01)
-    assert found["low"] < found["spread_low"] and found["spread_high"] < found["high"]
-    assert found["spread_low"] > found["high_10"] == pytest.approx(found["high"] / 2.302585, rel=1e-5)
-    assert found["factor_resnet_ph_pb"] == pytest.approx(1.80399, rel=1e-5)
+    result = KEPT["gejiu"]["natural_logarithms"]
+    assert (result["low"], result["high"]) == pytest.approx((0.972, 1.877), abs=0.01)
+    assert result["low"] < result["spread_low"] and result["spread_high"] < result["high"]
+    assert result["spread_low"] > result["high_10"] == pytest.approx(result["high"] / 2.302585, rel=1e-5)
+    assert result["factor_resnet_ph_pb"] == pytest.approx(1.80399, rel=1e-5)
 
 
 def test_limits_hold_for_a_sample_of_those_statistics():
@@ -335,12 +335,12 @@ def test_the_entropic_distribution_has_the_published_statistics():
 
 
 def test_boxcox_exponents_follow_from_the_spreads():
-    found = KEPT["gejiu"]["boxcox_exponent"]
-    assert (found["by_rpd"], found["by_r2"]) == pytest.approx((0.231, 0.11 / 0.35**0.5), rel=1e-5)
-    exponents = [found[name] for name in ("exponent", "exponent_r2", "lowest", "highest", "likeliest")]
+    result = KEPT["gejiu"]["boxcox_exponent"]
+    assert (result["by_rpd"], result["by_r2"]) == pytest.approx((0.231, 0.11 / 0.35**0.5), rel=1e-5)
+    exponents = [result[name] for name in ("exponent", "exponent_r2", "lowest", "highest", "likeliest")]
     assert exponents == pytest.approx([-0.319, -0.359, -0.40, -0.21, -0.205], abs=0.01)
-    assert found["lowest"] < found["exponent"] < found["highest"]
-    assert found["rmse_log"] == pytest.approx(0.11 * 232 ** -found["exponent"], rel=1e-5)
+    assert result["lowest"] < result["exponent"] < result["highest"]
+    assert result["rmse_log"] == pytest.approx(0.11 * 232 ** -result["exponent"], rel=1e-5)
 
 
 # --- mid-infrared ---------------------------------------------------------------------------------------
@@ -351,9 +351,9 @@ def test_boxcox_exponents_follow_from_the_spreads():
 )
 def test_the_lognormal_has_the_published_spread(target, sigma, median, organic):
     kept = {check: KEPT["mir"][check] for check in ("skew", "implied_spread", "two_networks", "constraints")}
-    found = [kept["skew"][f"{target}_{name}"] for name in ("sigma", "median", "organic")]
-    assert found == pytest.approx([sigma, median, organic], rel=1e-4)
-    contents = lognorm(found[0], scale=found[1])
+    result = [kept["skew"][f"{target}_{name}"] for name in ("sigma", "median", "organic")]
+    assert result == pytest.approx([sigma, median, organic], rel=1e-4)
+    contents = lognorm(result[0], scale=result[1])
     spread = [kept["implied_spread"][f"{target}_{name}"] for name in ("sd", "iqr")]
     assert [contents.std(), np.diff(contents.ppf([0.25, 0.75])).item()] == pytest.approx(spread, rel=1e-4)
     # Shares above organic soil, and below single contents
@@ -365,16 +365,16 @@ def test_the_lognormal_has_the_published_spread(target, sigma, median, organic):
 
 
 def test_the_cut_lognormal_has_it_too():
-    found = KEPT["mir"]["skew"]
+    result = KEPT["mir"]["skew"]
     # Even steps of probability up to the highest content, 580 g/kg; the median of the uncut distribution is 4.4914.
-    contents = lognorm(found["c_cut_sigma"], scale=4.4914)
+    contents = lognorm(result["c_cut_sigma"], scale=4.4914)
     drawn = contents.ppf((np.arange(1_000_000) + 0.5) / 1_000_000 * contents.cdf(580))
     low, high = np.quantile(drawn, [0.25, 0.75])
-    assert [drawn.std(), high - low, low] == pytest.approx([77.05, 21.2658, found["c_cut_quartile"]], rel=1e-4)
+    assert [drawn.std(), high - low, low] == pytest.approx([77.05, 21.2658, result["c_cut_quartile"]], rel=1e-4)
     organic, squares = drawn >= 120, (drawn - drawn.mean()) ** 2
-    expected = [found["c_cut_organic"], found["c_cut_squares"]]
+    expected = [result["c_cut_organic"], result["c_cut_squares"]]
     assert [100 * organic.mean(), 100 * squares[organic].sum() / squares.sum()] == pytest.approx(expected, rel=1e-3)
-    assert found["c_impossible"] == pytest.approx(61.2036, rel=1e-4)
+    assert result["c_impossible"] == pytest.approx(61.2036, rel=1e-4)
 
 
 def test_no_distribution_has_fewer_organic_soils():

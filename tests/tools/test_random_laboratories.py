@@ -27,7 +27,7 @@ def test_spectrometers_drawn_at_random_reach_beyond_those_of_the_library():
     assert {one.detector for one in drawn} == set(END_NOISE)
     names = ["noise", "shift_per_cm", "stretch_ppm", "offset", "slope", "curvature", "gain", "vapour", "carbon_dioxide"]
     for name in [*names, "shift_jitter_per_cm", "baseline_jitter", "gain_jitter"]:
-        random, library = (np.array([getattr(one, name) for one in found]) for found in (drawn, known))
+        random, library = (np.array([getattr(one, name) for one in result]) for result in (drawn, known))
         # Some limits are those of the library's, which draws come near.
         assert random.min() <= library.min() + 0.05 * abs(library.min()), name
         assert random.max() >= 0.95 * library.max(), name
@@ -45,19 +45,19 @@ def test_bands_of_worlds_differ_by_more_than_those_of_soils():
     generator = np.random.default_rng(1)
     worlds = [draw_world(generator) for _ in range(100)]
     shifts = np.array([world.shift_cm[0] / infrared_bands()["width_cm"] for world in worlds])
-    found = [np.log([world.strength for world in worlds]).std(), shifts.std()]
-    assert found == pytest.approx([WORLD_SPREAD["strength"], WORLD_SPREAD["shift"]], rel=0.05)
+    result = [np.log([world.strength for world in worlds]).std(), shifts.std()]
+    assert result == pytest.approx([WORLD_SPREAD["strength"], WORLD_SPREAD["shift"]], rel=0.05)
     assert all(WORLD_SPREAD[name] >= SPREAD[name] for name in SPREAD)
 
 
 def test_variations_of_world_survey_and_soils_come_together():
     soils, survey = (draw_infrared_variation(n, np.random.default_rng(n)) for n in (5, 1))
-    found = random_laboratories._combined(PLAIN_WORLD, no_infrared_variation(1), soils)
-    for name in (field.name for field in fields(found)):
-        np.testing.assert_allclose(getattr(found, name), getattr(soils, name), rtol=1e-6)
-    found = random_laboratories._combined(PLAIN_WORLD, survey, soils)
-    np.testing.assert_allclose(found.strength, soils.strength * survey.strength, rtol=1e-6)
-    np.testing.assert_allclose(found.shift_cm, soils.shift_cm + survey.shift_cm, rtol=1e-6)
+    result = random_laboratories._combined(PLAIN_WORLD, no_infrared_variation(1), soils)
+    for name in (field.name for field in fields(result)):
+        np.testing.assert_allclose(getattr(result, name), getattr(soils, name), rtol=1e-6)
+    result = random_laboratories._combined(PLAIN_WORLD, survey, soils)
+    np.testing.assert_allclose(result.strength, soils.strength * survey.strength, rtol=1e-6)
+    np.testing.assert_allclose(result.shift_cm, soils.shift_cm + survey.shift_cm, rtol=1e-6)
 
 
 def test_a_survey_holds_the_results_of_its_laboratory():

@@ -28,10 +28,10 @@ def bands(axis):
 
 
 def test_the_derivative_of_a_straight_line_is_its_slope():
-    found = library_derivative(np.array([[0.5], [-0.2]]) + np.array([[1e-3], [2e-3]]) * AXIS, AXIS)
-    assert found.shape == (2, 340) and found.dtype == np.float32
-    np.testing.assert_allclose(found[:, 1:-1], np.repeat([[0.02], [0.04]], 338, axis=1), rtol=1e-4)
-    assert np.isnan(found[:, [0, -1]]).all()
+    result = library_derivative(np.array([[0.5], [-0.2]]) + np.array([[1e-3], [2e-3]]) * AXIS, AXIS)
+    assert result.shape == (2, 340) and result.dtype == np.float32
+    np.testing.assert_allclose(result[:, 1:-1], np.repeat([[0.02], [0.04]], 338, axis=1), rtol=1e-4)
+    assert np.isnan(result[:, [0, -1]]).all()
     np.testing.assert_array_equal(library_bins()[[0, 1, -1]], [604, 614, 3994])
 
 
@@ -48,9 +48,9 @@ def test_coarser_channels_give_nearly_the_same():
 
 def test_averages_outside_the_axis_and_in_gaps_are_missing():
     part = AXIS[(AXIS >= 752) & (AXIS <= 3798) & ~((AXIS > 2270) & (AXIS < 2400))]
-    whole, found = (library_derivative(bands(axis), axis) for axis in (AXIS, part))
-    known, bins = ~np.isnan(found[0]), library_bins()
-    np.testing.assert_allclose(found[:, known], whole[:, known], atol=1e-6)
+    whole, result = (library_derivative(bands(axis), axis) for axis in (AXIS, part))
+    known, bins = ~np.isnan(result[0]), library_bins()
+    np.testing.assert_allclose(result[:, known], whole[:, known], atol=1e-6)
     assert bins[known][[0, -1]].tolist() == [774, 3784]
     assert not known[(bins > 2264) & (bins < 2404)].any() and known[(bins < 2254) & (bins > 774)].all()
 
@@ -64,11 +64,11 @@ def test_offset_slope_and_gain_of_absorbance_drop_out(network):
 
 def test_missing_averages_are_the_mean_of_pretraining(network):
     network.input_mean.copy_(torch.linspace(0, 1, 340))
-    found = library_input(network, bands(AXIS[200:]), AXIS[200:])
-    np.testing.assert_allclose(found[:, :40], np.repeat(network.input_mean.numpy()[None, :40], 3, axis=0))
-    assert network.pool(torch.as_tensor(found))[..., :40].abs().max() == 0
+    result = library_input(network, bands(AXIS[200:]), AXIS[200:])
+    np.testing.assert_allclose(result[:, :40], np.repeat(network.input_mean.numpy()[None, :40], 3, axis=0))
+    assert network.pool(torch.as_tensor(result))[..., :40].abs().max() == 0
     derivative = np.where(np.arange(340) < 41, np.nan, library_derivative(bands(AXIS), AXIS))
-    np.testing.assert_allclose(derivative_input(network, derivative)[:, 41:], found[:, 41:], atol=1e-5)
+    np.testing.assert_allclose(derivative_input(network, derivative)[:, 41:], result[:, 41:], atol=1e-5)
 
 
 @pytest.mark.parametrize(

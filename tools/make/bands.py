@@ -69,9 +69,9 @@ def fit_bands(bands, wavelength, reflectance, grain_um):
         shapes = [band_shape(*band, wavelength) for band in zip(bands["kind"], centres, widths, strict=True)]
         height, by_centre, by_width = (absorption[:, None] * part for part in np.array(shapes).transpose(1, 0, 2))
         ratio = height.sum(axis=0) / scattered
-        found = surface + (1 - surface) * kubelka_munk(ratio)
-        by_ratio = (1 - surface) * (1 - (ratio + 1) / np.sqrt(ratio * (ratio + 2))) / found / scattered
-        return found, by_ratio[:, None] * np.concatenate([max_shift[:, None] * by_centre, by_width, height]).T
+        result = surface + (1 - surface) * kubelka_munk(ratio)
+        by_ratio = (1 - surface) * (1 - (ratio + 1) / np.sqrt(ratio * (ratio + 2))) / result / scattered
+        return result, by_ratio[:, None] * np.concatenate([max_shift[:, None] * by_centre, by_width, height]).T
 
     def residuals(parameters):
         misfit = np.log(model(parameters)[0] / reflectance)
@@ -93,8 +93,8 @@ def band_table(file):
         of_mineral = bands["constituent"] == mineral
         reflectance = np.clip(measured[column].to_numpy(), 0.001, 0.999)
         fitted = fit_bands(bands[of_mineral], wavelength, reflectance, grain_um)
-        for name, found in zip(("centre_nm", "width_nm", "absorption"), fitted, strict=True):
-            bands.loc[of_mineral, name] = found
+        for name, result in zip(("centre_nm", "width_nm", "absorption"), fitted, strict=True):
+            bands.loc[of_mineral, name] = result
         bands.loc[of_mineral, "absorption_source"] = "USGS reflectance"
     bands["centre_nm"] = bands["centre_nm"].round(1)
     for name in ("width_nm", "absorption"):

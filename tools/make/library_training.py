@@ -81,10 +81,10 @@ def covered_inputs(derivatives, generator):
 
     generator : numpy Generator, which draws a cover for each laboratory. What it leaves out is the mean of the others.
     """
-    found = np.concatenate([standardised(np.where(draw_cover(generator), rows, np.nan)) for rows in derivatives])
-    known = ~np.isnan(found)
-    mean = np.where(known, found, 0).sum(0) / np.maximum(known.sum(0), 1)
-    return np.where(known, found, mean).astype(np.float32)
+    result = np.concatenate([standardised(np.where(draw_cover(generator), rows, np.nan)) for rows in derivatives])
+    known = ~np.isnan(result)
+    mean = np.where(known, result, 0).sum(0) / np.maximum(known.sum(0), 1)
+    return np.where(known, result, mean).astype(np.float32)
 
 
 def draw_cover(generator):
@@ -119,11 +119,11 @@ def _episode(network, derivatives, targets, recipe, generator):
     places = generator.permutation(len(derivatives))[: 1 + generator.integers(*recipe.n_laboratories)]
     sizes = [*generator.integers(*recipe.n_support, len(places) - 1), recipe.n_query]
     rows = [generator.permutation(derivatives.shape[1])[:size] for size in sizes]
-    found, y = (
+    result, y = (
         np.concatenate([values[place, chosen] for place, chosen in zip(places, rows, strict=True)])
         for values in (derivatives, targets)
     )
     y = np.hstack([np.repeat(y[:, :1], ORGANIC_CARBON_COPIES, axis=1), y[:, 1:]])
     y = y + generator.normal(0, recipe.noise, y.shape).astype(np.float32)
-    inputs = derivative_input(network, np.where(draw_cover(generator), found, np.nan))
+    inputs = derivative_input(network, np.where(draw_cover(generator), result, np.nan))
     return network.pool(torch.as_tensor(inputs)), torch.as_tensor(y), sum(sizes[:-1])

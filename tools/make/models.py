@@ -218,12 +218,12 @@ def error_growth(network, penalty, generator, n_worlds=GROWTH_WORLDS):
                 by_pls, _ = _of_the_last(inputs[: k + 1], y[: k + 1], pls)
                 cases.append((k, error / half_width, np.sqrt(np.mean(error**2)), np.sqrt(np.mean(by_pls**2))))
     rows = []
-    for k, found in pd.DataFrame(cases, columns=["k", "scores", "rmse", "pls"]).groupby("k"):
-        groups = np.repeat(np.arange(len(found)), found["scores"].map(len))
-        factor = pooled_threshold(np.concatenate(found["scores"].tolist()), LEVEL, groups)
-        covered = found["scores"].map(lambda scores: np.mean(scores <= 1)).mean()
-        rmse_, by_pls = np.exp(np.log(found[["rmse", "pls"]]).mean())
-        better = (found["rmse"] < found["pls"]).mean()
+    for k, group in pd.DataFrame(cases, columns=["k", "scores", "rmse", "pls"]).groupby("k"):
+        groups = np.repeat(np.arange(len(group)), group["scores"].map(len))
+        factor = pooled_threshold(np.concatenate(group["scores"].tolist()), LEVEL, groups)
+        covered = group["scores"].map(lambda scores: np.mean(scores <= 1)).mean()
+        rmse_, by_pls = np.exp(np.log(group[["rmse", "pls"]]).mean())
+        better = (group["rmse"] < group["pls"]).mean()
         rows.append((k, factor, covered, rmse_, by_pls, better))
     names = ["laboratories", "factor", "covered", "rmse", "pls", "better"]
     return pd.DataFrame(rows, columns=names).round(3).to_dict("list")
@@ -231,7 +231,7 @@ def error_growth(network, penalty, generator, n_worlds=GROWTH_WORLDS):
 
 def _of_the_last(X, y, models):
     """Absolute errors (n,) on the last of several laboratories, and the half-width of intervals from the others."""
-    sizes = [len(own) for own in y]
+    sizes = [len(contents) for contents in y]
     laboratory = np.repeat([f"{place:02d}" for place in range(len(y))], sizes)
     site = np.arange(len(laboratory)).astype(str)
     choice, y = Choice(HARMONISATIONS["none"]), np.concatenate(y).astype(float)

@@ -148,8 +148,8 @@ def draw_survey(n_soils, world, generator):
     programme, laboratory = draw_programme(generator), draw_laboratory(generator)
     horizons = cut_at_depth(programme, n_soils, generator)
     soils, carbon = at_depth(draw_soils(n_soils, programme.region, generator), horizons, programme, generator)
-    found = analysed(soils, carbon * np.exp(generator.normal(0, ANALYSIS_BIAS)), laboratory, generator)
-    properties = pd.DataFrame(found).join(soils.properties)
+    result = analysed(soils, carbon * np.exp(generator.normal(0, ANALYSIS_BIAS)), laboratory, generator)
+    properties = pd.DataFrame(result).join(soils.properties)
     rows = slice(0, n_soils)  # the first horizons: whole profiles but for the last
     soils = replace(
         soils, composition=soils.composition[rows], properties=soils.properties[rows], grain_um=soils.grain_um[rows]

@@ -61,10 +61,10 @@ if __name__ == "__main__":
         def _show(table, words, share):
             bar.update(task, description=f"{table}: {words}", completed=100 * share)
 
-        found = [records_of(path, _show) for path in paths]
+        result = [records_of(path, _show) for path in paths]
     if not wanted:
         names = ["table", "target", "model", "round", "r2", "rmse", "rpd", "n_train", "n_test"]
         path = data_path("recorded", "transfer-visnir.csv")
         with path.open("w", encoding="utf-8", newline="\n") as file:
             file.write(f"# tools/make/record_transfer.py, seed 0, commit {commit}\n")
-            pd.concat(found)[names].round(4).to_csv(file, index=False, lineterminator="\n")
+            pd.concat(result)[names].round(4).to_csv(file, index=False, lineterminator="\n")

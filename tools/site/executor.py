@@ -95,10 +95,14 @@ def _nbmake(layout, notebook):
 
 
 def _environment(layout):
-    """Environment of a chapter's kernel: this Python, this checkout, one thread, measured data by absolute path."""
+    """Environment of a chapter's kernel: this Python, this checkout, one thread, folders by absolute path.
+
+    Chapters that need the same run share its parts.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment["PYTHONPATH"] = os.pathsep.join([str(layout.root), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment |= {"OMP_NUM_THREADS": "1", "JUPYTER_PREFER_ENV_PATH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    environment["SPECTRAKIT_RUNS"] = str(layout.build / "runs")
     measured = _measured_data(layout)
     if measured is not None:
         environment["SPECTRAKIT_DATA"] = str(measured)

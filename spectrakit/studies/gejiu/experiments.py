@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from spectrakit.evaluation import r2
 from spectrakit.models import ResNetConfig, initial_network
 from spectrakit.simulate.soils import band_table
-from spectrakit.studies.gejiu.protocol import lead_networks, network_of
+from spectrakit.studies.gejiu.protocol import lead_networks
 from spectrakit.training import DEPTHS, fit_network, predict, transferred, validation_rows, with_new_output
 
 
@@ -65,34 +65,35 @@ def compared_properties(soils, n_properties):
     return {"nothing": [], **{name: [name] for name in names}, "all of them": names}
 
 
-def source_config(names):
-    """Configuration of a network of some properties, which are standardised, so that the output has no ReLU."""
-    return replace(ResNetConfig(), relu_output=False, n_outputs=max(1, len(names)))
-
-
 def pretrained_network(inputs, name, report):
     """A network of one or more properties of the source domain, on soils of the first round's training side.
 
     name : of the sources that `compared_properties` gives; soils that lack a property are left out
-    Returns a dict: network, its state; about, with source, source_r2 (mean over the properties on the test side, NaN
-    for a network that has learned nothing) and spearman (of the property with lead in the target domain, NaN where it
-    is not known there or there are several).
+    Returns a dict: network; about, with source, source_r2 (mean over the properties on the test side, NaN for a network
+    that has learned nothing) and spearman (of the property with lead in the target domain, NaN where it is not known
+    there or there are several).
     """
-    names, soils, profile = inputs.parts["domains"]["compared"][name], inputs.source, inputs.profile
+    names, soils, profile, seed = (
+        inputs.parts["domains"]["compared"][name],
+        inputs.source,
+        inputs.profile,
+        inputs.seed(0),
+    )
+    # The properties are standardised, so the output has no ReLU.
+    config = replace(ResNetConfig(), relu_output=False, n_outputs=max(1, len(names)))
     about = {"source": name, "source_r2": float("nan"), "spearman": float("nan")}
     if len(names) == 1 and names[0] in inputs.target.properties:
         about["spearman"] = float(spearmanr(inputs.target.properties[names[0]], np.log(inputs.target.target)).statistic)
     if not names:
-        return {"about": about, "network": initial_network(source_config(names), inputs.seed(0), [0.0]).state_dict()}
+        return {"about": about, "network": initial_network(config, seed, [0.0])}
     table = soils.properties.assign(ph=soils.target)[names].to_numpy()
     training, test = (side[np.isfinite(table[side]).all(axis=1)] for side in soils.rounds[0])
-    training = np.random.default_rng(inputs.seed(0)).permutation(training)[: profile.n_compared]
+    training = np.random.default_rng(seed).permutation(training)[: profile.n_compared]
     X, y = soils.log_reflectance, (table - table[training].mean(axis=0)) / table[training].std(axis=0)
-    network = initial_network(source_config(names), inputs.seed(0), y[training])
-    fit_network(network, X[training], y[training], profile.source_recipe, inputs.seed(0))
+    network = initial_network(config, seed, y[training])
+    fit_network(network, X[training], y[training], profile.source_recipe, seed)
     pairs = zip(y[test].T, predict(network, X[test]).T, strict=True)
-    about["source_r2"] = float(np.mean([r2(*pair) for pair in pairs]))
-    return {"about": about, "network": network.state_dict()}
+    return {"about": about | {"source_r2": float(np.mean([r2(*pair) for pair in pairs]))}, "network": network}
 
 
 def property_round(inputs, name, round_, report):
@@ -102,9 +103,8 @@ def property_round(inputs, name, round_, report):
     and the same recipe.
     """
     pretrained, soils, seed = inputs.parts[f"pretrained-{name}"], inputs.target, inputs.seed(round_)
-    source = network_of(pretrained["network"], source_config(inputs.parts["domains"]["compared"][name]))
     (training, test), X, y = soils.rounds[round_], soils.log_reflectance, np.log(soils.target)
-    network = with_new_output(source, X[training], y[training], seed)
+    network = with_new_output(pretrained["network"], X[training], y[training], seed)
     fit_network(network, X[training], y[training], inputs.profile.target_recipe, seed)
     return pd.DataFrame([pretrained["about"] | {"round": round_, "r2": r2(y[test], predict(network, X[test])[:, 0])}])
 

@@ -167,13 +167,6 @@ def explain_target(network, soils, round_, profile, random_state):
     return explain(network, X, X[test], 2 * profile.n_points, N_PEAKS["pb"], random_state)
 
 
-def network_of(state, config=None):
-    """The network of a state, as parts keep it; config : None for the published one."""
-    network = initial_network(config or ResNetConfig(), 0, [0.0])
-    network.load_state_dict(state)
-    return network.eval()
-
-
 # --- target domain --------------------------------------------------------------------------------------
 
 

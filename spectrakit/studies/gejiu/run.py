@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import pandas as pd
+import torch
 
 from spectrakit.explain import randomisation_test, shap_values
 from spectrakit.studies.gejiu import results
@@ -21,7 +22,6 @@ from spectrakit.studies.gejiu.protocol import (
     explain_source,
     explain_target,
     fit_source,
-    network_of,
     target_round,
 )
 from spectrakit.studies.study import Inputs, Study
@@ -47,7 +47,10 @@ class Domains(Inputs):
 
     def source_network(self, round_):
         """ResNet-pH of a round."""
-        return network_of(self.parts[f"source-{round_}"]["network"])
+        network = self.parts[f"source-{round_}"]["network"]
+        # What is read from a file has lost it, and with it the last digits of a fit.
+        network.features.to(memory_format=torch.channels_last)
+        return network
 
 
 def domains_part(inputs, report):
@@ -64,7 +67,7 @@ def source_part(inputs, round_, report):
     """ResNet-pH of a round, explained."""
     soils, profile, seed = inputs.source, inputs.profile, inputs.seed(round_)
     network, part = _fitted(inputs, profile.source_recipe, round_, report)
-    part |= {"network": network.state_dict(), "shap": explain_source(network, soils, round_, profile, seed)}
+    part |= {"network": network, "shap": explain_source(network, soils, round_, profile, seed)}
     if round_ == 0:
         X, (training, test) = soils.log_reflectance, soils.rounds[0]
         # Some tens of soils are enough for a rank correlation of profiles.

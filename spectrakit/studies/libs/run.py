@@ -42,15 +42,14 @@ def domains_part(inputs, report):
         for target in TARGETS:
             task, again = (cut_task(dataset, target, range_) for dataset in (measured, repeated))
             limit = detection_limit(task, soils, inputs.profile.n_blanks, seed)
-            parts[f"{target}-{range_}"] = {"task": vars(task), "repeated": vars(again), "detection_limit": limit}
+            parts[f"{target}-{range_}"] = {"task": task, "repeated": again, "detection_limit": limit}
     return parts
 
 
 def repeat_part(inputs, target, range_, repeat, report):
     """One repeat of a task, see `run_repeat`."""
     measured = inputs.parts["domains"][f"{target}-{range_}"]
-    task, repeated = Task(**measured["task"]), Task(**measured["repeated"])
-    return run_repeat(task, repeated, repeat, inputs.profile, inputs.random_state, report)
+    return run_repeat(measured["task"], measured["repeated"], repeat, inputs.profile, inputs.random_state, report)
 
 
 def plan(profile, domains):
@@ -74,7 +73,7 @@ def outcome(profile, parts):
         measured = parts["domains"][f"{target}-{range_}"]
         repeats = [parts[f"{target}-{range_}-{repeat}"] for repeat in range(profile.n_repeats)]
         outcomes[target, range_] = Outcome(
-            task=Task(**measured["task"]),
+            task=measured["task"],
             metrics=pd.concat([part["metrics"] for part in repeats], ignore_index=True),
             out_of_fold={
                 model: np.stack([part["out_of_fold"][model] for part in repeats]) for model in repeats[0]["out_of_fold"]

@@ -107,15 +107,15 @@ def possible_harmonisations(soils, ring=None, random_state=0):
         names = [name for name in names if "top" not in name]
         notes.append("top needs two laboratories to train on, so three in all: not tried")
     choices = {name: Choice(HARMONISATIONS[name]) for name in names}
-    further, of_ring = ({}, ["no standards scanned by several laboratories: ds, pds and sst not tried"])
-    if ring is not None:
-        further, of_ring = _by_ring(ring, laboratories)
+    measured, of_measured = _by_ring(ring, laboratories)
     simulated, of_simulated = _by_simulated_ring(soils, random_state)
-    return choices | further | simulated, [*notes, *of_ring, *of_simulated]
+    return choices | measured | simulated, [*notes, *of_measured, *of_simulated]
 
 
 def _by_ring(ring, laboratories):
     """Choices that a ring trial allows, and notes on the others."""
+    if ring is None:
+        return {}, ["no standards scanned by several laboratories: ds, pds and sst not tried"]
     choices, notes = {}, []
     common = len(set.intersection(*(set(ring[1][ring[2] == name]) for name in laboratories)))
     if common >= MIN_STANDARDS:

@@ -1,5 +1,6 @@
-"""What do the tables of several laboratories hold, brought to absorbance on the axis that all of them share?"""
+"""The tables of several laboratories as absorbance on the axis that all of them share."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,56 +24,40 @@ def read_laboratories(paths, axis_unit="cm-1", signal="absorbance"):
     Raises ValueError for counts, rows without a laboratory, fewer than two, and ranges that do not overlap.
     """
     refuse_counts(signal)
-    parts, named_by_file = [], set()
+    parts, named_by_file = [], []
     for path in map(Path, paths):
-        found, by_file = _by_laboratory(read_library(path, axis_unit, signal), path)
-        for name, part in found:
-            if name in named_by_file or (by_file and name in dict(parts)):
-                raise ValueError(
-                    f"{path}: laboratory {name} stands in two tables; rename one, or add a column laboratory"
-                )
-            parts.append((name, measured_channels(part)))
-        if by_file:
-            named_by_file.add(found[0][0])
-    if len(dict(parts)) < 2:
-        names = ", ".join(dict(parts)) or "none"
-        raise ValueError(
-            f"one laboratory ({names}): give two tables or more, or one with a column laboratory that names two"
-        )
+        table = read_library(path, axis_unit, signal)
+        labels = laboratory_labels(table.samples)
+        if labels is None:
+            named_by_file.append(path.name.split(".")[0])
+            labels = pd.Series(named_by_file[-1], table.samples.index)
+        if labels.isna().any():
+            first = table.samples["sample_id"][labels.isna()].iloc[0]
+            raise ValueError(f"{path}: {labels.isna().sum()} rows have no laboratory, first {first}; name one for each")
+        samples = table.samples.drop(columns="lab", errors="ignore").assign(laboratory=labels)
+        table = replace(table, samples=samples)
+        parts += [(name, measured_channels(table.subset(labels == name))) for name in labels.unique()]
+    counts = Counter(name for name, _ in parts)
+    for name in named_by_file:
+        if counts[name] > 1:
+            raise ValueError(f"laboratory {name} stands in two tables; rename one, or add a column laboratory")
+    if len(counts) < 2:
+        words = "give two tables or more, or one with a column laboratory that names two"
+        raise ValueError(f"one laboratory ({', '.join(counts) or 'none'}): {words}")
     axis, notes = common_axis(parts)
-    prepared = []
-    for name, part in parts:
-        part, of_part = absorbance_on(part, axis)
-        prepared.append(part)
-        notes += [f"{name}: {note}" for note in of_part]
+    prepared, further = zip(*(absorbance_on(part, axis) for _, part in parts), strict=True)
+    notes += [f"{name}: {note}" for (name, _), of_part in zip(parts, further, strict=True) for note in of_part]
     return _pooled(prepared), notes
-
-
-def _by_laboratory(dataset, path):
-    """(name, SpectralDataset) of each laboratory in a table, a list; and whether it is named by the file."""
-    found = laboratory_labels(dataset.samples)
-    if found is None:
-        labels = np.full(len(dataset), path.name.split(".")[0])
-    else:
-        unnamed = found.isna().to_numpy()
-        if unnamed.any():
-            first = dataset.samples["sample_id"].iloc[int(unnamed.argmax())]
-            raise ValueError(f"{path}: {unnamed.sum()} rows have no laboratory, first {first}; name one for each")
-        labels = found.to_numpy(str)
-    samples = dataset.samples.drop(columns="lab", errors="ignore").assign(laboratory=labels)
-    dataset = replace(dataset, samples=samples)
-    return [(str(name), dataset.subset(labels == name)) for name in dict.fromkeys(labels)], found is None
 
 
 def _pooled(parts):
     """One SpectralDataset of several on the same axis; simulated where one of them is."""
-    provenances = [part.provenance for part in parts]
-    origin = "simulated" if any(found["origin"] == "simulated" for found in provenances) else "measured"
-    sources = dict.fromkeys(str(found.get("source", "")) for found in provenances)
+    origins = {part.provenance["origin"] for part in parts}
+    sources = dict.fromkeys(str(part.provenance.get("source", "")) for part in parts)
     return replace(
         parts[0],
         spectra=np.concatenate([part.spectra for part in parts]),
         properties=pd.concat([part.properties for part in parts], ignore_index=True),
         samples=pd.concat([part.samples for part in parts], ignore_index=True),
-        provenance={"origin": origin, "source": "; ".join(sources)},
+        provenance={"origin": "simulated" if "simulated" in origins else "measured", "source": "; ".join(sources)},
     )

@@ -10,6 +10,17 @@ from spectrakit.workflows.harmonise.leave_out import LEVEL
 MATTERS = 0.05
 
 
+def report_tables(records, quantity):
+    """{title: DataFrame of text}, three a model; quantity : what is predicted and on which scale, for the titles."""
+    tables = {}
+    for model in [name for name in records["model"].unique() if name != "mean"]:
+        title = f"{quantity} on a laboratory never seen, by {model}"
+        tables[f"{title}: R2 | RMSE, * the lowest"] = score_frame(records, model)
+        tables[f"{title}: bias | RMSE without it"] = bias_frame(records, model)
+        tables[f"{title}: RMSE against 'none'"] = effect_frame(records, model)
+    return tables
+
+
 def score_frame(records, model):
     """R2 and RMSE of a model, harmonisation by laboratory, as text; the lowest RMSE of a laboratory is starred.
 

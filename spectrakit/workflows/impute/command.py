@@ -6,7 +6,6 @@ held is the rows to fit and one block, however many rows there are to fill.
 """
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from spectrakit import __version__
 from spectrakit.contents import log_offset
 from spectrakit.evaluation import (
     ConformalIntervals,
-    coverage_table,
     held_out_intervals,
     pooled_promise,
     pooled_threshold,
@@ -28,9 +26,10 @@ from spectrakit.runs import KeptParts, Run, current_commit, result_key
 from spectrakit.spectra import provenance_line
 from spectrakit.tables import BLOCK_ROWS
 from spectrakit.training import ContentNetwork, PretrainedRegressor
-from spectrakit.workflows.impute.fill import Imputer, filled_blocks, write_hybrid
+from spectrakit.workflows.impute.fill import ORIGINS, Imputer, filled_blocks, write_hybrid
 from spectrakit.workflows.impute.fit import fit_part, read_training
 from spectrakit.workflows.impute.plan import make_plan
+from spectrakit.workflows.outcome import Outcome
 
 
 def log_pls(limits, random_state):
@@ -54,65 +53,28 @@ def pretrained(limits, random_state):
 MODELS = {"pls": log_pls, "network": content_network, "pretrained": pretrained}
 
 
-@dataclass(frozen=True)
-class ImputeOutcome:
-    """What `fill_gaps` returns.
-
-    scores : DataFrame, a row a group held out and 'all' first: n, r2, rmse, mae, rpiq, bias in the unit of the
-        property, and coverage_68 ... of intervals calibrated on the other groups
-    promise : level to the share of a group never seen that is promised to be covered at least, as a mean over such
-    unit : what was held out, in words
-    counts : origin to number of rows; flagged : imputed rows outside the domain, and outliers
-    """
-
-    target: str
-    output: Path
-    notes: tuple
-    scores: pd.DataFrame
-    promise: dict
-    unit: str
-    counts: dict
-    flagged: dict
-
-    def tables(self):
-        """{title: scores as text}, with per cent of the measured contents inside their intervals."""
-        covered = [name for name in self.scores if name.startswith("coverage_")]
-        names = {"r2": "R2", "rmse": "RMSE", "rpiq": "RPIQ", "bias": "bias"}
-        names |= {name: f"% in {name.removeprefix('coverage_')}" for name in covered}
-        table = score_table(self.scores.assign(**100 * self.scores[covered]).reset_index(), "held out", names)
-        table.insert(0, "n", self.scores["n"])
-        return {f"{self.target}: predicted by models that had not seen it": table}
-
-    def lines(self):
-        """What the intervals promise, what they kept, how many values are doubtful, and what was written."""
-        each = self.scores.drop(index="all")
-        lines = [
-            f"{100 * level:g} % intervals, mean over {self.unit}: {100 * promise:.1f} % promised of those never seen, "
-            f"{100 * each[_coverage_name(level)].mean():.1f} % found of the {len(each)} held out in turn"
-            for level, promise in self.promise.items()
-        ]
-        outside = f"{self.flagged['outside']:,} outside the domain of what was fitted"
-        lines.append(f"of {self.counts['imputed']:,} imputed: {outside}, {self.flagged['outlier']:,} of them outliers")
-        return [*lines, f"{self.output}: {', '.join(f'{count:,} {origin}' for origin, count in self.counts.items())}"]
-
-
 def fill_gaps(path, target, output, model, folder=None, progress=None, runner=None, block_rows=BLOCK_ROWS, **options):
-    """Fit to the measured rows of a library, fill the others, and write the hybrid data set, as an `ImputeOutcome`.
+    """Fit to the measured rows of a library, fill the others, and write the hybrid data set, as an `Outcome`.
 
     path, target, model : as of `make_plan`, and options too
     output : .parquet, .csv or .csv.gz, which appears whole or not at all
+    The records have a row a group held out, as of `score_groups`; counts : measured, imputed and missing values, and of
+    those imputed, outside the domain and outliers.
     folder : where finished fits and blocks are kept, so that a stopped run goes on where it was; None to keep nothing
     progress, runner : as of `Run`; block_rows : rows of a block, at most BLOCK_ROWS
     """
     plan = make_plan(path, target, model, **options)
     _refuse(plan, output, runner)
     kept = KeptParts(folder, _key(plan))
-    imputer, scores_, unit, notes = _fitted(plan, kept, progress, runner)
-    promise = {level: pooled_promise(level, len(scores_) - 1) for level in plan.levels}
-    metadata = {"spectrakit": json.dumps(_provenance(plan, kept, scores_, promise))}
+    imputer, records, unit, notes = _fitted(plan, kept, progress, runner)
+    promise = {level: pooled_promise(level, len(records) - 1) for level in plan.levels}
+    metadata = {"spectrakit": json.dumps(_provenance(plan, kept, records, promise))}
     blocks = filled_blocks(imputer, Run(kept, progress, plan.n_samples, runner), block_rows)
-    counts, flagged = write_hybrid(blocks, plan.schema.with_metadata(metadata), output)
-    return ImputeOutcome(target, output, (*plan.notes, *notes), scores_, promise, unit, counts, flagged)
+    counts = write_hybrid(blocks, plan.schema.with_metadata(metadata), output)
+    tables = {f"{target}: predicted by models that had not seen it": _score_table(records)}
+    lines = _lines(records, promise, unit, counts)
+    lines.append(f"{output}: {', '.join(f'{counts[origin]:,} {origin}' for origin in ORIGINS)}")
+    return Outcome(records, tables, lines, [*plan.notes, *notes], counts)
 
 
 def _refuse(plan, output, runner):
@@ -132,8 +94,7 @@ def _key(plan):
     files = [plan.path] if plan.path.is_file() else sorted(plan.path.rglob("*.parquet"))
     stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     options = (plan.target, plan.signal, plan.harmonise, plan.model, plan.levels, plan.limits, plan.random_state)
-    rows = (plan.positions, plan.y, plan.laboratory, plan.site)
-    return result_key(stats, options, rows, code=(read_training, fit_part, filled_blocks))
+    return result_key(stats, options, plan.rows, code=(read_training, fit_part, filled_blocks))
 
 
 def _fitted(plan, kept, progress, runner):
@@ -147,13 +108,13 @@ def _fitted(plan, kept, progress, runner):
     held_out = np.empty(len(training.rows))
     for name, group in zip(names, groups, strict=True):
         held_out[training.groups == group] = parts[name]
-    y = plan.y[training.rows]
+    y = training.rows["y"].to_numpy()
     intervals = ConformalIntervals(pooled_threshold, plan.levels, log_offset(y, plan.limits), plan.limits)
-    scores_ = score_groups(intervals, y, held_out, training.groups)
+    records = score_groups(intervals, y, held_out, training.groups)
     intervals.fit(y, held_out, groups=training.groups)
-    fitted, positions = parts["all"], plan.positions[training.rows]
-    imputer = Imputer(plan, training.axis, training.covered, fitted, intervals, positions, held_out)
-    return imputer, scores_, training.unit, training.notes
+    held_out = pd.Series(held_out, training.rows["position"])
+    imputer = Imputer(plan, training.axis, training.covered, parts["all"], intervals, held_out)
+    return imputer, records, training.unit, training.notes
 
 
 def _coverage_name(level):
@@ -161,21 +122,47 @@ def _coverage_name(level):
 
 
 def score_groups(intervals, y, held_out, groups):
-    """Scores of held-out predictions, and the shares of contents that the intervals cover: see `ImputeOutcome`."""
+    """Scores of held-out predictions (n,) of all rows and of each group, and the shares that the intervals cover.
+
+    The intervals of a group are calibrated on the other groups. Returns a DataFrame, 'all' first: n, r2, rmse, mae,
+    rpiq, bias in the unit of y, coverage_68 ...
+    """
     bounds = held_out_intervals(intervals, y, held_out, groups)
-    covered = coverage_table(y, bounds, intervals.levels, groups).pivot(
-        index="group", columns="level", values="coverage"
-    )
-    covered.columns = [_coverage_name(level) for level in covered.columns]
+    inside = (y >= bounds[:, 0].T) & (y <= bounds[:, 1].T)
+    covered = {_coverage_name(level): of_level for level, of_level in zip(intervals.levels, inside, strict=True)}
     parts = {"all": np.full(len(y), True)} | {group: groups == group for group in np.unique(groups)}
     rows = {
-        name: {"n": int(part.sum())} | scores(y[part], held_out[part], ("r2", "rmse", "mae", "rpiq", "bias"))
+        name: {"n": int(part.sum())}
+        | scores(y[part], held_out[part], ("r2", "rmse", "mae", "rpiq", "bias"))
+        | {level: of_level[part].mean() for level, of_level in covered.items()}
         for name, part in parts.items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index").join(covered).rename_axis(index="held out")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(index="held out")
 
 
-def _provenance(plan, kept, scores_, promise):
+def _score_table(records):
+    """The records as text, with per cent of the measured contents inside their intervals."""
+    covered = [name for name in records if name.startswith("coverage_")]
+    names = {"r2": "R2", "rmse": "RMSE", "rpiq": "RPIQ", "bias": "bias"}
+    names |= {name: f"% in {name.removeprefix('coverage_')}" for name in covered}
+    table = score_table(records.assign(**100 * records[covered]).reset_index(), "held out", names)
+    table.insert(0, "n", records["n"])
+    return table
+
+
+def _lines(records, promise, unit, counts):
+    """What the intervals promise, what they kept, and how many values are doubtful."""
+    each = records.drop(index="all")
+    lines = [
+        f"{100 * level:g} % intervals, mean over {unit}: {100 * share:.1f} % promised of those never seen, "
+        f"{100 * each[_coverage_name(level)].mean():.1f} % found of the {len(each)} held out in turn"
+        for level, share in promise.items()
+    ]
+    outside = f"{counts['outside']:,} outside the domain of what was fitted"
+    return [*lines, f"of {counts['imputed']:,} imputed: {outside}, {counts['outlier']:,} of them outliers"]
+
+
+def _provenance(plan, kept, records, promise):
     """What made a table, as its metadata say it."""
     return {
         "command": "spectrakit impute",
@@ -184,12 +171,12 @@ def _provenance(plan, kept, scores_, promise):
         "source": plan.path.name,
         "library": provenance_line(plan.provenance),
         "rows": plan.n_samples,
-        "rows fitted": int(scores_.loc["all", "n"]),
+        "rows fitted": int(records.loc["all", "n"]),
         "model": plan.model.__qualname__,
         "harmonise": plan.harmonise,
-        "held out": list(scores_.index[1:]),
+        "held out": list(records.index[1:]),
         "promise": {f"{level:g}": share for level, share in promise.items()},
-        "measured": {name: float(value) for name, value in scores_.loc["all"].items() if np.isfinite(value)},
+        "measured": {name: float(value) for name, value in records.loc["all"].items() if np.isfinite(value)},
         "seed": plan.random_state,
         "run": kept.folder.name,
         "version": __version__,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -17,12 +18,15 @@ from spectrakit.spectra import interpolated
 from spectrakit.workflows.impute.fit import Fitted
 from spectrakit.workflows.impute.plan import Plan, bound_names
 
+ORIGINS = ("measured", "imputed", "missing")
+
 
 @dataclass(frozen=True)
 class Imputer:
-    """All that a block is filled by: the plan, the channels, what was fitted, intervals, and held-out predictions.
+    """All that a block is filled by.
 
-    positions, held_out : (n,) of the rows that were fitted to, ascending, and what was predicted of each unseen
+    axis, covered : as of `Training`; held_out : Series of the predictions of the rows that were fitted to, by models
+        that had not seen them, indexed by position
     """
 
     plan: Plan
@@ -30,8 +34,7 @@ class Imputer:
     covered: np.ndarray
     fitted: Fitted
     intervals: ConformalIntervals
-    positions: np.ndarray
-    held_out: np.ndarray
+    held_out: pd.Series
 
 
 def filled_blocks(imputer, run, rows):
@@ -61,62 +64,51 @@ def _fill(imputer, task, report):
     plan, covered = imputer.plan, imputer.covered
     spectra, _ = absorbance(block.spectra, block.signal)
     X = interpolated(spectra if covered.all() else spectra[:, covered], block.axis[covered], imputer.axis)
-    usable = usable_spectra(X)
-    value = block.properties[plan.target].to_numpy()
-    measured = ~np.isnan(value)
-    columns = {
-        "property": plan.target,
-        "value": value.copy(),
-        "usable": usable,
-        "predicted": np.full(len(X), np.nan),
-        "origin": np.where(measured, "measured", np.where(usable, "imputed", "missing")),
-        "spectrum_origin": block.provenance["origin"],
-    }
-    harmonised = imputer.fitted.harmonise.transform(X[usable]) if usable.any() else np.empty((0, len(imputer.axis)))
-    columns |= _flags(imputer.fitted, usable, harmonised)
-    empty = usable & ~measured
-    columns |= _imputed(imputer, empty, harmonised[empty[usable]], columns)
-    within = slice(*np.searchsorted(imputer.positions, [start, start + len(X)]))
-    columns["predicted"][imputer.positions[within] - start] = imputer.held_out[within]
-    return block.samples.assign(**columns)[plan.schema.names]
-
-
-def _flags(fitted, usable, harmonised):
-    """What the domain says of each row; a spectrum that is not usable lies outside and is an outlier."""
-    flags = {name: np.zeros(len(usable), bool) for name in ("t2_flag", "q_flag")}
-    flags |= {name: ~usable for name in ("outside", "outlier")}
+    usable, value = usable_spectra(X), block.properties[plan.target].to_numpy()
+    harmonised = np.full(X.shape, np.nan)
     if usable.any():
-        examined = fitted.domain.examine(harmonised)
-        examined["outlier"] = (examined[["t2", "q"]].to_numpy() > fitted.gross).any(axis=1)
-        for name, flag in flags.items():
-            flag[usable] = examined[name]
-    return flags
+        harmonised[usable] = imputer.fitted.harmonise.transform(X[usable])
+    # A spectrum that is not usable lies outside the domain and is an outlier.
+    domain = imputer.fitted.domain.examine(harmonised)
+    outlier = (domain[["t2", "q"]].to_numpy() > imputer.fitted.gross).any(axis=1)
+    frame = block.samples.assign(
+        property=plan.target,
+        usable=usable,
+        outlier=outlier | ~usable,
+        spectrum_origin=block.provenance["origin"],
+        **domain[["t2_flag", "q_flag", "outside"]],
+    )
+    empty = usable & np.isnan(value)
+    frame = frame.join(_predictions(imputer, np.flatnonzero(empty), harmonised[empty]))
+    frame["value"] = np.where(empty, frame["predicted"], value)
+    frame["origin"] = np.where(empty, "imputed", np.where(np.isnan(value), "missing", "measured"))
+    fitted = imputer.held_out.loc[start : start + len(X) - 1]
+    frame.loc[fitted.index - start, "predicted"] = fitted.to_numpy()
+    return frame[plan.schema.names]
 
 
-def _imputed(imputer, empty, harmonised, columns):
-    """Fills value and predicted of the rows that lack a value; returns their spread and bounds as columns."""
-    plan, names = imputer.plan, ["sd", *(name for level in imputer.plan.levels for name in bound_names(level))]
-    further = {name: np.full(len(empty), np.nan) for name in names}
-    if empty.any():
-        predicted, spread = imputer.fitted.model.predict(harmonised, return_std=True)
-        predicted = np.clip(predicted, *plan.limits).astype(float)
-        bounds = imputer.intervals.predict(predicted).transpose(2, 1, 0).reshape(-1, len(predicted))
-        columns["value"][empty] = columns["predicted"][empty] = predicted
-        for name, column in zip(names, (spread, *bounds), strict=True):
-            further[name][empty] = column
-    return further
+def _predictions(imputer, rows, harmonised):
+    """Predictions of the rows of a block, their spread and bounds: a DataFrame indexed by row."""
+    plan, names = imputer.plan, [name for level in imputer.plan.levels for name in bound_names(level)]
+    if not len(rows):
+        return pd.DataFrame(columns=["predicted", "sd", *names], dtype=float)
+    predicted, spread = imputer.fitted.model.predict(harmonised, return_std=True)
+    predicted = np.clip(predicted, *plan.limits).astype(float)
+    bounds = imputer.intervals.predict(predicted).transpose(2, 1, 0).reshape(-1, len(predicted))
+    columns = {"predicted": predicted, "sd": spread} | dict(zip(names, bounds, strict=True))
+    return pd.DataFrame(columns, index=rows)
 
 
 def write_hybrid(blocks, schema, output):
-    """Write DataFrames one after the other to a file, whole or not at all; returns what `ImputeOutcome` counts."""
-    counts, flagged = Counter(measured=0, imputed=0, missing=0), Counter(outside=0, outlier=0)
+    """Write DataFrames one after the other to a file, whole or not at all; returns counts of rows, see `fill_gaps`."""
+    counts = Counter(dict.fromkeys(ORIGINS, 0))
     with written_whole(output) as whole, _table_writer(whole, str(output).lower(), schema) as writer:
         for frame in blocks:
             arrays = [pa.array(frame[field.name], from_pandas=True).cast(field.type) for field in schema]
             writer.write_table(pa.table(arrays, schema=schema))
             counts.update(frame["origin"])
-            flagged.update(frame.loc[frame["origin"] == "imputed", list(flagged)].sum().to_dict())
-    return dict(counts), dict(flagged)
+            counts.update(frame.loc[frame["origin"] == "imputed", ["outside", "outlier"]].sum().to_dict())
+    return dict(counts)
 
 
 @contextmanager

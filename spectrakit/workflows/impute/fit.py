@@ -6,6 +6,7 @@ The rows are brought to the channels that all laboratories share.
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import GroupKFold
 
 from spectrakit.preprocess import (
@@ -33,18 +34,18 @@ class Training:
     """The usable ones of the rows to fit, brought to the channels that all laboratories share.
 
     axis : (n_channels,) 1/cm; covered : mask of the library's own channels that it is made of
-    X : (n, n_channels) absorbance; rows : (n,) places in those of the plan
+    X : (n, n_channels) absorbance; rows : DataFrame (n) of those of the plan
     groups : (n,) labels of what is held out together: laboratories, or parts of the sites of a single one
-    unit : which of them
+    unit : which of them, in words
     """
 
     axis: np.ndarray
     covered: np.ndarray
     X: np.ndarray
-    rows: np.ndarray
+    rows: pd.DataFrame
     groups: np.ndarray
     unit: str
-    notes: tuple
+    notes: list
 
 
 def read_training(plan):
@@ -55,13 +56,13 @@ def read_training(plan):
     fewer than 40 rows have a usable spectrum.
     """
     spectra, low, done = None, [], 0
-    for block in plan.blocks(plan.positions):
+    for block in plan.blocks(plan.rows["position"].to_numpy()):
         if spectra is None:
-            spectra = np.empty((len(plan.positions), block.n_channels), np.float32)
+            spectra = np.empty((len(plan.rows), block.n_channels), np.float32)
         spectra[done : done + len(block)], low_of_block = absorbance(block.spectra, block.signal)
         low.append(low_of_block)
         done += len(block)
-    covered = _covered(spectra, plan.laboratory)
+    covered = _covered(spectra, plan.rows["laboratory"].to_numpy(str))
     axis, notes = _shared_axis(block.axis[covered])
     notes += low_notes(np.concatenate(low))
     X = interpolated(spectra if covered.all() else spectra[:, covered], block.axis[covered], axis)
@@ -71,9 +72,9 @@ def read_training(plan):
         raise ValueError(f"{words}: at least {MIN_ROWS} are needed to fit and to calibrate")
     if not usable.all():
         notes.append(f"{(~usable).sum()} of {len(X)} rows to fit have no usable spectrum and are left out")
-    rows = np.flatnonzero(usable)
-    groups, unit, words = _groups(plan, rows)
-    return Training(axis, covered, X[usable], rows, groups, unit, (*notes, *words))
+    rows = plan.rows[usable].reset_index(drop=True)
+    groups, unit, of_groups = _groups(rows, plan.random_state)
+    return Training(axis, covered, X[usable], rows, groups, unit, [*notes, *of_groups])
 
 
 def _shared_axis(covered):
@@ -90,30 +91,25 @@ def _covered(spectra, laboratory):
     """Mask of the channels that COVERED_SHARE of the spectra of every laboratory have."""
     there = ~np.isnan(spectra)
     some = there.any(axis=1)
-    covered = np.full(spectra.shape[1], some.any())
-    for name in np.unique(laboratory[some]):
-        covered &= there[some & (laboratory == name)].mean(axis=0) >= COVERED_SHARE
-    return covered
+    shares = pd.DataFrame(there[some]).groupby(laboratory[some]).mean()
+    return (shares.min() >= COVERED_SHARE).to_numpy()
 
 
-def _groups(plan, rows):
+def _groups(rows, random_state):
     """Labels of what is held out together, what that is, and notes."""
-    laboratory, site = plan.laboratory[rows], plan.site[rows]
+    laboratory, site = rows["laboratory"].to_numpy(str), rows["site"].to_numpy(str)
     if len(np.unique(laboratory)) > 1:
         return laboratory, "laboratories", []
     n_sites = len(np.unique(site))
     if n_sites < 3:
         raise ValueError(f"one laboratory and {n_sites} sites: at least 3 sites, or 2 laboratories, are needed")
-    n_parts = min(SITE_PARTS, n_sites)
-    groups = np.empty(len(rows), dtype=f"<U{len(f'sites {n_parts} of {n_parts}')}")
-    folds = GroupKFold(n_parts, shuffle=True, random_state=plan.random_state).split(rows, groups=site)
+    n_parts, part = min(SITE_PARTS, n_sites), np.empty(len(rows), int)
+    folds = GroupKFold(n_parts, shuffle=True, random_state=random_state).split(rows, groups=site)
     for number, (_, held_out) in enumerate(folds, start=1):
-        groups[held_out] = f"sites {number} of {n_parts}"
-    return (
-        groups,
-        "sites",
-        [f"one laboratory: errors are those on {n_parts} parts of its sites, not on another laboratory"],
-    )
+        part[held_out] = number
+    groups = np.array([f"sites {number} of {n_parts}" for number in part])
+    words = f"one laboratory: errors are those on {n_parts} parts of its sites, not on another laboratory"
+    return groups, "sites", [words]
 
 
 # --- fits ----------------------------------------------------------------------------------------------------
@@ -135,16 +131,16 @@ def fit_part(given, group, report):
     given : Plan and Training
     """
     plan, training = given
-    fitted = training.groups != group if group is not None else np.full(len(training.rows), True)
+    fitted = np.full(len(training.X), True) if group is None else training.groups != group
     rows = training.rows[fitted]
+    y, laboratory, site = rows["y"].to_numpy(), rows["laboratory"].to_numpy(str), rows["site"].to_numpy(str)
     harmonise = HARMONISATIONS[plan.harmonise]()
-    X = harmonise.fit_transform(training.X[fitted], laboratory=plan.laboratory[rows])
+    X = harmonise.fit_transform(training.X[fitted], laboratory=laboratory)
     model = with_axis(plan.model(plan.limits, plan.random_state), training.axis, plan.harmonise)
-    model.fit(X, plan.y[rows], groups=plan.site[rows])
+    model.fit(X, y, groups=site)
     if group is not None:
         predicted = model.predict(harmonise.transform(training.X[~fitted]))
         return np.clip(predicted, *plan.limits).astype(float)
-    site = plan.site[rows]
     # The domain leaves out sites in five parts.
     domain = SpectralDomain(random_state=plan.random_state).fit(X, groups=site if len(set(site)) >= 5 else None)
     distances = domain.examine(X)

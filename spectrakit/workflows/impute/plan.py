@@ -14,6 +14,7 @@ from spectrakit.spectra import group_labels, laboratory_labels
 from spectrakit.tables import BLOCK_ROWS, library_index, read_blocks
 
 MIN_ROWS = 40
+NO_LABORATORY = "no laboratory named"
 _KEPT_COLUMNS = (
     *("sample_id", "laboratory", "lab", "replicate", "site", "group", "project", "region", "country", "date"),
     *("depth_cm", "depth_top_cm", "depth_bottom_cm", "latitude", "longitude", "easting_km", "northing_km"),
@@ -26,7 +27,7 @@ class Plan:
 
     model : function of limits and random_state, see `impute.MODELS`
     schema : of the table to come; n_samples : rows of the library; provenance : of the library
-    positions, y, laboratory, site : (n_fit,), ascending positions in the library, measured contents, labels
+    rows : DataFrame of the rows to fit: position in the library (ascending), y (measured content), laboratory, site
     """
 
     path: Path
@@ -40,11 +41,8 @@ class Plan:
     schema: pa.Schema
     n_samples: int
     provenance: dict
-    positions: np.ndarray
-    y: np.ndarray
-    laboratory: np.ndarray
-    site: np.ndarray
-    notes: tuple
+    rows: pd.DataFrame
+    notes: list
 
     @property
     def columns(self):
@@ -75,9 +73,12 @@ def make_plan(
     index = library_index(path, "cm-1", signal, columns=[*kept, target])
     y = index.properties[target].to_numpy()
     usable = target_rows(index.properties, target, MIN_ROWS, limits)
-    rows, laboratory = np.flatnonzero(usable), _laboratory(index.samples)
-    positions = balanced_rows(rows, laboratory[rows], fit_rows, random_state)
-    laboratory = laboratory[positions]
+    laboratory = laboratory_labels(index.samples)
+    laboratory = pd.Series(NO_LABORATORY, index.samples.index) if laboratory is None else laboratory
+    laboratory = laboratory.fillna(NO_LABORATORY).to_numpy(str)
+    positions = balanced_rows(np.flatnonzero(usable), laboratory[usable], fit_rows, random_state)
+    rows = pd.DataFrame({"position": positions, "y": y[positions], "laboratory": laboratory[positions]})
+    rows["site"] = rows["laboratory"] + " " + group_labels(index.samples.iloc[positions])
     return Plan(
         path=path,
         target=target,
@@ -90,11 +91,8 @@ def make_plan(
         schema=_schema(index.samples[kept], levels),
         n_samples=index.n_samples,
         provenance=index.provenance,
-        positions=positions,
-        y=y[positions],
-        laboratory=laboratory,
-        site=np.char.add(np.char.add(laboratory, " "), group_labels(index.samples.iloc[positions])),
-        notes=tuple(_notes(y, usable, limits, len(positions), target)),
+        rows=rows,
+        notes=_notes(y, usable, limits, len(rows), target),
     )
 
 
@@ -109,13 +107,6 @@ def _notes(y, usable, limits, n_fitted, target):
     if not np.isnan(y).any():
         notes.append(f"nothing to fill: {target} is measured in all {len(y):,} rows")
     return notes
-
-
-def _laboratory(samples):
-    """(n,) laboratories as text."""
-    unnamed = "no laboratory named"
-    labels = laboratory_labels(samples)
-    return np.full(len(samples), unnamed) if labels is None else labels.fillna(unnamed).to_numpy(str)
 
 
 def _schema(samples, levels):

@@ -9,7 +9,7 @@ from spectrakit.ledger import load_published
 from spectrakit.models.resnet import initial_network
 from spectrakit.studies.gejiu import experiments as gejiu
 from spectrakit.studies.gejiu.experiments import nearest_band
-from spectrakit.studies.gejiu.protocol import fit_source, network_of, target_round
+from spectrakit.studies.gejiu.protocol import fit_source, target_round
 from spectrakit.studies.gejiu.run import Domains
 
 
@@ -18,7 +18,7 @@ def inputs(tiny_gejiu, tmp_path_factory):
     """The soils, and the pH network of the first round."""
     inputs = Domains(tiny_gejiu, 0, None, tmp_path_factory.mktemp("run"))
     network, _, _ = fit_source(inputs.source, 0, tiny_gejiu.source_recipe, 0)
-    inputs.parts["source-0"] = {"network": network.state_dict()}
+    inputs.parts["source-0"] = {"network": network}
     inputs.parts["domains"] = {"compared": gejiu.compared_properties(inputs.source, 2)}
     return inputs
 
@@ -44,15 +44,15 @@ def test_networks_are_pretrained_on_one_property_all_or_none(inputs):
     assert list(compared) == ["nothing", "ph", "soc_pct", "clay_pct", "all of them"]
     assert compared["all of them"] == ["ph", "soc_pct", "clay_pct"]
     parts = {name: gejiu.pretrained_network(inputs, name, None) for name in ("nothing", "clay_pct", "all of them")}
-    several = network_of(parts["all of them"]["network"], gejiu.source_config(compared["all of them"]))
+    several, nothing = (parts[name]["network"] for name in ("all of them", "nothing"))
     assert several.config.n_outputs == 3 and not several.config.relu_output
     about = pd.DataFrame([part["about"] for part in parts.values()]).set_index("source")
     assert about["source_r2"].isna().tolist() == [True, False, False] and (about["source_r2"].dropna() < 1).all()
     target = inputs.target
     expected = target.properties["clay_pct"].corr(pd.Series(target.target), method="spearman")
     assert about["spearman"].tolist() == pytest.approx([np.nan, expected, np.nan], nan_ok=True)
-    untrained = initial_network(gejiu.source_config([]), 0, [0.0]).state_dict()
-    assert all(torch.equal(tensor, parts["nothing"]["network"][name]) for name, tensor in untrained.items())
+    untrained = initial_network(nothing.config, 0, [0.0]).state_dict()
+    assert all(torch.equal(tensor, nothing.state_dict()[name]) for name, tensor in untrained.items())
 
     inputs.parts["pretrained-clay_pct"] = parts["clay_pct"]
     (row,) = gejiu.property_round(inputs, "clay_pct", 1, None).to_dict("records")

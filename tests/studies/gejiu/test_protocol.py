@@ -60,12 +60,6 @@ def test_lead_comes_back_from_both_scales(target):
     np.testing.assert_allclose(found[[0, 2]], np.log([1e6, 0.1]), rtol=1e-3)
 
 
-def test_a_network_comes_back_from_its_state(ph_network, source):
-    network = gejiu.network_of(ph_network[0].state_dict())
-    X = source.log_reflectance[:5]
-    np.testing.assert_array_equal(predict(network, X), predict(ph_network[0], X))
-
-
 def test_a_fifth_of_the_training_side_is_the_validation_set():
     fitted, held_out = validation_rows(98, gejiu.TARGET_DOMAIN.validation_share, 0)
     assert (len(fitted), len(held_out)) == (78, 20)

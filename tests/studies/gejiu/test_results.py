@@ -123,9 +123,3 @@ def test_scores_of_every_fit_are_shown(outcome):
         ("pH", "paper"): 1,
     }
     assert records["rmse_log"].isna().sum() == 3
-
-
-def test_the_record_names_the_network_and_where_spectra_come_from(outcome):
-    configuration = gejiu_results.configuration(outcome)
-    assert configuration["network"]["pool"] == 10 and 0 < configuration["unknown_share"] < 1
-    assert configuration["domains"]["lucas"]["origin"] == configuration["domains"]["gejiu"]["origin"] == "simulated"

@@ -132,10 +132,3 @@ def test_lines_that_the_paper_names_have_their_strength(results, published):
     lines = [name for name, entry in published["entries"].items() if entry["kind"] == "line"]
     assert len(lines) == 26 and max(results[name]["value"] for name in lines) == 1
     assert results["line.na.na_588_99"] == {"value": 1.0} and results["line.na.c_589_40"] == {"value": 0.0}
-
-
-def test_the_record_names_the_open_choices_and_the_experiment(outcomes):
-    configuration = libs_results.configuration(outcomes)
-    assert configuration["normalise"] == "normalise_area" and configuration["scale"] is True
-    assert configuration["cnn"]["learning_rate"] == 0.1
-    assert configuration["experiment"]["windows"]["na"] == [588.82, 589.99, 33]

@@ -68,9 +68,3 @@ def test_scores_are_shown_on_new_sites_and_on_new_laboratories(outcome):
     assert counts["carbon, new sites"].to_dict() == {"network": 1, "pls": 1, "pls log": 1, "mean": 1}
     n_left_out = len(outcome["rounds"]["om"][0]["apart"])
     assert counts["organic matter, new laboratories", "network"] == n_left_out > 1
-
-
-def test_the_record_names_the_network_the_harmonisation_and_the_library(outcome):
-    configuration = mir_results.configuration(outcome)
-    assert configuration["harmonised_by"] == "snv+epo" and configuration["network"]["n_channels"] == 1700
-    assert configuration["library"]["provenance"]["origin"] == "simulated"

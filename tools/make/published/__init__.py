@@ -20,8 +20,8 @@ def computed_figures(study):
     """Return the figures of a study's checks, {check: {name: figure}}: texts, and numbers with six digits."""
     entries = load_published(study)["entries"]
     values = {name: entry.get("value") for name, entry in entries.items()}
-    found = import_module(f"tools.make.published.{study}").figures(values, entries)
-    return {check: {name: _plain(figure) for name, figure in figures.items()} for check, figures in found.items()}
+    computed = import_module(f"tools.make.published.{study}").figures(values, entries)
+    return {check: {name: _plain(figure) for name, figure in figures.items()} for check, figures in computed.items()}
 
 
 def write_figures(study):
@@ -31,7 +31,7 @@ def write_figures(study):
     for check, figures in computed_figures(study).items():
         line = yaml.safe_dump(figures, default_flow_style=True, sort_keys=False, width=np.inf, allow_unicode=True)
         pattern = rf"(  - id: {check}\n(?:    .*\n)*?    figures: ).*\n"
-        text, n_written = re.subn(pattern, lambda found, line=line: found[1] + line, text)
+        text, n_written = re.subn(pattern, lambda match, line=line: match[1] + line, text)
         if n_written != 1:
             raise ValueError(f"{path.name}: check '{check}' has {n_written} lines of figures, not 1")
     path.write_text(text, encoding="utf-8", newline="\n")

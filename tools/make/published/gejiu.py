@@ -210,7 +210,7 @@ def statistics(v):
     n_test, held = int(np.ceil((1 - share) * n)), round(0.2 * n_train)
     moments = {}
     for target, of in (("ph", ph), ("pb", pb)):
-        moments |= {f"{target}_cv": of["sd"] / of["mean"], f"{target}_apart": abs(of["mean"] - of["median"])}
+        moments |= {f"{target}_cv": of["sd"] / of["mean"], f"{target}_difference": abs(of["mean"] - of["median"])}
         moments[f"{target}_largest"] = np.sqrt((of["max"] - of["mean"]) * (of["mean"] - of["min"]))
     return {
         "kurtosis_definition": {
@@ -260,7 +260,7 @@ def network(v):
             "last": v["gejiu.range"][1],
         },
         "shap_background": {
-            "own": 100 * v["samples.gejiu.test"] / v["shap.background.pb"],
+            "pb_test": 100 * v["samples.gejiu.test"] / v["shap.background.pb"],
             "ph_train": 100 * v["shap.background.ph"] / v["samples.lucas.train"],
             "ph_test": 100 * v["shap.explained.ph"] / v["samples.lucas.test"],
         },
@@ -333,9 +333,9 @@ def shared_bands(v, entries, peaks, once):
 def bands(entries):
     """Checks of what the named wavelengths are assigned to."""
     assigned = ((919, "clay"), (959, "carbonate"), (1670, "organic_matter"))
-    found = {f"{of}_band": nearest_band(entries[f"band_distance.{nm}.{of}"])["centre_nm"] for nm, of in assigned}
+    result = {f"{of}_band": nearest_band(entries[f"band_distance.{nm}.{of}"])["centre_nm"] for nm, of in assigned}
     for nm, constituent in ((919, "goethite"), (959, "water")):
-        found[f"{constituent}_{nm}"] = nearest_band({"band": [nm, nm], "constituents": [constituent]})["centre_nm"]
+        result[f"{constituent}_{nm}"] = nearest_band({"band": [nm, nm], "constituents": [constituent]})["centre_nm"]
     nm = entries["band_distance.1639.water"]["band"][0]
     bending = {"nm": nm, "wavenumber": NM_CM / nm, "bend": WATER_BENDING_CM, "bend_nm": NM_CM / WATER_BENDING_CM}
-    return {"assignments": found, "water_bending": bending}
+    return {"assignments": result, "water_bending": bending}

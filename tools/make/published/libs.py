@@ -135,7 +135,7 @@ def named_lines(v, entries):
             "edge": ", ".join(f"{row.name} nm ({row.edge:.2f} nm)" for row in near_edge.itertuples())
         },
         "unresolved_lines": {"pairs": ", ".join(pairs)},
-        "chance_alignment": {"named": len(lines), "own": (lines["element"] == lines["window"]).sum()}
+        "chance_alignment": {"named": len(lines), "same_element": (lines["element"] == lines["window"]).sum()}
         | {e: 100 * near[e].mean() for e in ELEMENTS},
         "resonance_lines": {
             "lines": ", ".join(f"{nm:.2f} nm" for nm in ground),

@@ -57,7 +57,7 @@ def counts(v, rows):
     totals = measured + imputed
     both = measured.sum() - totals["c"]
     return {
-        "counts": {**totals, "apart": n - totals["c"], "apart_share": 100 * (n - totals["c"]) / n},
+        "counts": {**totals, "difference": n - totals["c"], "difference_share": 100 * (n - totals["c"]) / n},
         "both_measured": {"both": both} | by_target(share=100 * both / measured),
         "coverage_gain": {"with_c": share_with_carbon(rows)} | by_target(times=1 + imputed / measured),
     }
