@@ -51,7 +51,7 @@ class TableReport:
         self.table, self.axis, self.problems = table, np.sort(table.axis), []
         self.n_samples, self.values, self.properties = 0, (np.nan, np.nan), {}
         self.sample_columns, self.laboratories = (), Counter()
-        self._rows, self._origins = [], []
+        self._rows = []
 
     def add(self, block):
         """Count the rows of a block."""
@@ -66,17 +66,17 @@ class TableReport:
         if laboratory is not None:
             self.laboratories.update(laboratory.fillna("(not named)").astype(str))
         spectra = np.where(block.empty, 0, [hash(row.tobytes()) for row in block.spectra])
-        self._rows.append(samples[["sample_id"]].assign(name=name_hashes(samples), spectrum=spectra))
-        self._origins.append(samples[samples.columns.intersection(["origin", "seed"])].drop_duplicates())
+        kept = samples[samples.columns.intersection(["sample_id", "origin", "seed"])]
+        self._rows.append(kept.assign(name=name_hashes(samples), spectrum=spectra))
 
     def rows(self):
-        """The sample_id of each row, a hash of what names it, and one of its spectrum, 0 where there is none."""
+        """Names, origins and seeds of all rows, a hash of what names each, and one of its spectrum, 0 for none."""
         return pd.concat(self._rows, ignore_index=True)
 
     @property
     def provenance(self):
         """Where the spectra come from, in one line."""
-        return provenance_line(self.table.provenance(pd.concat(self._origins)))
+        return provenance_line(self.table.provenance(self.rows()))
 
     @property
     def steps(self):

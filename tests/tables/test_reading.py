@@ -302,6 +302,7 @@ NO_TABLE = [
     ("a.csv", "", "the file is empty"),
     ("a.csv", " \n\n", "the file is empty"),
     ("a.csv", "\nsample_id,600\na,1\n", "row 1 is empty; put the names of the columns there"),
+    ("a.csv", '"' + "x" * 200_000, "row 1 is no header of a CSV table"),
     ("a.csv", "sample_id,600,601\n", "a header but no sample below it"),
     ("a.csv", "a,1,2,3\nb,4,5,6\n", "names no column sample_id"),
     ("a.csv", "a,5,2,3,1\nb,4,5,6,7\n", "row 1 looks like data, the header is missing"),
@@ -333,7 +334,7 @@ READERS = [(read, *case) for read in (read_table, read_library, check_table) for
 READERS += [(read, *case) for read in (read_table, read_library) for case in UNUSABLE]
 
 
-@pytest.mark.parametrize(("read", "name", "content", "message"), READERS)
+@pytest.mark.parametrize(("read", "name", "content", "message"), READERS, ids=lambda value: str(value)[:30])
 def test_what_cannot_be_read_says_so_in_one_line(write, refused, read, name, content, message):
     path = write(content, name)
     refused(path, message, read, path, *MIR)
