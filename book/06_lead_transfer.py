@@ -630,8 +630,8 @@ places = {"our peaks, all rounds": every_nm, "named in the paper": paper_nm}
 places = {name: explain.place_in_window(nm, axis_nm, study.POOL) for name, nm in places.items()}
 for name, own in places.items():
     edges = explain.edge_count(own, study.POOL)
-    chance = f"by chance {edges.by_chance:.0%}, p = {edges.p_value:.0e}"
-    print(f"{name}: {edges.n_edge} of {edges.n_peaks} at an edge; {chance}")
+    chance = f"by chance {2 / study.POOL:.0%}, p = {edges.pvalue:.0e}"
+    print(f"{name}: {edges.k} of {edges.n} at an edge; {chance}")
 figure = figures.place_bars(places, study.POOL)
 
 # %% [markdown]

@@ -1,4 +1,4 @@
-"""Which units and limits do contents have, and on which scale is a model fitted to them?"""
+"""Units and limits of contents, and the scale on which models are fitted to them."""
 
 import numpy as np
 

@@ -64,7 +64,7 @@ def test_what_was_found_promised_and_written(run, table, tmp_path):
     assert float(cells[0][2]) > 0.9
     assert out[-5].startswith("68 % intervals, mean over laboratories: 45.3 % promised of those never seen, ") and out[
         -5
-    ].endswith(" % found of the 2 held out in turn")
+    ].endswith(" % covered in the 2 held out in turn")
     shares = (float(cells[1][-2]) + float(cells[2][-2])) / 2
     assert out[-4].startswith("90 % intervals, mean over laboratories: 60.0 % promised of those never seen, ")
     assert float(out[-4].split()[-10]) == pytest.approx(shares, abs=0.11)  # each was rounded

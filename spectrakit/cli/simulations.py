@@ -55,7 +55,7 @@ def simulate_mir(
 ):
     """Simulate a mid-infrared library of twelve laboratories, with its gaps in carbon and organic matter.
 
-    A folder gets Parquet files of some thousand samples each; the library is then never held whole.
+    A folder gets Parquet files of some thousand samples each; it is then never held in memory at once.
     """
     from spectrakit.simulate import library
     from spectrakit.tables import write_partitions

@@ -117,9 +117,7 @@ def harmonise(
     ] = None,
     seed: Seed = 0,
     output: Records = None,
-    spectra: Annotated[
-        Path | None, typer.Option(help="Also write all spectra, harmonised as --harmonisation says, as a table.")
-    ] = None,
+    spectra: Annotated[Path | None, typer.Option(help="Also write all spectra, harmonised, as a table.")] = None,
     harmonisation: Annotated[
         str | None, typer.Option(metavar="NAME", help="With --spectra: a harmonisation, as the result names it.")
     ] = None,

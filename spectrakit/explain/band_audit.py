@@ -8,7 +8,6 @@ is highest at an end. Peaks named to the channel then fall on the first or last 
 
 from copy import deepcopy
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -48,24 +47,13 @@ def place_in_window(peaks_nm, wavelength, pool):
     return channels % pool
 
 
-class EdgeCount(NamedTuple):
-    """Peaks on the first or last channel of a pooling window, compared with chance.
-
-    by_chance : expected share of n_peaks, 2 / pool; p_value : binomial, of at least `n_edge`
-    """
-
-    n_edge: int
-    n_peaks: int
-    by_chance: float
-    p_value: float
-
-
 def edge_count(places, pool):
-    """How many of the places in windows, 0 to pool - 1, are the first or last; EdgeCount."""
-    places = np.asarray(places)
-    n_edge, chance = int(np.isin(places, (0, pool - 1)).sum()), 2 / pool
-    test = binomtest(n_edge, len(places), chance, alternative="greater")
-    return EdgeCount(n_edge, len(places), chance, test.pvalue)
+    """Whether more of the places in windows, 0 to pool - 1, are the first or last than the share 2 / pool by chance.
+
+    Returns scipy's BinomTestResult: k of n places are at an edge, with `pvalue`.
+    """
+    n_edge = int(np.isin(places, (0, pool - 1)).sum())
+    return binomtest(n_edge, len(places), 2 / pool, alternative="greater")
 
 
 def randomised_part(network, part, random_state=0):

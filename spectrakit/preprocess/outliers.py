@@ -33,7 +33,7 @@ class SpectralDomain(OutlierMixin, BaseEstimator):
 
     A spectrum is not usable where a channel is missing or infinite, or where all are equal. In `fit` these are left
     out, and so are gross outliers (a distance to the median spectrum that is out of all proportion), because a few
-    saturated spectra would else make a component of their own. Both are judged like any other later: outside.
+    saturated spectra would otherwise form a component. Both are judged like any other later: outside.
 
     After fit: `pca_`, `t2_limit_`, `q_limit_`, and the numbers of training spectra left out, `n_unusable_`, `n_gross_`.
     Sources: Hotelling 1931; Box 1954, Ann. Math. Stat. 25, 290; Vovk et al. 2005 for the quantile.

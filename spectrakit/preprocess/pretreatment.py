@@ -1,4 +1,4 @@
-"""What is done to spectra before a model sees them, and what of it is learned from the training side?"""
+"""Pretreatment of spectra, and scaling that is learned from training spectra."""
 
 import numpy as np
 from chemotools.derivative import SavitzkyGolay

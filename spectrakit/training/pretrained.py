@@ -1,4 +1,4 @@
-"""What does a network pretrained on simulated laboratories make of measured ones, and how far is it off on another?"""
+"""Regression on the features of a network that was pretrained on simulated laboratories."""
 
 from functools import cache
 
@@ -23,14 +23,14 @@ def library_network():
 
 
 class PretrainedRegressor(RegressorMixin, BaseEstimator):
-    """Ridge regression on what convolutions pretrained on simulated laboratories make of mid-infrared spectra.
+    """Ridge regression on features of mid-infrared spectra, by convolutions pretrained on simulated laboratories.
 
-    limits : lowest and highest content there can be, as of `LogPLS`, which says what is done to contents
+    limits : lowest and highest possible content; contents are transformed as by `LogPLS`
     axis : (n_channels,) 1/cm of the spectra, ascending, of which 600 to 4000 is used
-    differentiated : the spectra are first derivatives, else absorbance or what harmonisation has made of it
-    The penalty is the one with which the convolutions have practised, relative to features of unit length.
-    After fit: `model_`; `log_offset_`; `inner_rmse_`, on the scale that is fitted to, of each fifth of the groups by a
-    model without it, NaN where `fit` was given no groups or one.
+    differentiated : whether the spectra are first derivatives, and not absorbance, harmonised or not
+    The penalty is that of the pretraining, relative to features of unit length.
+    After fit: `model_`; `log_offset_`; `inner_rmse_`, on the scale of the fit, of each fifth of the groups by a model
+    without it, NaN where `fit` was given no groups or one.
     """
 
     def __init__(self, limits=(-np.inf, np.inf), axis=None, differentiated=False):

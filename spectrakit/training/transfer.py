@@ -72,15 +72,20 @@ class StackedHeads(nn.Module):
                 values = leaky_relu(values)
         return values.squeeze(2)
 
+    def predict(self, features):
+        """Mean of the networks' targets (n,), float64, of features (n, n_features), an array."""
+        with torch.no_grad():
+            return self(torch.as_tensor(np.float32(features))).mean(0).numpy().astype(float)
+
 
 def fit_heads(features, y, training, recipe, random_state):
     """Fit one head a split, all at once, and keep the step with the least out-of-fold error.
 
-    features : (n, n_features) float32; y : (n,) targets of mean 0; training : (n_splits, n) bool; every row is left
-    out by a split or more
-    Returns (StackedHeads, predictions (n,) of each row by the heads that were not fitted to it).
+    features : (n, n_features); y : (n,) targets of mean 0; training : (n_splits, n) bool; every row is left out by a
+    split or more
+    Returns StackedHeads with `out_of_fold`, predictions (n,) of each row by the heads that were not fitted to it.
     """
-    X, y = torch.as_tensor(features), torch.as_tensor(y, dtype=torch.float32)
+    X, y = torch.as_tensor(np.float32(features)), torch.as_tensor(y, dtype=torch.float32)
     fitted = torch.as_tensor(training, dtype=torch.float32)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)
@@ -103,7 +108,8 @@ def fit_heads(features, y, training, recipe, random_state):
             if error < least:
                 least, out_of_fold, best = error, left_out, deepcopy(heads.state_dict())
     heads.load_state_dict(best)
-    return heads, out_of_fold.numpy().astype(float)
+    heads.out_of_fold = out_of_fold.numpy().astype(float)
+    return heads
 
 
 class _NetworkRegressor(RegressorMixin, BaseEstimator):
@@ -159,17 +165,6 @@ class _View:
     def scores(self, rows):
         """Scores (n, n_axes), float64."""
         return self.axes.transform(rows) / self.length
-
-
-class _DenseLayers:
-    """New dense layers over the scores of a view, one set for each split: `out_of_fold` (n,) and predictions."""
-
-    def __init__(self, scores, y, training, recipe, seed):
-        self.heads, self.out_of_fold = fit_heads(np.float32(scores), y, training, recipe, seed)
-
-    def predict(self, scores):
-        with torch.no_grad():
-            return self.heads(torch.as_tensor(np.float32(scores))).mean(0).numpy().astype(float)
 
 
 class _Process:
@@ -234,8 +229,8 @@ class FineTunedNetwork(_NetworkRegressor):
         self.views_, self.members_ = [_View(rows) for rows in parts], []
         for view, rows in zip(self.views_, parts, strict=True):
             scores = view.scores(rows)
-            dense = _DenseLayers(scores, scaled, training, self.recipe, seed)
-            self.members_.append((dense, _Process(scores, scaled)))
+            heads = fit_heads(scores, scaled, training, self.recipe, seed)
+            self.members_.append((heads, _Process(scores, scaled)))
         out_of_fold = np.array([member.out_of_fold for pair in self.members_ for member in pair])
         self.weights_ = _weights(out_of_fold, scaled)
         return self.weights_ @ out_of_fold

@@ -65,7 +65,7 @@ def test_expected_gradients_over_every_point_add_up(network, spectra):
         gradient = input_gradient(network, points.reshape(80, 60)).reshape(4, 20, 60)
         values += (gradient * (explained[:, None] - background)).mean(axis=1) / 100
     assert additivity_gap(network, background, explained, values) < 0.01
-    estimate = shap_values(network, background, explained, n_samples=1000)
+    estimate = shap_values(network, background, explained, n_samples=500)
     assert np.corrcoef(estimate.ravel(), values.ravel())[0, 1] > 0.99
 
 

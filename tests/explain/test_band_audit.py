@@ -62,9 +62,9 @@ def test_peaks_lie_on_the_edges_of_windows(attributions):
     profile = mean_absolute(attributions)
     named = peaks(profile, WAVELENGTH, n_peaks=8)["wavelength_nm"]
     named_count = band_audit.edge_count(band_audit.place_in_window(named, WAVELENGTH, 10), 10)
-    assert named_count.n_edge >= 7 and named_count.p_value < 1e-4
+    assert named_count.k >= 7 and named_count.pvalue < 1e-4
     windows = band_audit.edge_count(highest_place(profile), 10)
-    assert windows.n_peaks == 40 and windows.n_edge == pytest.approx(36, abs=2) and windows.p_value < 1e-18
+    assert windows.n == 40 and windows.k == pytest.approx(36, abs=2) and windows.pvalue < 1e-18
 
 
 def test_an_untrained_network_has_its_peaks_there_too(soils):
@@ -98,15 +98,15 @@ def test_places_and_edges_by_hand():
     assert places.tolist() == [0, 9, 5, 9]
     with pytest.raises(ValueError, match=r"2000\.5 nm is no channel"):
         band_audit.place_in_window([2000, 2000.5], WAVELENGTH, 10)
-    assert band_audit.edge_count(places, 10) == (3, 4, 0.2, pytest.approx(4 * 0.2**3 * 0.8 + 0.2**4))
+    edges = band_audit.edge_count(places, 10)
+    assert (edges.k, edges.n) == (3, 4) and edges.pvalue == pytest.approx(4 * 0.2**3 * 0.8 + 0.2**4)
 
 
 def test_the_papers_wavelengths():
     of_ph = [629, 689, 729, 1560, 1650, 1680, 1750, 1789]
     of_lead = [610, 659, 717, 759, 919, 959, 1610, 1639, 1670]
     count = band_audit.edge_count(band_audit.place_in_window(of_ph + of_lead, np.arange(400, 2500), 10), 10)
-    assert (count.n_edge, count.n_peaks) == (16, 17)
-    assert count.p_value == pytest.approx(9.04e-11, rel=1e-3)
+    assert (count.k, count.n) == (16, 17) and count.pvalue == pytest.approx(9.04e-11, rel=1e-3)
 
 
 def test_spread_is_over_all_pairs():

@@ -71,11 +71,11 @@ def test_whole_training_in_double_precision(twelve, double):
 
 def test_whole_training_in_single_precision(twelve):
     X, y, folds = twelve
-    assert_same_fits(X, y, folds[:2], CNNConfig(), seeds=[0, 1], tolerance=1e-4)
+    assert_same_fits(X, y, folds[:1], CNNConfig(), seeds=[0], tolerance=1e-4)
 
 
 def test_shuffled_batches_in_double_precision(replicates, double):
-    assert_same_fits(*replicates, CNNConfig(max_epochs=100), seeds=[0, 1, 5, 7])
+    assert_same_fits(*replicates, CNNConfig(max_epochs=60), seeds=[0, 1, 5, 7])
 
 
 OTHER_READINGS = [
@@ -87,7 +87,7 @@ OTHER_READINGS = [
 @pytest.mark.parametrize("config", OTHER_READINGS)
 def test_other_readings_of_the_paper(twelve, config, double):
     X, y, folds = twelve
-    assert_same_fits(X, y, folds[:3], config, seeds=[4, 5, 6])
+    assert_same_fits(X, y, folds[:2], config, seeds=[4, 5])
 
 
 def test_a_network_does_not_depend_on_its_neighbours(twelve, monkeypatch, double):
@@ -170,13 +170,13 @@ def test_chance_is_a_share_of_dropped_units_and_a_fresh_order_each_epoch():
 
 def test_regressor_learns_repeats_itself_and_leaves_the_global_state_alone(twelve):
     X, y, _ = twelve
-    model = CNNRegressor(random_state=0)
+    model = CNNRegressor(CNNConfig(max_epochs=250), random_state=0)
     state = torch.random.get_rng_state()
     first = model.fit(X, y).predict(X)
     assert torch.equal(torch.random.get_rng_state(), state)
     np.testing.assert_array_equal(clone(model).fit(X, y).predict(X), first)
     assert model.score(X, y) > 0.8
-    assert model.history_.shape == (500,)
+    assert model.history_.shape == (250,) and CNNRegressor().config == CNNConfig()
 
 
 @pytest.mark.parametrize(("rows", "problem"), [([], "network 1 has no training rows"), ([12], "network 1 asks for")])

@@ -91,10 +91,10 @@ def test_first_kernels_bring_features_of_any_scale_to_one():
 def test_a_head_learns_nothing_from_the_rows_that_its_split_leaves_out(heads_problem):
     features, y, training = heads_problem
     whole = HeadRecipe((8,), steps=30, every=30)  # one validation, at the end: nothing to choose
-    heads, _ = fit_heads(features, y, training, whole, 0)
+    heads = fit_heads(features, y, training, whole, 0)
     changed = y.copy()
     changed[0] += 5
-    others, _ = fit_heads(features, changed, training, whole, 0)
+    others = fit_heads(features, changed, training, whole, 0)
     for kernel, other in zip(heads.kernels, others.kernels, strict=True):
         same = [torch.equal(a, b) for a, b in zip(kernel, other, strict=True)]
         assert same == (~training[:, 0]).tolist()
@@ -102,27 +102,27 @@ def test_a_head_learns_nothing_from_the_rows_that_its_split_leaves_out(heads_pro
 
 def test_out_of_fold_predictions_come_from_the_heads_that_were_not_fitted_to_the_row(heads_problem):
     features, y, training = heads_problem
-    heads, out_of_fold = fit_heads(features, y, training, OVERFITTED, 0)
+    heads = fit_heads(features, y, training, OVERFITTED, 0)
     with torch.no_grad():
         outputs = heads(torch.as_tensor(features)).numpy()
     expected = [outputs[~training[:, row], row].mean() for row in range(40)]
-    np.testing.assert_allclose(out_of_fold, expected, atol=1e-6)
-    assert out_of_fold.dtype == float and r2(y, out_of_fold) > 0.2
+    np.testing.assert_allclose(heads.out_of_fold, expected, atol=1e-6)
+    assert heads.out_of_fold.dtype == float and r2(y, heads.out_of_fold) > 0.2
 
 
 def test_heads_stop_where_the_out_of_fold_error_is_least(heads_problem):
     features, y, training = heads_problem
 
     def error(every):
-        _, out_of_fold = fit_heads(features, y, training, replace(OVERFITTED, every=every), 0)
-        return np.mean((out_of_fold - y) ** 2)
+        heads = fit_heads(features, y, training, replace(OVERFITTED, every=every), 0)
+        return np.mean((heads.out_of_fold - y) ** 2)
 
     assert error(every=5) < 0.9 * error(every=100)
 
 
 def test_heads_follow_the_seed_and_leave_torch_alone(heads_problem):
     state = torch.get_rng_state()
-    first, again, other = (fit_heads(*heads_problem, QUICK, seed)[1] for seed in (3, 3, 4))
+    first, again, other = (fit_heads(*heads_problem, QUICK, seed).out_of_fold for seed in (3, 3, 4))
     assert torch.equal(torch.get_rng_state(), state)
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -252,12 +252,12 @@ def test_a_prediction_is_the_weighted_sum_of_the_members_drawn_to_the_mean(pretr
     X, y = clay[0], clay[1][:40]
     inputs = network_input(X[40:50], "derivative")
     parts, outputs = (network_features(pretrained, inputs), pooled_input(pretrained, inputs)), []
-    for view, (dense, process), rows in zip(fitted.views_, fitted.members_, parts, strict=True):
+    for view, (heads, process), rows in zip(fitted.views_, fitted.members_, parts, strict=True):
         scores = view.axes.transform(rows.astype(float)) / view.length
         with torch.no_grad():
-            heads = dense.heads(torch.as_tensor(scores, dtype=torch.float32)).numpy()
-        assert heads.shape == (10, 10)  # five folds, twice
-        outputs += [heads.mean(0), process.process.predict(scores)]
+            dense = heads(torch.as_tensor(scores, dtype=torch.float32)).numpy()
+        assert dense.shape == (10, 10)  # five folds, twice
+        outputs += [dense.mean(0), process.process.predict(scores)]
     assert (len(outputs), fitted.weights_.shape) == (4, (4,)) and (fitted.weights_ >= 0).all()
     expected = y.mean() + y.std() * fitted.shrinkage_ * (fitted.weights_ @ np.array(outputs))
     np.testing.assert_allclose(fitted.predict(X[40:50]), expected, rtol=1e-6)
@@ -303,7 +303,7 @@ def test_spectra_that_are_all_the_same_tell_no_more_than_the_mean(pretrained, cl
 
 def test_fewer_rows_than_folds_are_each_left_out_alone(pretrained, clay):
     model = quick(pretrained).fit(clay[0][:4], clay[1][:4])
-    assert all(len(dense.heads.kernels[0]) == 2 * 4 for dense, _ in model.members_)
+    assert all(len(heads.kernels[0]) == 2 * 4 for heads, _ in model.members_)
 
 
 @pytest.fixture

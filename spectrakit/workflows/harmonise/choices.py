@@ -17,7 +17,7 @@ from spectrakit.workflows.harmonise.standards import MIN_STANDARDS, ring_scans
 SCALES = ("log10", "natural")
 # Of a laboratory that is left out: samples with the target, and sites (or samples) that they come from.
 MIN_MEASURED, MIN_SITES = 10, 5
-# With fewer training laboratories, one left out tells little of the next: parts of the sites are left out instead.
+# With fewer training laboratories, one left out says little of the next: parts of the sites are left out instead.
 MIN_TO_LEAVE_OUT = 3
 MAX_COMPONENTS = 20
 SIMULATED_RING = " (simulated ring)"
@@ -38,7 +38,7 @@ def possible_models(soils):
     """{name: function of random_state} of the models that serve the axis of a data set, and notes on the others."""
     if soils.axis_unit == "cm-1" and covers_enough(soils.axis):
         factor = PretrainedRegressor.unseen_factor(soils.samples["laboratory"].nunique() - 1)
-        words = "times as wide as calibrated, for what errors grow by on a laboratory never seen, of simulated ones"
+        words = "times as wide as calibrated: errors grow so much on simulated laboratories never seen"
         return MODELS, [f"pretrained: 90 % intervals are {factor:.3g} {words}"]
     note = "the pretrained network knows 600 to 4000 1/cm, of which the laboratories share too little: not used"
     return {name: make for name, make in MODELS.items() if name != "pretrained"}, [note]
@@ -99,7 +99,7 @@ def possible_harmonisations(soils, ring=None, random_state=0):
     """{name: Choice} of all harmonisations that the soils and the ring trial allow, and notes on the others.
 
     soils : as `soils_to_predict` gives; ring : as `ring_of` gives
-    Where the soils are simulated the simulated ring trial is of their own laboratories, so that it is not used.
+    The simulated ring trial is not used for simulated soils: it is of the same laboratories.
     """
     laboratories = np.unique(soils.samples["laboratory"].to_numpy(str))
     names, notes = list(WITHOUT_STANDARDS), []
@@ -124,7 +124,7 @@ def _by_ring(ring, laboratories):
         choices |= {name: Choice(HARMONISATIONS[name], scans) for name in BY_TRANSFER}
     else:
         notes.append(f"{common} standards scanned by all, {MIN_STANDARDS} are needed: ds, pds, sst not tried")
-    # Scans of whoever is left out, two at a time, are not shown to it.
+    # It does not learn from scans of laboratories that are left out, two at a time.
     left_out = 1 if len(laboratories) - 1 < MIN_TO_LEAVE_OUT else 2
     if len(set(ring[2])) - left_out >= 2:
         choices |= {name: Choice(HARMONISATIONS[name], ring) for name in BY_STANDARDS}
@@ -139,7 +139,7 @@ def _by_simulated_ring(soils, random_state):
     if soils.axis_unit != "cm-1" or soils.axis[0] < first or soils.axis[-1] > last:
         return {}, [f"the simulated ring trial spans {first:g} to {last:g} cm-1 only: not used"]
     if soils.provenance["origin"] == "simulated":
-        return {}, ["the soils are simulated, the simulated ring trial is of their own laboratories: not used"]
+        return {}, ["the soils and the simulated ring trial are of the same simulated laboratories: not used"]
     ring = ring_scans(ring_trial(random_state).resample(soils.axis))
     return {name + SIMULATED_RING: Choice(HARMONISATIONS[name], ring, True) for name in BY_STANDARDS}, []
 

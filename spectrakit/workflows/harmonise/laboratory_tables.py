@@ -40,7 +40,7 @@ def read_laboratories(paths, axis_unit="cm-1", signal="absorbance"):
     counts = Counter(name for name, _ in parts)
     for name in named_by_file:
         if counts[name] > 1:
-            raise ValueError(f"laboratory {name} stands in two tables; rename one, or add a column laboratory")
+            raise ValueError(f"laboratory {name} is in two tables; rename one, or add a column laboratory")
     if len(counts) < 2:
         words = "give two tables or more, or one with a column laboratory that names two"
         raise ValueError(f"one laboratory ({', '.join(counts) or 'none'}): {words}")

@@ -1,6 +1,6 @@
 """Each laboratory left out in turn: harmonisation, model, number of components, intervals and domain of the others.
 
-Of the laboratory left out only direct standardisation and its relatives know anything, namely scans of the standards of
+Only direct standardisation and related methods use anything of the laboratory left out: its scans of the standards of
 a ring trial, which are no soils of the study and have no part in fitting the model.
 """
 
@@ -167,13 +167,10 @@ def leave_laboratories_out(
     soils : as `soils_to_predict` gives; target : name of a property; choices : as `possible_harmonisations` gives
     models : {name: function of random_state that makes a regressor}, by default `possible_models`
     scale : as of `scale_of`; RMSE, bias, SEP and width are in the unit of this scale
-    reference : laboratory whose spectra the others are brought to; where it is left out, and by default, that of the
-        training laboratories with most samples
-    folder : where finished laboratories are kept, so that a stopped run goes on where it was; None to keep nothing
-    progress, runner : as of `Run`
-    Returns a DataFrame, a row a model, harmonisation and laboratory: model, harmonisation, laboratory, n_train, n_test,
-    r2, rmse, bias, sep, rpiq, coverage_90, width_90, outside (share of its spectra outside the domain of the training
-    spectra). Raises ValueError for a reference that is no laboratory of the soils, and as `scale_of`.
+    reference : laboratory that the others are brought to; where it is left out, and by default, the largest in training
+    folder : where finished laboratories are kept, None to keep nothing; progress, runner : as of `Run`
+    Returns a DataFrame: model, harmonisation, laboratory, n_train, n_test, r2, rmse, bias, sep, rpiq, coverage_90,
+    width_90, outside (share of spectra outside the training domain). Raises ValueError for an unknown reference.
     """
     models = possible_models(soils)[0] if models is None else models
     laboratory = soils.samples["laboratory"].to_numpy(str)
@@ -184,20 +181,22 @@ def leave_laboratories_out(
     y = np.log10(y) if scale_of(y, target, scale) == "log10" else y
     X, site = soils.spectra.astype(float), site_labels(soils)
     inputs = (X, y, laboratory, site, soils.axis, choices, models, reference, random_state)
-    kept = KeptParts(folder, result_key(*inputs, code=(LeaveOut, with_axis)))
-    run, parts = Run(kept, progress, len(choices) * len(names), runner), []
+    key, parts = result_key(*inputs, code=(LeaveOut, with_axis)), []
+    run = Run(KeptParts(folder, key), progress, len(choices) * len(names), runner)
     for harmonisation, choice in choices.items():
         made = {name: partial(_with_axis, make, soils.axis, harmonisation) for name, make in models.items()}
         study = LeaveOut(X, y, laboratory, site, choice, made, reference, random_state)
-        tasks = {f"{harmonisation}, {name}": (f"{harmonisation}, without {name}", name, 1) for name in names}
-        for part in run.parts(_scores, study, tasks).values():
-            part.insert(1, "harmonisation", harmonisation)
-            parts.append(part)
+        titles = [f"{harmonisation}, without {name}" for name in names]
+        tasks = {title: (title, (harmonisation, name), 1) for title, name in zip(titles, names, strict=True)}
+        parts.extend(run.parts(_scores, study, tasks).values())
     return pd.concat(parts, ignore_index=True)
 
 
-def _scores(study, left_out, report):
-    return study.laboratory_scores(left_out)
+def _scores(study, task, report):
+    harmonisation, left_out = task
+    part = study.laboratory_scores(left_out)
+    part.insert(1, "harmonisation", harmonisation)
+    return part
 
 
 def _with_axis(make, axis, harmonisation, random_state):

@@ -74,7 +74,9 @@ def _changes(change):
 def reading_lines(n_laboratories, models=()):
     """How the scores of so many laboratories are to be read, in lines; models : names of those that were tried."""
     training = n_laboratories - 1
-    lines = ["R2 is against the mean of the laboratory left out, which nobody knew: a bias alone can bring it below 0"]
+    lines = [
+        "R2 is against the mean of the laboratory left out, which no model knew: a bias alone can bring it below 0"
+    ]
     if training < MIN_TO_LEAVE_OUT:
         lines.append("90 % intervals come from sites left out of known laboratories: of another they promise nothing")
     else:

@@ -15,11 +15,11 @@ MIN_STANDARDS, CHANCE = 7, 0.01
 def ring_of(dataset):
     """The ring trial inside a data set: which rows are scans of standards, the trial or None, and notes.
 
-    A name that stands in several laboratories is taken for a standard where scans that share a name are more similar
+    A name that occurs in several laboratories is taken for a standard where scans that share a name are more similar
     than chance lets them: of at least 7 names, most scans (SNV, less the mean of their laboratory) make a smaller angle
     with the other laboratory's scan of that name than with half of its others (binomial test, 1 %). If they do not,
     laboratories have numbered their samples in the same way, and these stay samples. Fewer than 7 such names cannot be
-    judged. Either way no sample may stand on both sides of a split: rows of standards, and of names not judged, are
+    judged. Either way no sample may be on both sides of a split: rows of standards, and of names not judged, are
     True. Returns (mask (n_samples,), (scans, sample_id, laboratory) or None, list of notes).
     """
     names = dataset.samples["sample_id"].astype(str)
@@ -28,7 +28,7 @@ def ring_of(dataset):
     if not shared.any():
         return none, None, []
     count = names[shared].nunique()
-    words = f"{count} names of samples stand in several laboratories"
+    words = f"{count} names of samples occur in several laboratories"
     if count < MIN_STANDARDS:
         return shared, None, [f"{words}, too few to tell standards from chance ({MIN_STANDARDS}): left out"]
     ring = ring_scans(dataset.subset(shared))

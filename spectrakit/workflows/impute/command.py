@@ -155,7 +155,7 @@ def _lines(records, promise, unit, counts):
     each = records.drop(index="all")
     lines = [
         f"{100 * level:g} % intervals, mean over {unit}: {100 * share:.1f} % promised of those never seen, "
-        f"{100 * each[_coverage_name(level)].mean():.1f} % found of the {len(each)} held out in turn"
+        f"{100 * each[_coverage_name(level)].mean():.1f} % covered in the {len(each)} held out in turn"
         for level, share in promise.items()
     ]
     outside = f"{counts['outside']:,} outside the domain of what was fitted"

@@ -43,7 +43,7 @@ def filled_blocks(imputer, run, rows):
     starts = range(0, plan.n_samples, rows)
     names = [f"block-{rows}-{number:06d}" for number in range(len(starts))]
     if run.runner is not None:
-        # A worker reads its own blocks.
+        # Each worker reads the blocks that it fills.
         places = [(start, min(start + rows, plan.n_samples)) for start in starts]
         tasks = [(name, ("filling", place, place[1] - place[0])) for name, place in zip(names, places, strict=True)]
         parts = run.each(_read_and_fill, imputer, tasks)

@@ -33,7 +33,7 @@ SITE_PARTS = 10
 class Training:
     """The usable ones of the rows to fit, brought to the channels that all laboratories share.
 
-    axis : (n_channels,) 1/cm; covered : mask of the library's own channels that it is made of
+    axis : (n_channels,) 1/cm; covered : mask of the library's channels that it is interpolated from
     X : (n, n_channels) absorbance; rows : DataFrame (n) of those of the plan
     groups : (n,) labels of what is held out together: laboratories, or parts of the sites of a single one
     unit : which of them, in words

@@ -229,7 +229,7 @@ def test_replicates_scatter_and_progress_is_counted():
 def test_without_scatter_the_noise_is_the_cameras():
     soils = first(libs.spiked_soils(), 1)
     soils.scatter_scale[:] = 0.0
-    measured = libs.measure(soils, n_replicates=200, n_shots=10, random_state=1).spectra
+    measured = libs.measure(soils, n_replicates=100, n_shots=10, random_state=1).spectra
     camera, sensitivity = libs._exposure()
     electrons = sensitivity * libs.collected_light(reference_plasma())[0]
     gain = camera.counts_per_photoelectron
@@ -254,7 +254,7 @@ def test_more_shots_less_noise():
 
 def test_the_plasma_scatters_the_lines_beyond_the_noise_of_the_camera():
     sodium = slice(190, 223)
-    camera, plasma, twice = (scatter_of_lines(scale, 20)[sodium].max() for scale in (0.0, 0.5, 1.0))
+    camera, plasma, twice = (scatter_of_lines(scale, 20, 30)[sodium].max() for scale in (0.0, 0.5, 1.0))
     assert plasma > 4 * camera
     assert twice / plasma == pytest.approx(2.0, rel=0.15)
 

@@ -306,7 +306,7 @@ def test_names_that_coincide_are_no_standards():
     mask, ring, notes = ring_of(numbered)
     assert not mask.any() and ring is None
     assert notes == [
-        "24 names of samples stand in several laboratories, but spectra of a name are not similar: taken for different "
+        "24 names of samples occur in several laboratories, but spectra of a name are not similar: taken for different "
         "samples"
     ]
     assert ring_of(soils) == (pytest.approx(np.zeros(48, bool)), None, [])
@@ -317,7 +317,7 @@ def test_standards_too_few_to_be_told_from_chance_are_left_out():
     mask, ring, notes = ring_of(with_standards(soils_of(**distortions), 6, **distortions))
     assert mask.sum() == 12 and mask[48:].all() and ring is None
     assert notes == [
-        "6 names of samples stand in several laboratories, too few to tell standards from chance (7): left out"
+        "6 names of samples occur in several laboratories, too few to tell standards from chance (7): left out"
     ]
 
 
@@ -441,8 +441,8 @@ def test_mid_infrared_tables_keep_to_the_simulated_library_and_leave_out_gaps(tm
             "absorbance",
             r"one laboratory \(a\): give two tables or more, or one with",
         ),
-        ({"a.csv": {}, "a.b.csv": {}}, "absorbance", "laboratory a stands in two tables"),
-        ({"a.csv": {}, "b.csv": {"lab": "a"}}, "absorbance", "laboratory a stands in two tables"),
+        ({"a.csv": {}, "a.b.csv": {}}, "absorbance", "laboratory a is in two tables"),
+        ({"a.csv": {}, "b.csv": {"lab": "a"}}, "absorbance", "laboratory a is in two tables"),
         ({"a.csv": {"laboratory": ["x", "", "y"]}}, "absorbance", "a.csv: 1 rows have no laboratory, first s1"),
         ({"a.csv": {}, "b.csv": {"shift": 1000}}, "absorbance", r"share 0 channels every 10 cm-1 \(a 700-1300, b 1700"),
         ({"a.csv": {}, "b.csv": {}}, "counts", "raw counts are not accepted"),
