@@ -12,7 +12,7 @@ REFLECTANCE = ("nm", "reflectance")
 PERCENT = ("nm", "percent-reflectance")
 
 
-def found(report):
+def problems_of(report):
     return [(problem.severity, problem.message, problem.places) for problem in report.problems]
 
 
@@ -170,7 +170,7 @@ def test_what_a_good_table_holds(write):
     ],
 )
 def test_each_problem_with_its_places(write, arguments, text, expected):
-    assert found(check_table(write(text), *arguments)) == expected
+    assert problems_of(check_table(write(text), *arguments)) == expected
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_the_ossl_layout_in_its_two_signals(write):
     assert check_table(path, "nm", "reflectance").values == pytest.approx((0.2, 0.3))
 
 
-def test_doubles_are_found_across_blocks(soils, parts, monkeypatch):
+def test_doubles_stand_out_across_blocks(soils, parts, monkeypatch):
     monkeypatch.setattr(checks, "_ROWS", 70)
     whole = soils(1000)
     whole.spectra[[5, 700, 999]] = whole.spectra[80]
