@@ -27,6 +27,20 @@ def command(capsys):
     return run
 
 
+@pytest.fixture
+def run(command, tmp_path, monkeypatch):
+    """`command` in an empty folder, `tmp_path`, and on a terminal of 200 columns."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return command
+
+
+@pytest.fixture
+def cells():
+    """The cells of the tables among lines of text, a list a row."""
+    return lambda lines: [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
+
+
 @pytest.fixture(scope="module")
 def tiny_libs():
     """The LIBS study cut down to seconds, under the name of its quick profile: 5 epochs, 5 trees, weak baselines."""

@@ -28,13 +28,12 @@ def table(path, seed, distort=lambda spectra: spectra, n_samples=20, **columns):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, command):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
+def tables(run, tmp_path):
+    """The command on two tables, the second brighter than the first."""
     table(tmp_path / "plain.one.csv", 0)
     table(tmp_path / "bright.csv", 1, lambda spectra: 1.6 * spectra + 0.3)
     options = ("--target", "soc_pct", "--signal", "percent-reflectance")
-    return lambda *arguments: command("harmonise", "plain.one.csv", "bright.csv", *options, *arguments)
+    return lambda *arguments: run("harmonise", "plain.one.csv", "bright.csv", *options, *arguments)
 
 
 MADE = []  # seeds of the models of these tests
@@ -56,12 +55,8 @@ def mean_only(monkeypatch):
     monkeypatch.setattr(choices, "MODELS", {"mean": make})
 
 
-def cells(lines):
-    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
-
-
-def test_tables_records_and_spectra(run, tmp_path):
-    code, out, err = run("-o", "result.json", "--spectra", "snv.csv", "--harmonisation", "snv")
+def test_tables_records_and_spectra(tables, tmp_path, cells):
+    code, out, err = tables("-o", "result.json", "--spectra", "snv.csv", "--harmonisation", "snv")
     assert (code, err) == (0, [])
     assert out[:5] == [
         "note: 61 channels, 4000 to 4600 cm-1 every 10 (of plain 4000-4600, bright 4000-4600)",
@@ -100,20 +95,20 @@ def test_tables_records_and_spectra(run, tmp_path):
     assert set(written.samples["harmonisation"]) == {"snv"}
 
 
-def test_a_stopped_run_goes_on_where_it_was(run, mean_only, tmp_path):
+def test_a_stopped_run_goes_on_where_it_was(tables, mean_only, tmp_path):
     STOP["at"] = 16  # a laboratory takes 6 fits, and one more to look at its model
-    code, _, err = run("-o", "result.json")
+    code, _, err = tables("-o", "result.json")
     assert (code, err) == (130, STOPPED) and not (tmp_path / "result.json").exists()
     STOP.clear()
-    assert run("-o", "result.json")[0] == 0
+    assert tables("-o", "result.json")[0] == 0
     assert len(MADE) == 16 + 70 - 14
     assert len(json.loads((tmp_path / "result.json").read_text())) == 10
 
 
-def test_a_table_with_a_column_of_laboratories_and_options_that_reach_the_study(run, mean_only, tmp_path, command):
+def test_a_table_with_a_column_of_laboratories_and_options_that_reach_the_study(run, mean_only, tmp_path):
     table(tmp_path / "both.csv", 2, n_samples=24, lab=["x", "y"] * 12)
     arguments = ("--target", "ph", "--signal", "percent-reflectance", "--seed", 4, "--reference", "y")
-    code, out, err = command("harmonise", "both.csv", *arguments, "-o", "ph.json")
+    code, out, err = run("harmonise", "both.csv", *arguments, "-o", "ph.json")
     assert (code, err) == (0, [])
     assert out[-2] == "measured, file both.csv; 24 samples of 2 laboratories; seed 4"
     ph = pd.read_csv(tmp_path / "both.csv")["ph"].to_numpy()
@@ -139,8 +134,8 @@ def test_a_table_with_a_column_of_laboratories_and_options_that_reach_the_study(
         (("gone.csv",), "gone.csv: no such file"),
     ],
 )
-def test_what_a_user_can_mend_gives_one_line_and_code_2(run, mean_only, tmp_path, arguments, message):
-    code, _, err = run(*arguments)
+def test_what_a_user_can_mend_gives_one_line_and_code_2(tables, mean_only, tmp_path, arguments, message):
+    code, _, err = tables(*arguments)
     assert (code, len(err)) == (2, 1)
     assert err[0].startswith(f"spectrakit: {message}") or message in err[0]
     assert MADE == [] and not (tmp_path / ".spectrakit").exists()

@@ -6,7 +6,6 @@ import pytest
 
 from spectrakit.cli import spectra
 from spectrakit.preprocess.harmonise import WITHOUT_STANDARDS
-from spectrakit.runs import tasks as cluster
 from spectrakit.spectra import SpectralDataset
 from spectrakit.tables import write_table
 from spectrakit.workflows.impute import command as study
@@ -17,14 +16,6 @@ STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that ar
 
 def test_the_command_offers_the_harmonisations_that_need_no_standards():
     assert get_args(spectra.Harmonisation) == WITHOUT_STANDARDS
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, command):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(cluster, "PATIENCE", 1)
-    return command
 
 
 @pytest.fixture
@@ -52,20 +43,20 @@ def table(tmp_path):
     return "library.parquet"
 
 
-def test_what_was_found_promised_and_written(run, table, tmp_path):
+def test_what_was_promised_covered_and_written(run, table, tmp_path, cells):
     code, out, err = run("impute", table, "--property", "c_g_kg", "-o", "hybrid.parquet")
     assert (code, err) == (0, [])
     assert out[:2] == [
         "note: 120 of 1,700 channels used, 600 to 838 1/cm: those that all share",
         "c_g_kg: predicted by models that had not seen it",
     ]
-    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out if line.startswith("│")]
-    assert [row[:2] for row in cells] == [["all", "67"], ["A", "45"], ["B", "22"]]
-    assert float(cells[0][2]) > 0.9
+    rows = cells(out)
+    assert [row[:2] for row in rows] == [["all", "67"], ["A", "45"], ["B", "22"]]
+    assert float(rows[0][2]) > 0.9
     assert out[-5].startswith("68 % intervals, mean over laboratories: 45.3 % promised of those never seen, ") and out[
         -5
     ].endswith(" % covered in the 2 held out in turn")
-    shares = (float(cells[1][-2]) + float(cells[2][-2])) / 2
+    shares = (float(rows[1][-2]) + float(rows[2][-2])) / 2
     assert out[-4].startswith("90 % intervals, mean over laboratories: 60.0 % promised of those never seen, ")
     assert float(out[-4].split()[-10]) == pytest.approx(shares, abs=0.11)  # each was rounded
     assert out[-2].startswith("of 22 imputed: ")

@@ -37,13 +37,6 @@ def quick(monkeypatch):
     monkeypatch.setattr(transfer, "transfer_models", lambda: MODELS)
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch, command):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    return command
-
-
 def soils(start=400, n_samples=24):
     random = np.random.default_rng(0)
     axis = np.arange(start, 2500.0, 10)
@@ -69,11 +62,11 @@ def table(tmp_path):
     return "soils.csv"
 
 
-def test_a_table_a_plot_and_records(run, quick, table, tmp_path):
+def test_a_table_a_plot_and_records(run, quick, table, tmp_path, cells):
     code, out, err = run("transfer", table, "--target", "ph", "--rounds", 2, "-o", "result.json")
     assert (code, err) == (0, [])
     assert out[0] == "ph: mean ± SD over 2 rounds"
-    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out if line.startswith("│")]
+    rows = cells(out)
     records = json.loads((tmp_path / "result.json").read_text())
     assert [tuple(record) for record in records] == [("model", "round", "r2", "rmse", "rpd", "n_train", "n_test")] * 4
     assert [(r["model"], r["round"], r["n_train"], r["n_test"]) for r in records] == [
@@ -82,9 +75,9 @@ def test_a_table_a_plot_and_records(run, quick, table, tmp_path):
         ("mean", 1, 18, 6),
         ("pls", 1, 18, 6),
     ]
-    assert [row[0] for row in cells] == ["mean", "pls"]
+    assert [row[0] for row in rows] == ["mean", "pls"]
     mean, deviation = np.mean([r["r2"] for r in records[1::2]]), np.std([r["r2"] for r in records[1::2]], ddof=1)
-    assert cells[1][1] == f"{mean:.3g} ± {deviation:.2g}" and mean > 0.99
+    assert rows[1][1] == f"{mean:.3g} ± {deviation:.2g}" and mean > 0.99
     assert out[-2:] == [
         "measured, file soils.csv; 18 samples to train on, 6 to test; seed 0",
         "result.json: 4 records",

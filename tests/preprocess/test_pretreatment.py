@@ -19,26 +19,18 @@ from spectrakit.simulate.soils.scans import survey
 SPECTRA = np.array([[1.0, 2.0, 6.0], [4.0, 4.0, 2.0]])
 
 
-def test_spectra_over_their_mean():
-    np.testing.assert_allclose(normalise_area(SPECTRA), [[1 / 3, 2 / 3, 2], [1.2, 1.2, 0.6]], rtol=1e-15)
-
-
-def test_spectra_over_their_maximum():
-    np.testing.assert_allclose(normalise_maximum(SPECTRA), [[1 / 6, 1 / 3, 1], [1, 1, 0.5]], rtol=1e-15)
-
-
-@pytest.mark.parametrize("normalise", [normalise_area, normalise_maximum])
-def test_the_energy_of_a_pulse_drops_out_spectrum_by_spectrum(normalise):
-    np.testing.assert_allclose(normalise(SPECTRA * [[2], [0.3]]), normalise(SPECTRA), rtol=1e-15)
+@pytest.mark.parametrize(
+    ("normalise", "expected", "problem"),
+    [
+        (normalise_area, [[1 / 3, 2 / 3, 2], [1.2, 1.2, 0.6]], "spectrum 1 .*: its mean is -1"),
+        (normalise_maximum, [[1 / 6, 1 / 3, 1], [1, 1, 0.5]], "spectrum 1 .*: its maximum is 0"),
+    ],
+)
+def test_the_energy_of_a_pulse_drops_out_spectrum_by_spectrum(normalise, expected, problem):
+    np.testing.assert_allclose(normalise(SPECTRA), expected, rtol=1e-15)
+    np.testing.assert_allclose(normalise(SPECTRA * [[2], [0.3]]), expected, rtol=1e-15)
     np.testing.assert_array_equal(normalise(SPECTRA[1:]), normalise(SPECTRA)[1:])
     assert SPECTRA.tolist() == [[1, 2, 6], [4, 4, 2]]
-
-
-@pytest.mark.parametrize(
-    ("normalise", "problem"),
-    [(normalise_area, "spectrum 1 .*: its mean is -1"), (normalise_maximum, "spectrum 1 .*: its maximum is 0")],
-)
-def test_a_spectrum_without_signal_is_named(normalise, problem):
     with pytest.raises(ValueError, match=problem):
         normalise([[1, 2, 3], [0, -3, 0]])
 
