@@ -31,7 +31,7 @@ class _Typographic(Formatter):
 
 
 def sentence(template, **values):
-    """Markdown that a site and JupyterLab show alike; the last line of a folded cell (`tags=["hide-input"]`).
+    """Markdown with the numbers filled in, for the last line of a folded cell (`tags=["hide-input"]`).
 
     template : Markdown with fields as of `str.format`, each number with its decimals: 'R² {score:.2f}'
     values : what the fields name; numbers get a true minus sign, per cent a space, and zero no sign
@@ -41,10 +41,11 @@ def sentence(template, **values):
 
 
 def claim(value, other, below=None, same=None, above=None, within=0.0):
-    """The words, of the three given, for where `value` stands: below `other`, above it, or within `within` of it.
+    """The words for a value that is below another, above it, or the same within a tolerance.
 
-    Leave out the words for what the text excludes: it then raises ClaimError where the numbers say it, and the build
-    of the book fails.
+    below, same, above : the words for each case; None for a case that the text excludes. Where the numbers give that
+    case, ClaimError is raised, and the build of the book fails.
+    within : largest difference that counts as the same
     """
     difference = value - other
     if not math.isfinite(difference):

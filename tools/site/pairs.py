@@ -106,7 +106,7 @@ def notebook_state(path, text):
         return "current"
     try:
         ids, cells = _cells(path.read_text(encoding="utf-8"))
-    except (ValueError, KeyError, TypeError):  # not a notebook any more: somebody's hands, or a merge
+    except (ValueError, KeyError, TypeError):  # no notebook any more, as after a merge
         return EDITED
     if cells == _cells(text)[1]:
         return RUN

@@ -244,7 +244,7 @@ def _name_samples(axes, names):
 def grad_cam_map(outcome, lines):
     """Grad-CAM of every sample over wavelength below the mean normalised spectrum, lines marked: figure 7.
 
-    lines : [(nm, label), ...]. Each map is scaled to its own maximum; samples stand by rising content, from below.
+    lines : [(nm, label), ...]. Each map is scaled to its maximum; the content of the samples rises from below.
     """
     task = outcome.task
     order = np.argsort(task.content)
