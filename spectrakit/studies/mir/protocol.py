@@ -195,6 +195,18 @@ def grouped_scores(library, rows, observed, predicted):
     )
 
 
+def domain_scores(outside, observed, predicted):
+    """`content_scores` of rows inside and outside the domain, where there are two or more: DataFrame with `where`."""
+    parts = {"inside": ~outside, "outside": outside}
+    return pd.DataFrame(
+        [
+            {"where": where} | content_scores(observed[rows], predicted[rows])
+            for where, rows in parts.items()
+            if rows.sum() > 1
+        ]
+    )
+
+
 def content_round(inputs, target, round_, report):
     """One split by site: what the network and PLS predict on sites that they have not seen, and what intervals cover.
 
@@ -219,7 +231,7 @@ def content_round(inputs, target, round_, report):
     ]
     intervals = interval_methods(library, X, target, fitted, division.calibration)
     bounds = {name: make(predicted, spreads) for name, make in intervals.items()}
-    outside = np.where(outside_domain(fitted.domain, X[test]), "outside", "inside")
+    outside = outside_domain(fitted.domain, X[test])
     columns = {"observed": observed, "predicted": predicted, "laboratory": library.laboratory[test]}
     shown = pd.DataFrame(columns)
     shown[["lower", "upper"]] = bounds["conformal"][:, :, LEVELS.index(0.9)]
@@ -229,13 +241,7 @@ def content_round(inputs, target, round_, report):
             [{"model": model} | limit_counts(values, limit).to_dict() for model, values in models.items()]
         ),
         "coverage": interval_coverage(library, test, observed, bounds),
-        "domain": pd.DataFrame(
-            [
-                {"where": where} | content_scores(observed[outside == where], predicted[outside == where])
-                for where in ("inside", "outside")
-                if (outside == where).sum() > 1
-            ]
-        ),
+        "domain": domain_scores(outside, observed, predicted),
         "shown": shown.iloc[np.random.default_rng(seed).permutation(len(test))[:N_SHOWN]],
     }, fitted
 
