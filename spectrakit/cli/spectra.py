@@ -19,7 +19,6 @@ from spectrakit.cli.terminal import (
     refuse_no_place,
     refuse_unwritable,
 )
-from spectrakit.resources import runs_folder
 
 Harmonisation = Literal["none", "snv", "msc", "derivative", "snv+derivative", "top", "snv+top"]
 Model = Literal["pls", "network", "pretrained"]
@@ -60,8 +59,8 @@ def transfer(
     from spectrakit.workflows import compare_transfer
 
     refuse_no_place(output)
-    options = {"n_rounds": rounds, "train_size": train_size, "random_state": seed, "folder": runs_folder() / "transfer"}
-    with long_run(target, scheduler) as run:
+    options = {"n_rounds": rounds, "train_size": train_size, "random_state": seed}
+    with long_run("transfer", target, scheduler) as run:
         outcome = compare_transfer(file, target, axis, signal, **options, **run)
     print_outcome(outcome, output)
 
@@ -95,8 +94,8 @@ def impute(
 
     refuse_unwritable(output)
     options = {"signal": signal, "harmonise": harmonise, "level": level, "fit_rows": fit_rows, "random_state": seed}
-    with long_run(target, scheduler) as run:
-        outcome = fill_gaps(library, target, output, MODELS[model], folder=runs_folder() / "impute", **options, **run)
+    with long_run("impute", target, scheduler) as run:
+        outcome = fill_gaps(library, target, output, MODELS[model], **options, **run)
     print_outcome(outcome)
 
 
@@ -135,9 +134,9 @@ def harmonise(
         raise ValueError("--spectra and --harmonisation go together: a file, and what to write there")
     if spectra is not None:
         refuse_unwritable(spectra)
-    options = {"scale": scale, "reference": reference, "random_state": seed, "folder": runs_folder() / "harmonise"}
+    options = {"scale": scale, "reference": reference, "random_state": seed}
     options |= {"spectra": spectra, "harmonisation": harmonisation}
-    with long_run(target) as run:
+    with long_run("harmonise", target) as run:
         outcome = compare_harmonisations(tables, target, axis, signal, **options, **run)
     print_outcome(outcome, output)
 

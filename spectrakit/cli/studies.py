@@ -8,7 +8,6 @@ import typer
 from rich.console import Console
 
 from spectrakit.cli.terminal import Scheduler, Seed, as_table, long_run, refuse_no_place
-from spectrakit.resources import runs_folder
 
 StudyName = Annotated[Literal["libs", "gejiu", "mir"], typer.Argument(help="Which study.", metavar="STUDY")]
 # Results that the summary of a ledger lists.
@@ -33,18 +32,14 @@ def replicate(
     """Run a study from spectra, simulated where no data are given, to its results; a stopped run goes on."""
     import json
 
-    import torch
-
     from spectrakit.files import written_whole
     from spectrakit.ledger import ledger_frame, load_published
     from spectrakit.studies import load_study
 
     refuse_no_place(output)
-    # The networks are small: a second thread would wait for the first more than it works.
-    torch.set_num_threads(1)
     rebuilt = load_study(study)
-    with long_run(f"{study}, {profile} profile", scheduler) as run:
-        outcome = rebuilt.run(profile, seed, runs_folder() / study, data=data, **run)
+    with long_run(study, f"{study}, {profile} profile", scheduler) as run:
+        outcome = rebuilt.run(profile, seed, data=data, **run)
     record = rebuilt.record(outcome, load_published(study), profile, seed)
     Console().print(as_table(rebuilt.score_frame(outcome), f"{study}: scores by task and model"))
     print(f"beside the paper: {_counts(ledger_frame(study, record['results'])['verdict'])}")
@@ -90,12 +85,10 @@ def _print_differences(frame, study, results):
     """The figures that differ most from those published, in lines of at most 80 columns."""
     from spectrakit.ledger import largest_differences
 
-    listed = largest_differences(frame, study, results, N_LISTED)
     n_differ = (frame["verdict"] == "differs").sum()
-    print(
-        f"{study}: {n_differ} of {len(frame)} figures differ from those published{', most of all' if n_differ else ''}"
-    )
-    for item in listed.itertuples():
+    most = ", most of all" if n_differ else ""
+    print(f"{study}: {n_differ} of {len(frame)} figures differ from those published{most}")
+    for item in largest_differences(frame, study, results, N_LISTED).itertuples():
         print(f"  {item.Index:<41} {item.published:>15} {item.ours:>19}")
 
 

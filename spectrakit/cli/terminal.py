@@ -12,6 +12,8 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from spectrakit.resources import runs_folder
+
 AxisUnit = Annotated[Literal["nm", "cm-1"], typer.Option(help="Unit of the channel names.")]
 Signal = Literal["counts", "reflectance", "percent-reflectance", "absorbance"]
 NoCounts = Annotated[Signal, typer.Option(help="What the channels hold; raw counts are not accepted.")]
@@ -24,16 +26,21 @@ Scheduler = Annotated[
 
 
 @contextmanager
-def long_run(words, scheduler=None):
-    """Progress and runner of a run that keeps what is finished, as keyword arguments of the function that runs.
+def long_run(name, words, scheduler=None):
+    """Keyword arguments of a function that keeps what is finished: folder, progress and runner.
 
-    Where the user stops it: one line on stderr, exit code 130.
+    name : of the folder, below that of all runs; words : for the progress bar
+    Where the user stops the run: one line on stderr, exit code 130.
     """
     from spectrakit.runs import task_runner
 
     try:
         with task_runner(scheduler) as runner, progress_bar(words) as show:
-            yield {"runner": runner, "progress": lambda task, share: show(share, 1, f"{words}: {task}")}
+            yield {
+                "folder": runs_folder() / name,
+                "progress": lambda task, share: show(share, 1, f"{words}: {task}"),
+                "runner": runner,
+            }
     except KeyboardInterrupt:
         print("spectrakit: stopped; the same command goes on with the tasks that are left", file=sys.stderr)
         raise typer.Exit(130) from None
