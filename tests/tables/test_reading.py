@@ -334,7 +334,9 @@ READERS = [(read, *case) for read in (read_table, read_library, check_table) for
 READERS += [(read, *case) for read in (read_table, read_library) for case in UNUSABLE]
 
 
-@pytest.mark.parametrize(("read", "name", "content", "message"), READERS, ids=lambda value: getattr(value, "__name__", str(value)[:30]))
+@pytest.mark.parametrize(
+    ("read", "name", "content", "message"), READERS, ids=lambda value: getattr(value, "__name__", str(value)[:30])
+)
 def test_what_cannot_be_read_says_so_in_one_line(write, refused, read, name, content, message):
     path = write(content, name)
     refused(path, message, read, path, *MIR)
