@@ -40,14 +40,18 @@ class PackageCode:
         """
         if self._names(module) is None:
             return None
+        lines = sorted(f"{place} {digest}" for place, digest in self.reached(module, name).items())
+        return hashlib.sha256("\n".join(lines).encode()).digest()
+
+    def reached(self, module, name):
+        """The places that a name of a module reaches, see `_definition`, with the digest of each."""
         reached, left = {}, [self._place(module, name) or (module, None)]
         while left:
             place = left.pop()
             if place not in reached:
                 reached[place], further = self._definition(*place)
                 left += further
-        lines = sorted(f"{place} {digest}" for place, digest in reached.items())
-        return hashlib.sha256("\n".join(lines).encode()).digest()
+        return reached
 
     def _names(self, module):
         """Names at the top of a module as (definitions, imports), None where its code does not count.

@@ -1,9 +1,12 @@
 import shutil
+import sys
 
+import numpy as np
 import pytest
 
 from spectrakit.runs import code
 from spectrakit.runs.code import PACKAGE, PackageCode
+from spectrakit.workflows import transfer
 
 FILES = {
     "__init__.py": "import lazy_loader\nattach = lazy_loader.attach(__name__, submodules=['room'])\n",
@@ -145,3 +148,25 @@ def test_the_models_of_a_transfer_are_known_by_their_code(tmp_path, file, old, n
     assert old in text
     (root / file).write_text(text.replace(old, new, 1))
     assert (keys() != before) == changes
+
+
+def test_all_that_a_transfer_executes_is_reached():
+    random, called = np.random.default_rng(0), set()
+    X = 0.4 + 0.001 * random.normal(size=(40, 2100)).cumsum(axis=1)
+    models = {name: make for name, make in transfer.transfer_models().items() if name in ("PLS", "pretrained")}
+    given = X, X[:, 500], [(np.arange(30), np.arange(30, 40))], models, 0
+
+    def note(frame, event, argument):
+        if event == "call" and frame.f_code.co_filename.startswith(str(PACKAGE)):
+            called.add((frame.f_globals["__name__"], frame.f_code.co_qualname.split(".")[0]))
+
+    sys.setprofile(note)
+    try:
+        for name in models:
+            transfer._score(given, (name, 0), None)
+    finally:
+        sys.setprofile(None)
+    reader, reached = PackageCode(), {}
+    for function in (transfer._score, *models.values()):
+        reached |= reader.reached(function.__module__, function.__qualname__.split(".")[0])
+    assert len(called) > 10 and called <= set(reached)
