@@ -10,9 +10,10 @@ _CARBON = ("c", "tc", "oc", "soc", "toc")
 # Units that are shares of mass, by what the whole is in them.
 _WHOLE = {"%": 100.0, "wt %": 100.0, "g/kg": 1000.0, "ppm": 1e6, "mg/kg": 1e6}
 
-# Ending of a property's name: unit as printed, smallest and largest value that soils plausibly have.
+# Ending of a property's name: unit as printed, smallest and largest value that nature allows. The most acid soils,
+# oxidised sulphides, are near pH 1.5, sodic ones reach 11 (Essington, Soil and Water Chemistry, 2015).
 UNITS = {
-    "ph": ("pH", 2.5, 11.5),
+    "ph": ("pH", 1, 13),
     "wt_pct": ("wt %", 0, 100),
     "pct": ("%", 0, 100),
     "ppm": ("ppm", 0, 1e6),
@@ -23,6 +24,37 @@ UNITS = {
     "ds_m": ("dS/m", 0, 1e3),
     "g_cm3": ("g/cm3", 0, 5),
 }
+# What soils rarely have, though nature allows it.
+USUAL_PH = (2.5, 11.5)
+
+# Numbers that stand for 'not measured': nines, and the ends of what a computer stores. A pH of 0 is one too.
+_CODES = np.array([sign * (10.0**n - 1) for n in range(2, 10) for sign in (-1, 1)])
+_CODES = np.concatenate([_CODES, [-99.9, -99.99, -999.9, -999.99, -9999.9, -9999.99, -32768, -(2.0**31)]])
+_BEYOND_NUMBERS = 1e20
+
+
+def is_code(values, name=""):
+    """Mask of the values that are written where nothing was measured, such as -9999, 9999 or -1.23e34.
+
+    values : of any shape; name : of a property. Whether a property can have 999 as a content, its limits say.
+    """
+    values = np.asarray(values, dtype=float)
+    codes = np.isin(np.round(values, 2), _CODES) | (np.abs(values) >= _BEYOND_NUMBERS)
+    return codes | (values == 0) if unit_suffix(name) == "ph" else codes
+
+
+def not_measured(values, contents, name):
+    """Masks (n,) of the contents that are codes for 'not measured', and of others that nature does not allow.
+
+    values : (n,) as they stand in the file; contents : (n,) in the unit of the name
+    Of a property without a unit only what is negative or beyond all numbers counts as a code.
+    """
+    code, suffix = is_code(values, name), unit_suffix(name)
+    if suffix is None:
+        return code & ((values < 0) | (values > _BEYOND_NUMBERS)), np.zeros(len(values), bool)
+    _, low, high = UNITS[suffix]
+    outside = (contents < low) | (contents > high)
+    return outside & code, outside & ~code
 
 
 def split_unit(name):

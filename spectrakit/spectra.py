@@ -1,17 +1,40 @@
 """Spectra with axis, contents and samples as one object; named axes; the axis and the signal that numbers can be."""
 
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+
+from spectrakit.contents import is_code
 
 AXIS_UNITS = ("nm", "cm-1")
 SIGNALS = ("counts", "reflectance", "absorbance")
 ORIGINS = ("measured", "simulated")
 # Signals of a file: `SIGNALS`, and reflectance in per cent, which is read as a fraction.
 FILE_SIGNALS = ("counts", "reflectance", "percent-reflectance", "absorbance")
-# What most values of a signal do not exceed, what the signal is called, and what it looks like where they do.
-_SCALES = {"reflectance": (1.5, "fractions", "percent"), "absorbance": (6, "absorbance", "percent reflectance")}
+# What a channel of a signal can have at all, in the unit of the file, with noise and a poor white reference.
+_LIMITS = {
+    "reflectance": (-0.5, 3),
+    "percent-reflectance": (-50, 300),
+    "absorbance": (-1.5, 10),
+    "counts": (-9998, 1e9),
+}
+# The quantile of a spectrum that tells its scale, what it does not exceed (in per cent: does exceed), and what the
+# signal is called, and looks like, where it does.
+_SCALES = {
+    "reflectance": (0.5, 1.5, "fractions", "percent-reflectance"),
+    "percent-reflectance": (0.95, 3.0, "percent", "reflectance"),
+    "absorbance": (0.5, 6.0, "absorbance", "percent-reflectance"),
+}
+_LOOKS = {"percent-reflectance": "percent", "reflectance": "fractions or absorbance"}
+# Bands (nm) in which soils absorb, and those beside them in which they absorb less: colour, water, hydroxyl.
+_BANDS_NM = (
+    ((440, 500), ((750, 850),)),
+    ((1900, 1935), ((1800, 1850), (2080, 2130))),
+    ((2740, 3030), ((3571, 3846),)),
+)
+MAX_ROW_CHANNELS = 200  # that tell the scale of a spectrum
 LUCAS_AXIS_NM = np.arange(400.0, 2500.0)
 
 
@@ -26,6 +49,7 @@ class SpectralDataset:
     properties : float64 DataFrame (n_samples, k), column names end in their unit; NaN where not measured
     samples : DataFrame (n_samples, m) with sample_id, and group, lab, site ... where known
     provenance : dict with origin ('measured' or 'simulated'), source, seed ...
+    notes : what a reader of files changed or doubts, in words
 
     Raises ValueError for shapes that do not fit together, an axis that does not ascend, an unknown unit,
     signal or origin. Methods return new datasets and leave this one as it is.
@@ -38,6 +62,7 @@ class SpectralDataset:
     properties: pd.DataFrame
     samples: pd.DataFrame
     provenance: dict
+    notes: tuple = ()
 
     def __post_init__(self):
         one_of("axis_unit", self.axis_unit, AXIS_UNITS)
@@ -132,25 +157,66 @@ def unusual_axis(axis, axis_unit):
     if lowest <= low and high <= highest and not looks_like_other:
         return None
     likeness = f", it looks like {'cm-1' if axis_unit == 'nm' else 'nm'}" if looks_like_other else ""
+    if axis_unit == "nm" and high <= 30:
+        likeness = ", it looks like micrometres"
     return f"axis from {low:g} to {high:g} is unusual in {axis_unit}{likeness}"
 
 
-def wrong_scale(values, signal):
-    """Why values cannot be a signal, in words, and the signal that they look like; None where they can.
+def unmeasured_channels(values, signal):
+    """Masks of the channels (n, n_channels) that no signal of the kind can have, and of the rows (n,) on another scale.
 
-    values : of any shape, as a file has them; NaN where not measured
-    signal : one of `FILE_SIGNALS`; counts have any scale
+    values : as a file has them, NaN where not measured; signal : one of `FILE_SIGNALS`
+    Each row is judged by itself, by a quantile of it, so that a spike or a code for 'not measured' changes nothing.
     """
-    n_values = np.count_nonzero(np.isfinite(values))
-    if signal == "counts" or not n_values:
-        return None
-    if signal == "percent-reflectance":
-        highest = np.nanmax(values)
-        words = f"percent declared, but no value is over {highest:.3g}: they look like fractions"
-        return (words, "reflectance") if highest <= _SCALES["reflectance"][0] else None
-    limit, declared, likeness = _SCALES[signal]
-    words = f"{declared} declared, but most values are over {limit}: they look like {likeness}"
-    return (words, "percent-reflectance") if 2 * np.count_nonzero(values > limit) > n_values else None
+    low, high = _LIMITS[signal]
+    lowest, highest = (reduce(values, axis=None, initial=0) for reduce in (np.fmin.reduce, np.fmax.reduce))
+    if lowest >= low and highest <= high:
+        return np.zeros(values.shape, bool), rows_on_another_scale(values, signal)
+    if signal == "counts":
+        # Counts less a background may be -99.
+        return is_code(values) & ((values < low) | (values > high)), np.zeros(len(values), bool)
+    codes = (values < low) | ((values > high) & is_code(values))
+    other = rows_on_another_scale(np.where(codes, np.nan, values), signal)
+    return (codes | (values > high)) & ~other[:, None], other
+
+
+def rows_on_another_scale(values, signal):
+    """Mask (n,) of the spectra (n, n_channels) on another scale than a signal of `FILE_SIGNALS`; counts have any."""
+    if signal == "counts":
+        return np.zeros(len(values), bool)
+    quantile, limit, *_ = _SCALES[signal]
+    some = values[:, :: max(1, values.shape[1] // MAX_ROW_CHANNELS)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a row without numbers
+        level = np.nanquantile(some, quantile, axis=1)
+    return level < limit if signal == "percent-reflectance" else level > limit
+
+
+def wrong_scale(signal):
+    """What a signal is called, what rows on another scale look like, in words, and the signal to declare for them."""
+    *_, declared, likeness = _SCALES[signal]
+    return declared, _LOOKS[likeness], likeness
+
+
+def rows_of_contrary_shape(values, axis, axis_unit, signal):
+    """Mask (n,) of the spectra whose shape is that of absorbance where reflectance is declared, or the reverse.
+
+    values : (n, n_channels) on an axis (n_channels,) in any order; signal : one of `FILE_SIGNALS`
+    Soils absorb blue light, at 1,900 nm (water) and at 2,740 to 3,030 nm (hydroxyl) more than beside. A shape is
+    contrary where all of these say so that the axis reaches; counts have none.
+    """
+    nm = axis if axis_unit == "nm" else 1e7 / axis
+    contrary, n_tests = np.ones(len(values), bool), 0
+    for band, beside in _BANDS_NM if signal != "counts" else ():
+        inside = [(nm >= low) & (nm <= high) for low, high in (band, *beside)]
+        if all(mask.any() for mask in inside):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                levels = [np.nanmean(values[:, mask], axis=1) for mask in inside]
+            rise = levels[0] - np.mean(levels[1:], axis=0)
+            contrary &= rise < 0 if signal == "absorbance" else rise > 0
+            n_tests += 1
+    return contrary & (n_tests > 0)
 
 
 def axis_gaps(axis):

@@ -10,9 +10,12 @@ from spectrakit.spectra import (
     interpolated,
     laboratory_labels,
     provenance_line,
+    rows_of_contrary_shape,
+    rows_on_another_scale,
+    unmeasured_channels,
     unusual_axis,
-    wrong_scale,
 )
+from spectrakit.tables import read_table
 
 
 def dataset(axis=(400.0, 410.0, 420.0, 430.0), spectra=((0, 10, 20, 30), (5, 5, 5, 5), (1, 2, 4, 8)), **changes):
@@ -136,21 +139,61 @@ def test_an_axis_that_is_unusual_in_its_unit(axis, axis_unit, words):
 
 
 @pytest.mark.parametrize(
-    ("values", "signal", "likeness"),
+    ("row", "signal", "other"),
     [
-        ([1.6, 1.5, np.nan], "reflectance", None),  # one of two is not most
-        ([1.6, 1.7, 0.1, np.nan], "reflectance", "percent-reflectance"),
-        ([1.5, 0.1, np.nan], "percent-reflectance", "reflectance"),
-        ([1.6, 0.1, np.nan], "percent-reflectance", None),
-        ([7, 7, 5], "absorbance", "percent-reflectance"),
-        ([7, 5, 5], "absorbance", None),
-        ([7, 7, 7], "counts", None),
-        ([np.nan], "percent-reflectance", None),
+        ([1.6, 1.5, 1.4, np.nan], "reflectance", False),
+        ([1.6, 1.7, 0.1, np.nan], "reflectance", True),
+        ([0.2] * 39 + [150], "percent-reflectance", True),  # fractions with a spike
+        ([3.5] * 4, "percent-reflectance", False),
+        ([7, 7, 5], "absorbance", True),
+        ([7, 5, 5], "absorbance", False),
+        ([7, 7, 7], "counts", False),
+        ([np.nan] * 3, "percent-reflectance", False),
     ],
 )
-def test_values_on_another_scale_than_their_signal(values, signal, likeness):
-    words, looks_like = wrong_scale(np.array(values), signal) or (None, None)
-    assert looks_like == likeness and (words is None) == (likeness is None)
+def test_a_row_on_another_scale_than_its_signal(row, signal, other):
+    assert rows_on_another_scale(np.array([row]), signal).tolist() == [other]
+
+
+@pytest.mark.parametrize(
+    ("values", "signal", "impossible", "other"),
+    [
+        ([[0.2, -9999, 0.3]], "reflectance", [[0, 1, 0]], [0]),
+        ([[0.2, 4, 0.3]], "reflectance", [[0, 1, 0]], [0]),  # one cell that no reflectance has
+        ([[20, 400, 30]], "reflectance", [[0, 0, 0]], [1]),  # per cent: not a code
+        ([[20, -1.23e34, 30], [21, 999, 31]], "percent-reflectance", [[0, 1, 0], [0, 1, 0]], [0, 0]),
+        ([[0.5, 1e30, -999], [0.5, 0.6, 0.7]], "absorbance", [[0, 1, 1], [0, 0, 0]], [0, 0]),
+        ([[-99, 70000, -9999]], "counts", [[0, 0, 1]], [0]),
+    ],
+)
+def test_channels_that_hold_no_value_of_a_signal(values, signal, impossible, other):
+    for kind in (float, np.float32):
+        masks = unmeasured_channels(np.array(values, kind), signal)
+        assert [mask.astype(int).tolist() for mask in masks] == [impossible, other]
+
+
+REAL = ["ssp460", "sl125", "ul120", "sc93", "nirsoil825", "o32", "nrw115", "h138"]
+
+
+@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("scale", [1, 100])
+def test_measured_soils_have_the_shape_of_what_they_are(shared, name, scale):
+    folder, unit = ("mir", "cm-1") if name in ("o32", "nrw115", "h138") else ("visnir", "nm")
+    table = read_table(shared / "real" / folder / f"{name}.csv.gz", unit, "percent-reflectance")
+    reflectance = "percent-reflectance" if scale == 100 else "reflectance"
+    absorbance = -np.log10(np.maximum(table.spectra, 1e-3))
+    for values, declared, contrary in (
+        (scale * table.spectra, reflectance, 0),
+        (absorbance, "absorbance", 0),
+        (absorbance, reflectance, 1),
+        (scale * table.spectra, "absorbance", 1),
+    ):
+        # One in twenty is what a table may have of either.
+        assert abs(rows_of_contrary_shape(values, table.axis, unit, declared).mean() - contrary) < 0.02
+    assert not rows_on_another_scale(scale * table.spectra, reflectance).any()
+    assert not rows_on_another_scale(absorbance, "absorbance").any()
+    for values, declared in ((table.spectra, "percent-reflectance"), (100 * table.spectra, "reflectance")):
+        assert rows_on_another_scale(values, declared).all()
 
 
 def test_provenance_in_one_line():

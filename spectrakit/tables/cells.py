@@ -1,29 +1,27 @@
 """Reads the cells of CSV and Parquet files in blocks of rows, as Arrow columns: no more than a block is held."""
 
-import csv
-import gzip
 import re
-import zlib
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
 from spectrakit.tables.columns import MISSING, is_number
 from spectrakit.tables.rules import MAX_PLACES, TableError
+from spectrakit.tables.text import TextLayout, csv_stream, decoded, text_layout
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
-HEADER_ROWS = 1
 
 _CSV_BYTES = 1 << 24  # some 1,000 rows of a mid-infrared library: what is held as text at any time
 # Bytes read ahead in each column of a Parquet file, so that no more of a long one than a page is held.
 _PARQUET_BUFFER = 1 << 15
+_CHANNEL = re.compile(r"([A-Za-z][A-Za-z._ -]*)?\d+\.?\d*([ _.]?(nm|cm-1|abs|ref|pcnt))?")
 _NULLS = sorted({form for word in MISSING for form in (word, word.upper(), word.title())} | {"NaN"})
 
 
@@ -35,6 +33,7 @@ class TableFile:
     kinds : Arrow type of each column; text for all of a CSV
     fixed : column to value, from the names of the folders
     n_rows : None for a CSV, which does not say
+    text : layout of a CSV, None for a Parquet file
     """
 
     path: Path
@@ -42,6 +41,12 @@ class TableFile:
     kinds: dict
     fixed: dict
     n_rows: int | None
+    text: TextLayout | None = None
+
+    @property
+    def header_rows(self):
+        """Rows of the file down to its header."""
+        return self.text.header_rows if self.text else 1
 
 
 def table_ending(path):
@@ -53,18 +58,54 @@ def table_ending(path):
 
 
 def table_files(path):
-    """The headers of the file at a path, or of the Parquet files in a folder, numbers in their names by value.
+    """The headers of the file at a path, or of the tables in a folder, numbers in their names by value, and notes.
 
-    Raises TableError where there is none, and for files of a folder whose columns differ.
+    In a folder the Parquet files are one table; where there is none, the one CSV file that holds spectra is. Hidden
+    files and those that are no table are left out, and the notes name them.
+    Raises TableError where there is no table, or more than one, and for files of a table whose columns differ.
     """
+    if path.is_file():
+        return (table_file(path, path),), []
+    files = sorted(files_at(path, lambda file: True, "no table of spectra in this folder; name a file"), key=_by_number)
+    shown = [file for file in files if not is_hidden(file.relative_to(path)) and _has_ending(file)]
+    parquet = [file for file in shown if file.suffix.lower() == ".parquet"]
+    tables, faults = [], {}
+    for file in parquet or shown:
+        try:
+            header = table_file(file, path)
+        except TableError as error:
+            header, faults[file] = None, error
+        if header and _holds_spectra(header):
+            tables.append(header)
+    if not tables:
+        raise next(iter(faults.values()), TableError(f"{path}: no table of spectra in this folder; name a file"))
+    if len(tables) > 1 and not parquet:
+        names = ", ".join(str(table.path.relative_to(path)) for table in tables[:MAX_PLACES])
+        raise TableError(f"{path}: {len(tables)} tables in this folder ({names}); name one, or write them as Parquet")
+    first, *rest = tables
+    left_out = [file for file in files if file not in {table.path for table in tables}]
+    return (first, *(_as_first(table, first) for table in rest)), left_out_notes(path, left_out)
 
-    def shown(file):
-        return file.suffix == ".parquet" and not any(part.startswith((".", "_")) for part in file.parts)
 
-    none = "no Parquet file in this folder; give a folder of *.parquet, or a table"
-    first, *rest = sorted(files_at(path, shown, none), key=_by_number)
-    first = table_file(first, path)
-    return (first, *(_as_first(table_file(file, path), first) for file in rest))
+def _holds_spectra(file):
+    """Whether a file could be a table of spectra: it has columns named as channels."""
+    return any(map(_CHANNEL.fullmatch, file.names))
+
+
+def _has_ending(path):
+    return path.name.lower().endswith(ENDINGS)
+
+
+def is_hidden(path):
+    """Whether a file, or a folder of its path, is hidden or for other programs, as ._soils.csv is."""
+    return any(part.startswith((".", "_")) for part in path.parts)
+
+
+def left_out_notes(folder, files):
+    """A note that names files of a folder that are not used, in a list; an empty list for none."""
+    names = ", ".join(str(file.relative_to(folder)) for file in files[:MAX_PLACES])
+    more = f" and {len(files) - MAX_PLACES} more" if len(files) > MAX_PLACES else ""
+    return [f"left out of the folder: {names}{more}"] if files else []
 
 
 def files_at(path, matches, none):
@@ -94,8 +135,8 @@ def _by_number(file):
 def table_file(path, folder):
     """The header of a file; below the `folder` of a table, a folder laboratory=KSSL is a column of the files in it."""
     if table_ending(path) != ".parquet":
-        names = _csv_header(path)
-        return TableFile(path, names, dict.fromkeys(names, pa.string()), {}, None)
+        text = text_layout(path)
+        return TableFile(path, text.names, dict.fromkeys(text.names, pa.string()), {}, None, text)
     try:
         metadata = pyarrow.parquet.read_metadata(path)
         schema = metadata.schema.to_arrow_schema()
@@ -160,47 +201,11 @@ def _parquet_batches(file, columns, n_rows, positions):
 # --- CSV ----------------------------------------------------------------------------------------------------
 
 
-def _csv_header(path):
-    """The column names of a CSV file, compressed or not; TableError where its first line is no header."""
-    with _csv_stream(path) as stream:
-        text = _decoded(path, stream.readline().removeprefix(b"\xef\xbb\xbf"), 1).strip()
-        if not text:
-            empty = not any(line.strip() for line in stream)
-            raise TableError(f"{path}: {'the file' if empty else 'row 1'} is empty; put the names of the columns there")
-    try:
-        names = tuple(name.strip() for name in next(csv.reader([text])))
-    except csv.Error as error:
-        raise TableError(f"{path}: row 1 is no header of a CSV table ({error})") from error
-    for mark, kind in ((";", "semicolons"), ("\t", "tabs")):
-        if text.count(mark) >= max(text.count(","), 1):
-            raise TableError(f"{path}: row 1 is separated by {kind}; save the table with commas and decimal points")
-    return names
-
-
-@contextmanager
-def _csv_stream(path):
-    """A CSV file to read bytes from, compressed or not."""
-    opened = gzip.open if path.name.lower().endswith(".gz") else open
-    try:
-        with opened(path, "rb") as stream:
-            yield stream
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise TableError(f"{path}: broken gzip file; copy or download it again") from error
-
-
-def _decoded(path, data, row):
-    """Bytes as text; row : of the file that they begin with."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        row += data.count(b"\n", 0, error.start)
-        raise TableError(f"{path}: row {row} is not UTF-8 text; save the table as CSV with UTF-8") from error
-
-
-def _csv_parts(path):
+def _csv_parts(file):
     """The rows below the header, some of them at a time, as bytes; blank lines at the end of the file are left out."""
-    with _csv_stream(path) as stream:
-        stream.readline()
+    with csv_stream(file.path) as stream:
+        for _ in range(file.header_rows):
+            stream.readline()
         lines = []
         while more := stream.readlines(_CSV_BYTES):
             lines += more
@@ -217,11 +222,11 @@ def _csv_parts(path):
 def _csv_tables(file, columns, numbers):
     """Each part of a CSV file as an Arrow table; columns of numbers are text where a cell is none."""
     start, text = 0, dict.fromkeys(columns, pa.string())
-    for data in _csv_parts(file.path):
+    for data in _csv_parts(file):
         try:
             table = _parsed(file, data, start, text | dict.fromkeys(numbers, pa.float64()))
         except pa.ArrowInvalid:
-            _decoded(file.path, data, start + HEADER_ROWS + 1)
+            decoded(file.path, data, start + file.header_rows + 1)
             table = _parsed(file, data, start, text)
         yield start, table
         start += len(table)
@@ -232,7 +237,7 @@ def _parsed(file, data, start, kinds):
     ragged = {}
 
     def noted(row):
-        ragged[start + HEADER_ROWS + row.number] = row.actual_columns
+        ragged[start + file.header_rows + row.number] = row.actual_columns
         return "skip"
 
     first = {name: at for at, name in reversed(list(enumerate(file.names)))}
@@ -240,12 +245,28 @@ def _parsed(file, data, start, kinds):
     table = pyarrow.csv.read_csv(
         pa.BufferReader(data),
         pyarrow.csv.ReadOptions(use_threads=False, column_names=names, block_size=len(data) + 1),
-        pyarrow.csv.ParseOptions(invalid_row_handler=noted, ignore_empty_lines=False, newlines_in_values=True),
-        pyarrow.csv.ConvertOptions(column_types=kinds, include_columns=[*kinds], null_values=_NULLS),
+        pyarrow.csv.ParseOptions(
+            delimiter=file.text.separator,
+            invalid_row_handler=noted,
+            ignore_empty_lines=False,
+            newlines_in_values=True,
+        ),
+        pyarrow.csv.ConvertOptions(
+            column_types=kinds, include_columns=[*kinds], null_values=_NULLS, decimal_point=file.text.decimal
+        ),
     )
     if ragged:
         rows = "; ".join(f"row {row} has {count}" for row, count in [*ragged.items()][:MAX_PLACES])
         more = f"; and {len(ragged) - MAX_PLACES} more rows" if len(ragged) > MAX_PLACES else ""
         cells = f"the header has {len(file.names)} cells but {rows}{more}"
         raise TableError(f"{file.path}: {cells}; give every row one cell a column")
-    return table.combine_chunks()
+    return _with_points(table.combine_chunks()) if file.text.decimal == "," else table.combine_chunks()
+
+
+def _with_points(table):
+    """Numbers in columns of text with decimal points."""
+    for at, (name, column) in enumerate(zip(table.schema.names, table.columns, strict=True)):
+        if pa.types.is_string(column.type):
+            points = pc.replace_substring_regex(column, r"^\s*([-+]?\d*),(\d+(?:[eE][-+]?\d+)?)\s*$", r"\1.\2")
+            table = table.set_column(at, name, points)
+    return table

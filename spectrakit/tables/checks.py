@@ -11,28 +11,30 @@ from spectrakit.tables.rules import (
     BLOCK_RULES,
     HEADER_RULES,
     TABLE_RULES,
+    Findings,
     applied,
-    joined_problems,
     name_hashes,
+    sketched,
 )
 
 _ROWS = 1024  # of a block
+SEVERITIES = ("error", "warning", "note")
 
 
-def check_table(path, axis_unit, signal):
+def check_table(path, axis_unit, signal, below_detection=None):
     """What a table of any size holds and each kind of problem with its rows and columns, as a `TableReport`.
 
     Arguments as in `read_blocks`. What is held is a block, and the name and two hashes of each row. A sample_id that
     stands twice in a laboratory is an error but in the OSSL, which names samples itself.
     Raises TableError for a file that is no table at all: missing, broken, ragged, no channels or samples.
     """
-    table = open_table(path, axis_unit, signal)
-    report, problems = TableReport(table), []
+    table = open_table(path, axis_unit, signal, below_detection=below_detection)
+    report, findings = TableReport(table), Findings()
     for block in blocks(table, _ROWS):
         report.add(block)
-        problems = joined_problems([*problems, *applied(BLOCK_RULES, block)])
-    problems = [*applied(HEADER_RULES, table), *problems, *applied(TABLE_RULES, report)]
-    problems.sort(key=lambda problem: problem.severity)  # errors first, else in order
+        findings.add(block, BLOCK_RULES)
+    problems = [*applied(HEADER_RULES, table), *findings.judged(), *applied(TABLE_RULES, report)]
+    problems.sort(key=lambda problem: SEVERITIES.index(problem.severity))
     report.problems = table.reported(problems, report.n_samples)
     return report
 
@@ -51,7 +53,7 @@ class TableReport:
         self.table, self.axis, self.problems = table, np.sort(table.axis), []
         self.n_samples, self.values, self.properties = 0, (np.nan, np.nan), {}
         self.sample_columns, self.laboratories = (), Counter()
-        self._rows = []
+        self._rows, self._contents, self._sketches = [], [], []
 
     def add(self, block):
         """Count the rows of a block."""
@@ -65,13 +67,24 @@ class TableReport:
         laboratory = laboratory_labels(samples)
         if laboratory is not None:
             self.laboratories.update(laboratory.fillna("(not named)").astype(str))
-        spectra = np.where(block.empty, 0, [hash(row.tobytes()) for row in block.spectra])
+        nothing = np.isnan(block.values).all(axis=1)
+        spectra = np.where(nothing, 0, [hash(row.tobytes()) for row in block.spectra])
         kept = samples[samples.columns.intersection(["sample_id", "origin", "seed"])]
         self._rows.append(kept.assign(name=name_hashes(samples), spectrum=spectra))
+        self._contents.append(block.properties)
+        self._sketches.append(block.spectra[:, sketched(block.spectra.shape[1])])
 
     def rows(self):
         """Names, origins and seeds of all rows, a hash of what names each, and one of its spectrum, 0 for none."""
         return pd.concat(self._rows, ignore_index=True)
+
+    def contents(self):
+        """Contents of all rows, a DataFrame."""
+        return pd.concat(self._contents, ignore_index=True)
+
+    def sketches(self):
+        """Some channels of all spectra, (n, k) float32."""
+        return np.concatenate(self._sketches)
 
     @property
     def provenance(self):

@@ -22,6 +22,11 @@ SAMPLE_COLUMNS = (
     *("sample_id", "group", "lab", "laboratory", "site", "range", "region", "area", "country", "date", "instrument"),
     *("project", "origin", *NUMERIC_SAMPLE_COLUMNS),
 )
+# What laboratories write below the limit of detection.
+_BELOW = re.compile(
+    r"<\s*(?P<limit>\d*\.?\d+)|<\s*(lod|loq|dl|mdl|rl)|n\.?\s?d\.?|b\.?d\.?l\.?|lod|trace|tr\.?", re.IGNORECASE
+)
+BELOW_DETECTION = ("half", "missing")
 # Words for 'not measured' in a column of numbers, in lower case.
 MISSING = ("", "nan", "na", "n/a", "null", "none")
 
@@ -38,7 +43,9 @@ def is_property(name, column):
     if unit_suffix(name) or is_number(column.type):
         return True
     values, wrong = as_numbers(column)
-    return not wrong and not np.isnan(values).all()
+    n_numbers = np.count_nonzero(~np.isnan(values))
+    # A few words among numbers do not make a column text: they are refused by their cells.
+    return n_numbers > 0 and n_numbers >= len(wrong)
 
 
 def as_numbers(column):
@@ -53,6 +60,17 @@ def as_numbers(column):
         values = pd.to_numeric(text.to_pandas(), errors="coerce").to_numpy(dtype=np.float64)
     wrong = np.flatnonzero(np.isnan(values) & text.is_valid().to_numpy(zero_copy_only=False))
     return values, {int(row): text[int(row)].as_py() for row in wrong}
+
+
+def content_below_detection(text, how):
+    """The content that a cell such as '<0.5' or 'n.d.' stands for; None where it is no such cell.
+
+    how : 'half' of the limit of detection, NaN where the cell does not give it; 'missing': NaN for each
+    """
+    match = _BELOW.fullmatch(text)
+    if match is None:
+        return None
+    return float(match["limit"]) / 2 if how == "half" and match["limit"] else np.nan
 
 
 def as_sample_column(name, column, missing=("",)):

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spectrakit.spectra import LUCAS_AXIS_NM, SpectralDataset, one_of, wrong_scale
-from spectrakit.tables.cells import files_at, table_file
+from spectrakit.spectra import LUCAS_AXIS_NM, SpectralDataset, one_of
+from spectrakit.tables.cells import files_at, is_hidden, left_out_notes, table_file
 from spectrakit.tables.reading import Table, blocks
-from spectrakit.tables.rules import TableError, applied, no_name, not_a_number
+from spectrakit.tables.rules import SAID_RULES, Findings, TableError, applied, no_name, not_a_number
 
 PH_METHODS = ("h2o", "cacl2")
 
@@ -78,15 +78,16 @@ def read_lucas(folder, ph="h2o"):
 
     A channel is the mean reflectance (10^-A) of two readings, at its wavelength and 0.5 nm beyond, so that each reading
     counts once; this moves its centre by 0.25 nm, a thirtieth of the instrument's bandwidth. Scans of one sample are
-    averaged. Properties carry their unit: `clay_pct`, `oc_g_kg`, `caco3_g_kg`, `cec_cmol_kg` ...; what is negative or
-    given as below a limit ('<5') is not measured. Scans with an empty channel, samples without spectrum or
-    properties, and samples that stand twice with other properties are left out. The provenance counts what occurred.
+    averaged. Properties carry their unit: `clay_pct`, `oc_g_kg`, `caco3_g_kg`, `cec_cmol_kg` ...; what nature
+    does not allow, codes such as -9999 and what is given as below a limit ('<5') are not measured. Scans with an
+    empty channel, samples without spectrum or properties, and samples that stand twice with other properties are left
+    out. The provenance counts what occurred, and the notes name it.
 
     Raises TableError for files that cannot be read, in one line with file, row and column.
     Source: gejiu paper, section 2.1.
     """
     one_of("ph", ph, PH_METHODS)
-    dataset = _read(Path(folder), _LUCAS, _from_absorbance)
+    dataset = _read(Path(folder), _LUCAS, "absorbance", _from_absorbance)
     name = f"{ph}_ph"
     if name not in dataset.properties:
         raise TableError(f"{folder}: no column of pH in {ph}; choose the other of {', '.join(PH_METHODS)}")
@@ -113,13 +114,8 @@ def read_gejiu(path, signal="reflectance"):
     Source: gejiu paper, section 2.1.
     """
     one_of("signal", signal, ("reflectance", "percent-reflectance"))
-
-    def from_reflectance(values, path):
-        if wrong := wrong_scale(values, signal):
-            raise TableError(f"{path}: {wrong[0]}. Declare the signal as {wrong[1]}.")
-        return values / np.float32(100 if signal == "percent-reflectance" else 1)
-
-    return _read(Path(path), _GEJIU, from_reflectance)
+    scale = np.float32(100 if signal == "percent-reflectance" else 1)
+    return _read(Path(path), _GEJIU, signal, lambda values, path: values / scale)
 
 
 def _from_absorbance(values, path):
@@ -135,31 +131,42 @@ def _from_absorbance(values, path):
 # --- from files to tables with a map of their columns -----------------------------------------------------
 
 
-def _tables(path, layout):
-    """The CSV files with spectra or contents of named samples as `Table`; TableError where either is missing."""
-    files = [(file, *_columns(file.path, file.names, layout)) for file in _csv_files(path)]
-    files = [file for file in files if file[1] and (_contents(file[2]) or file[3])]
-    if not any(channels for *_, channels in files):
+def _tables(path, layout, signal):
+    """The CSV files with spectra or contents of named samples as `Table`, and notes on others.
+
+    Raises TableError where spectra or contents are missing.
+    """
+    headers, faults = _csv_files(path)
+    left_out = [*faults]
+    files = [(file, *_columns(file.path, file.names, layout)) for file in headers]
+    left_out += [file[0].path for file in files if not (file[1] and (_contents(file[2]) or file[3]))]
+    files = [file for file in files if file[0].path not in left_out]
+    there = [any(channels for *_, channels in files)]
+    there.append(any(name in others for _, _, others, _ in files for name in layout.required))
+    if faults and not all(there):
+        raise next(iter(faults.values()))
+    if not there[0]:
         low, high = layout.raw_axis[[0, -1]]
         raise TableError(f"{path}: no CSV table with channels {low:g} to {high:g} nm and a column naming the samples")
-    if not any(name in others for _, _, others, _ in files for name in layout.required):
+    if not there[1]:
         required = " or ".join(layout.required)
         raise TableError(f"{path}: no CSV table with {required} and a column naming the samples{_other_kinds(path)}")
     pattern = next((pattern for pattern in layout.ids if all(pattern in ids for _, ids, *_ in files)), None)
     if pattern is None:
         words = "; ".join(f"{file.path.name} has {', '.join(ids.values())}" for file, ids, *_ in files)
         raise TableError(f"{path}: the tables name the samples in different columns ({words}); give them one in common")
-    return [_table(file, ids[pattern], others, channels, layout) for file, ids, others, channels in files]
+    tables = [_table(file, ids[pattern], others, channels, layout, signal) for file, ids, others, channels in files]
+    return tables, left_out_notes(path, left_out)
 
 
-def _table(file, sample_id, others, channels, layout):
+def _table(file, sample_id, others, channels, layout, signal):
     others = {"sample_id": (sample_id, 1)} | {name: (column, 1) for name, column in others.items()}
     return Table(
         path=file.path,
         files=(file,),
         is_ossl=False,
         axis_unit="nm",
-        signal="reflectance",
+        signal=signal,
         axis=layout.raw_axis if channels else np.empty(0),
         channels=channels,
         others=others,
@@ -202,10 +209,23 @@ def _contents(names):
 
 
 def _csv_files(path):
-    """The headers of a CSV file, or of all in a folder at any depth."""
+    """The headers of a CSV file, or of all in a folder at any depth, and {file: fault} of those that cannot be read."""
     none = f"no CSV file in this folder{_other_kinds(path)}"
-    files = files_at(path, lambda file: file.name.lower().endswith(_CSV), none)
-    return [table_file(file, file) for file in sorted(files)]
+    files = sorted(files_at(path, lambda file: file.name.lower().endswith(_CSV), none))
+    headers, faults = [], {}
+    for file in files:
+        try:
+            if file != path and is_hidden(file.relative_to(path)):
+                raise TableError(f"{file}: hidden; rename it if it is a table")
+            headers.append(table_file(file, file))
+        except TableError as fault:
+            # A compressed file that is broken is no foreign one.
+            if file.name.endswith(".gz") and not is_hidden(file.relative_to(path)):
+                raise
+            faults[file] = fault
+    if not headers:
+        raise next(iter(faults.values()))
+    return headers, faults
 
 
 def _other_kinds(path):
@@ -217,10 +237,12 @@ def _other_kinds(path):
 # --- from tables to a dataset -----------------------------------------------------------------------------
 
 
-def _read(path, layout, to_reflectance):
+def _read(path, layout, signal, to_reflectance):
     counts, scans, contents, spectra = Counter(), [], [], []
-    for table in _tables(path, layout):
-        rows, complete = _load(table, to_reflectance, counts, spectra)
+    tables, notes = _tables(path, layout, signal)
+    for table in tables:
+        rows, complete, of_table = _load(table, to_reflectance, counts, spectra)
+        notes += [f"{table.path.name}: {note}" for note in of_table]
         if _contents(rows):
             contents.append(rows)
         if table.channels:
@@ -228,23 +250,26 @@ def _read(path, layout, to_reflectance):
             country = rows["country"] if "country" in rows else _country(table.path)
             scans.append(rows.assign(country=country).loc[complete, ["sample_id", "country"]])
     source = f"{layout.source}, {len(scans)} {'file' if len(scans) == 1 else 'files'} of spectra"
-    return _join(path, pd.concat(scans), pd.concat(contents), spectra, counts, source)
+    dataset = _join(path, pd.concat(scans), pd.concat(contents), spectra, counts, source)
+    return replace(dataset, notes=tuple(notes))
 
 
 def _load(table, to_reflectance, counts, spectra):
-    """The rows of a table that are not blank: samples with their contents, and a mask of those with all channels.
+    """The rows of a table that are not blank: samples with contents, a mask of those with all channels, and notes.
 
-    counts : to which the number of contents is added that are not measured: negative, or below a limit
+    counts : to which the number of contents is added that are no measured values: codes, impossible, or below a limit
     spectra : a list to which the reflectance of the rows with all channels is added, float32 (n, 2100) a block
     """
-    rows, complete = [], []
+    rows, complete, findings = [], [], Findings()
     for block in blocks(table):
+        findings.add(block, SAID_RULES)
+        table.refuse(findings.evident(), findings.n_samples)
         contents = block.properties
         limits = {cell for name in contents for cell in block.wrong.get(name, ()) if cell[2].startswith("<")}
         wrong = {name: rest for name, cells in block.wrong.items() if (rest := [c for c in cells if c not in limits])}
-        negative = (contents < 0) & np.isin(contents.columns, _contents(contents))
-        counts["contents negative or below a limit"] += len(limits) + int(negative.to_numpy().sum())
-        part = pd.concat([block.samples, contents.mask(negative)], axis=1)
+        unmeasured = sum(int(mask.sum()) for _, *masks in block.unmeasured.values() for mask in masks)
+        counts["contents not measured or below a limit"] += len(limits) + unmeasured
+        part = pd.concat([block.samples, contents], axis=1)
         kept = ~(part.isna().all(axis=1).to_numpy() & block.empty)
         names = part[["sample_id"]].where(kept[:, None], "")
         table.refuse(applied((not_a_number, no_name), replace(block, wrong=wrong, samples=names)))
@@ -255,8 +280,10 @@ def _load(table, to_reflectance, counts, spectra):
             spectra.append(readings.reshape(len(readings), len(LUCAS_AXIS_NM), -1).mean(axis=2))
         rows.append(part[kept])
         complete.append(measured[kept])
+    table.refuse(findings.judged(), findings.n_samples)
     rows = pd.concat(rows, ignore_index=True)
-    return rows.assign(sample_id=rows["sample_id"].str.removesuffix(".0")), np.concatenate(complete)
+    notes = map(str, table.reported(findings.judged(), len(rows)))
+    return rows.assign(sample_id=rows["sample_id"].str.removesuffix(".0")), np.concatenate(complete), notes
 
 
 def _join(path, scans, contents, blocks, counts, source):

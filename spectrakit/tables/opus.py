@@ -7,7 +7,7 @@ import brukeropus
 import numpy as np
 import pandas as pd
 
-from spectrakit.spectra import SpectralDataset, wrong_scale
+from spectrakit.spectra import SpectralDataset, rows_on_another_scale
 from spectrakit.tables.cells import files_at
 from spectrakit.tables.rules import TableError
 
@@ -99,8 +99,8 @@ def _read(file):
 
 
 def _from_reflectance(values, file):
-    if wrong := wrong_scale(values, "reflectance"):
-        raise TableError(f"{file}: {wrong[0]}; save it from OPUS with absorbance")
+    if rows_on_another_scale(values[None], "reflectance").any():
+        raise TableError(f"{file}: fractions declared, but they look like percent; save it from OPUS with absorbance")
     if (values <= 0).any():
         raise TableError(f"{file}: reflectance of 0 or below has no absorbance; save it from OPUS with absorbance")
     return -np.log10(values)

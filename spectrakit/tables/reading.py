@@ -13,13 +13,28 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from spectrakit.spectra import AXIS_UNITS, FILE_SIGNALS, SpectralDataset, one_of, wrong_scale
-from spectrakit.tables.cells import HEADER_ROWS, batches, table_files
-from spectrakit.tables.columns import CHANNEL_NAME, MISSING, as_numbers, as_sample_column, is_property, with_numbers
+from spectrakit.contents import not_measured
+from spectrakit.spectra import AXIS_UNITS, FILE_SIGNALS, SpectralDataset, one_of, unmeasured_channels
+from spectrakit.tables.cells import batches, table_files
+from spectrakit.tables.columns import (
+    BELOW_DETECTION,
+    CHANNEL_NAME,
+    MISSING,
+    as_numbers,
+    as_sample_column,
+    content_below_detection,
+    is_property,
+    with_numbers,
+)
+from spectrakit.tables.headers import plain_columns
 from spectrakit.tables.ossl import is_ossl, ossl_columns
 from spectrakit.tables.rules import (
     HEADER_ERRORS,
+    HEADER_SAID,
     READ_ERRORS,
+    SAID_RULES,
+    WHOLE_RULES,
+    Findings,
     TableError,
     applied,
     doubled_names,
@@ -34,12 +49,13 @@ BLOCK_ROWS = 4096
 class LibraryIndex:
     """What a library holds beside its spectra, a row a sample in the order of the library.
 
-    properties, samples, provenance : as in `SpectralDataset`
+    properties, samples, provenance, notes : as in `SpectralDataset`
     """
 
     properties: pd.DataFrame
     samples: pd.DataFrame
     provenance: dict
+    notes: tuple = ()
 
     @property
     def n_samples(self):
@@ -47,7 +63,7 @@ class LibraryIndex:
         return len(self.samples)
 
 
-def read_table(path, axis_unit, signal):
+def read_table(path, axis_unit, signal, below_detection=None):
     """A plain spectral table (CSV, CSV.gz or Parquet) as a `SpectralDataset`.
 
     axis_unit : 'nm' or 'cm-1'
@@ -55,38 +71,44 @@ def read_table(path, axis_unit, signal):
     A descending axis is turned round, percent become fractions. A column without a unit is a property where it holds
     numbers: in Parquet by its type, in CSV by what stands first. A column `origin` (and `seed`), which `write_table`
     adds to simulated spectra, becomes the provenance.
+    below_detection : how contents such as '<0.5' or 'n.d.' are read: 'half' of the limit (not measured where the cell
+        does not give it), 'missing' for not measured; None refuses them
+    What reading changed or doubts stands in the notes of the dataset.
     Raises TableError, in one line, for a table in which `check_table` finds an error.
     """
-    if Path(path).is_dir():
-        raise TableError(f"{path}: this is a folder; name one of its files")
-    if is_ossl(table_files(Path(path))[0].names):
+    files, _ = table_files(Path(path))
+    if is_ossl(files[0].names):
         raise TableError(f"{path}: laid out as the OSSL; check, harmonise and impute read it as it is")
-    table = _opened(path, axis_unit, signal)
-    whole = _described(table, joined(list(_pieces(table, errors=(*READ_ERRORS, no_spectrum)))))
+    if len(files) > 1:
+        raise TableError(f"{path}: this is a folder of {len(files)} tables; name one of its files")
+    table = _opened(path, axis_unit, signal, None, below_detection)
+    findings = Findings()
+    pieces = list(_pieces(table, errors=(*READ_ERRORS, no_spectrum), findings=findings))
+    whole = _described(table, joined(pieces), findings)
     table.refuse(doubled_names(whole.samples["sample_id"], name_hashes(whole.samples)))
     return whole
 
 
-def read_library(path, axis_unit, signal):
+def read_library(path, axis_unit, signal, below_detection=None):
     """A library of any kind as one `SpectralDataset`; arguments as in `read_blocks`.
 
     Samples without a spectrum are left out; the provenance counts them. Raises TableError as `read_blocks` does, and
     where no sample is left.
     """
-    table = _opened(path, axis_unit, signal)
-    pieces, n_empty = [], 0
-    for piece in _pieces(table):
+    table = _opened(path, axis_unit, signal, None, below_detection)
+    pieces, n_empty, findings = [], 0, Findings()
+    for piece in _pieces(table, findings=findings):
         measured = ~np.isnan(piece.spectra).all(axis=1)
         n_empty += int((~measured).sum())
         pieces.append(piece if measured.all() else piece.subset(measured))
     if not any(map(len, pieces)):
         raise TableError(f"{path}: no sample of it has a spectrum in {axis_unit}; give a library that has some")
-    whole = _described(table, joined(pieces))
+    whole = _described(table, joined(pieces), findings)
     counts = {"samples without a spectrum": n_empty} if n_empty else {}
     return replace(whole, provenance=whole.provenance | counts)
 
 
-def read_blocks(path, axis_unit, signal, rows=BLOCK_ROWS, columns=None, only=None):
+def read_blocks(path, axis_unit, signal, rows=BLOCK_ROWS, columns=None, only=None, below_detection=None):
     """The rows of a library in order, as an iterator of `SpectralDataset` of `rows` samples; the last may be shorter.
 
     path : a plain spectral table, one laid out as the OSSL, or a folder of Parquet files of either kind. A folder
@@ -106,52 +128,64 @@ def read_blocks(path, axis_unit, signal, rows=BLOCK_ROWS, columns=None, only=Non
     """
     if rows < 1:
         raise ValueError(f"rows of a block: {rows}; give at least 1")
-    table = _opened(path, axis_unit, signal, columns)
+    table = _opened(path, axis_unit, signal, columns, below_detection)
     positions = None if only is None else np.unique(np.asarray(only, dtype=np.int64))
     return (_described(table, piece) for piece in regrouped(_pieces(table, rows, positions), rows))
 
 
-def library_index(path, axis_unit, signal, columns=None):
+def library_index(path, axis_unit, signal, columns=None, below_detection=None):
     """The properties and sample columns of a whole library as a `LibraryIndex`; the spectra are not read.
 
     Arguments as in `read_blocks`. Raises TableError as there, and for a sample_id that stands twice in one laboratory
     and replicate. The OSSL names samples itself, so that nothing is asked of the names there.
     """
-    table = _opened(path, axis_unit, signal, columns)
-    without_spectra = _sound_blocks(replace(table, channels=()), 16 * BLOCK_ROWS)
+    table = _opened(path, axis_unit, signal, columns, below_detection)
+    findings = Findings()
+    without_spectra = _sound_blocks(replace(table, channels=()), 16 * BLOCK_ROWS, findings=findings)
     parts = zip(*((block.properties, block.samples) for block in without_spectra), strict=True)
     properties, samples = (pd.concat(part, ignore_index=True) for part in parts)
     if not table.is_ossl:
         table.refuse(doubled_names(samples["sample_id"], name_hashes(samples)))
-    return _described(table, LibraryIndex(properties, samples, {}))
+    return _described(table, LibraryIndex(properties, samples, {}), findings)
 
 
-def _opened(path, axis_unit, signal, columns=None):
+def _opened(path, axis_unit, signal, columns, below_detection):
     """A table whose header has no error."""
-    table = open_table(path, axis_unit, signal, columns)
+    table = open_table(path, axis_unit, signal, columns, below_detection)
     table.refuse(applied(HEADER_ERRORS, table))
     return table
 
 
-def _sound_blocks(table, n_rows=BLOCK_ROWS, positions=None, errors=READ_ERRORS):
-    """The blocks of a table; the first in which a rule sees an error ends the reading."""
+def _sound_blocks(table, n_rows=BLOCK_ROWS, positions=None, errors=READ_ERRORS, findings=None):
+    """The blocks of a table; where a rule sees an error, or most rows have one fault, the reading ends.
+
+    findings : `Findings` to which what commands say is added; None for ones of this reading alone
+    """
+    findings = Findings() if findings is None else findings
     for block in blocks(table, n_rows, positions):
         table.refuse(applied(errors, block))
+        findings.add(block, SAID_RULES)
+        table.refuse(findings.evident(), findings.n_samples)
         yield block
+    table.refuse(findings.judged(), findings.n_samples)
 
 
-def _pieces(table, n_rows=BLOCK_ROWS, positions=None, errors=READ_ERRORS):
+def _pieces(table, n_rows=BLOCK_ROWS, positions=None, errors=READ_ERRORS, findings=None):
     """The rows of a table, or those at some positions, as `SpectralDataset` of `n_rows` at most."""
-    for block in _sound_blocks(table, n_rows, positions, errors):
+    for block in _sound_blocks(table, n_rows, positions, errors, findings):
         piece = block.dataset()
         yield piece if positions is None else piece.subset(np.isin(block.first_row + np.arange(len(piece)), positions))
 
 
-def _described(table, rows):
-    """A dataset or index with the provenance that its columns origin and seed give, and numbers as numbers."""
+def _described(table, rows, findings=None):
+    """A dataset or index with its provenance, by the columns origin and seed, numbers as numbers, and its notes."""
     samples = with_numbers(rows.samples)
     without = samples.drop(columns=["origin", "seed"], errors="ignore")
-    return replace(rows, samples=without, provenance=table.provenance(samples))
+    rows = replace(rows, samples=without, provenance=table.provenance(samples))
+    if findings is None:
+        return rows
+    problems = [*applied(HEADER_SAID, table), *findings.judged(), *applied(WHOLE_RULES, rows)]
+    return replace(rows, notes=tuple(map(str, table.reported(problems, len(samples)))))
 
 
 # --- tables and blocks of their rows --------------------------------------------------------------------
@@ -164,6 +198,8 @@ class Table:
     axis, channels : values and columns of the channels, in the order of the file
     others : name in the dataset to (column, factor)
     properties : those of `others` that are properties, None where the first rows decide
+    notes : what is read otherwise than it stands, in words
+    below_detection : how contents below a limit of detection are read, see `read_table`
     """
 
     path: Path
@@ -175,14 +211,16 @@ class Table:
     channels: tuple
     others: dict
     properties: frozenset | None = None
+    notes: tuple = ()
+    below_detection: str | None = None
 
     @property
     def is_library(self):
         """Whether rows may have no spectrum: those of the OSSL and of folders."""
-        return self.is_ossl or self.path.is_dir()
+        return self.is_ossl or len(self.files) > 1
 
     def reported(self, problems, n_samples=0):
-        """Problems with their messages, rows as lines of their files, columns as the files name them."""
+        """Problems with messages, rows as lines of their files, columns as these name them; n_samples : of all."""
         return [replace(problem.filled(n_samples), places=self._places(problem)) for problem in problems]
 
     def _places(self, problem):
@@ -190,15 +228,15 @@ class Table:
 
     def _line(self, row):
         if row is None or len(self.files) == 1:
-            return row if row is None else row + 1 + HEADER_ROWS
+            return row if row is None else row + 1 + self.files[0].header_rows
         ends = np.cumsum([file.n_rows for file in self.files])
         at = int(np.searchsorted(ends, row, side="right"))
-        line = row - ends[at] + self.files[at].n_rows + 1 + HEADER_ROWS
+        line = row - ends[at] + self.files[at].n_rows + 1 + self.files[at].header_rows
         return f"{line} of {self.files[at].path.relative_to(self.path)}"
 
-    def refuse(self, problems):
-        """Raises TableError, in one line, where some problems are errors."""
-        errors = [str(problem) for problem in self.reported(problems) if problem.severity == "error"]
+    def refuse(self, problems, n_samples=0):
+        """Raises TableError, in one line, where some problems are errors; n_samples : as of `reported`."""
+        errors = [str(problem) for problem in self.reported(problems, n_samples) if problem.severity == "error"]
         if errors:
             more = f" And {len(errors) - 2} more kinds of error." if len(errors) > 2 else ""
             raise TableError(f"{self.path}: {' '.join(errors[:2])}{more}")
@@ -219,7 +257,10 @@ class Block:
     first_row : number of rows of the table before
     values : (n_rows, n_channels) as in the file, NaN where not measured, no number or infinite
     wrong : name of a property, or '' for the channels, to the (row, column, text) that are no numbers
-    infinite : mask of `values`
+    infinite, coded : masks of `values`; coded where a number stands that no such signal has, see `unmeasured_channels`
+    other_scale : mask (n_rows,) of the spectra on another scale than declared; not measured, as coded channels are
+    unmeasured : name of a property to (n_rows,) contents in the file, and masks of codes and of impossible ones
+    below : name of a property to the rows below the limit of detection
     """
 
     table: Table
@@ -227,13 +268,17 @@ class Block:
     values: np.ndarray
     wrong: dict
     infinite: np.ndarray
+    coded: np.ndarray
+    other_scale: np.ndarray
+    unmeasured: dict
+    below: dict
     properties: pd.DataFrame
     samples: pd.DataFrame
 
     @cached_property
     def missing(self):
-        """Mask of the channels that were not measured."""
-        missing = np.isnan(self.values) & ~self.infinite
+        """Mask of the channels that are empty in the file."""
+        missing = np.isnan(self.values) & ~self.infinite & ~self.coded & ~self.other_scale[:, None]
         for row, name, _ in self.wrong.get("", ()):
             missing[row, self.table.channels.index(name)] = False
         return missing
@@ -243,10 +288,13 @@ class Block:
         """Mask (n_rows,) of the samples without a spectrum."""
         return self.missing.all(axis=1)
 
-    @cached_property
-    def wrong_scale(self):
-        """As `spectra.wrong_scale` of the values."""
-        return wrong_scale(self.values, self.table.signal)
+    @property
+    def n_stated(self):
+        """Number of contents that the file states, by property."""
+        return {
+            name: int(column.notna().sum()) + sum(int(mask.sum()) for mask in self.unmeasured[name][1:])
+            for name, column in self.properties.items()
+        }
 
     @cached_property
     def spectra(self):
@@ -269,37 +317,37 @@ class Block:
         )
 
 
-def open_table(path, axis_unit, signal, columns=None):
+def open_table(path, axis_unit, signal, columns=None, below_detection=None):
     """The table at a path by the headers of its files; nothing else is read. Arguments as in `read_blocks`.
 
     Raises TableError where there is no table, or no column with the names of the samples or with a channel.
     """
     one_of("axis_unit", axis_unit, AXIS_UNITS)
     one_of("signal", signal, FILE_SIGNALS)
+    one_of("below_detection", below_detection, (None, *BELOW_DETECTION))
     path = Path(path)
-    files = table_files(path)
+    files, notes = table_files(path)
     first = files[0]
-    layout = [(name, (name, 1)) for name in first.names]
-    if is_ossl(first.names):
+    ossl = is_ossl(first.names)
+    if first.text:
+        notes = [*notes, *first.text.notes]
+    if ossl:
         layout = ossl_columns(first.path, first.names, axis_unit, signal).items()
+    else:
+        pairs, of_columns = plain_columns(first.path, first.names, first.text.first_cells if first.text else ())
+        layout, notes = [(name, (column, 1)) for name, column in pairs], [*notes, *of_columns]
     channels = [(float(name), column) for name, (column, _) in layout if CHANNEL_NAME.fullmatch(name)]
     axis, channels = (np.array(part) for part in zip(*channels, strict=True)) if channels else (np.empty(0), ())
     others = {name: place for name, place in layout if not CHANNEL_NAME.fullmatch(name)}
-    _check_header(first, axis, others)
+    _check_header(first, axis)
     if columns is not None:
         others = _chosen(path, others, columns)
-    return Table(path, files, is_ossl(first.names), axis_unit, signal, axis, tuple(channels), others)
+    return Table(
+        path, files, ossl, axis_unit, signal, axis, tuple(channels), others, None, tuple(notes), below_detection
+    )
 
 
-def _check_header(file, axis, others):
-    if "sample_id" not in others:
-        steps = np.sign(np.diff(axis))
-        if len(steps) and abs(steps.sum()) < len(steps):
-            raise TableError(
-                f"{file.path}: row 1 looks like data, the header is missing; "
-                "name the columns sample_id, properties with unit, channels in nm or 1/cm"
-            )
-        raise TableError(f"{file.path}: row 1 names no column sample_id; add one with a name for every sample")
+def _check_header(file, axis):
     if not len(axis):
         raise TableError(
             f"{file.path}: no channel; name each channel column by its bare wavelength or wavenumber, "
@@ -349,18 +397,37 @@ def _block(table, first_row, cells, channels):
     values, wrong = _values(channels, table.channels, len(cells["sample_id"]))
     infinite = np.isinf(values)
     values[infinite] = np.nan
-    properties, samples = {}, {}
+    coded, other_scale = unmeasured_channels(values, table.signal)
+    values[coded] = np.nan
+    values[other_scale] = np.nan
+    properties, samples, unmeasured, below = {}, {}, {}, {}
     for name, column in cells.items():
-        if name in table.properties:
-            numbers, texts = as_numbers(column)
-            properties[name] = numbers * table.others[name][1]
-            wrong |= {name: [(row, name, text) for row, text in texts.items()]} if texts else {}
-        else:
+        if name not in table.properties:
             samples[name] = as_sample_column(name, column, MISSING if table.is_ossl else ("",))
-    index = range(len(values))
+            continue
+        numbers, texts = as_numbers(column)
+        numbers, texts, below[name] = _below_detection(numbers, texts, table.below_detection)
+        contents = numbers * table.others[name][1]
+        codes, impossible = not_measured(numbers, contents, name)
+        unmeasured[name] = (numbers, codes, impossible)
+        properties[name] = np.where(codes | impossible, np.nan, contents)
+        wrong |= {name: [(row, name, text) for row, text in texts.items()]} if texts else {}
     return Block(
-        table, first_row, values, wrong, infinite, pd.DataFrame(properties, index=index), pd.DataFrame(samples)
+        *(table, first_row, values, wrong, infinite, coded, other_scale, unmeasured, below),
+        properties=pd.DataFrame(properties, index=range(len(values))),
+        samples=pd.DataFrame(samples),
     )
+
+
+def _below_detection(numbers, texts, how):
+    """Contents with those below the limit of detection, the texts that are left, and the rows that were read."""
+    contents = {} if how is None else {row: content_below_detection(text, how) for row, text in texts.items()}
+    contents = {row: content for row, content in contents.items() if content is not None}
+    if not contents:
+        return numbers, texts, []
+    numbers = np.array(numbers, dtype=float)
+    numbers[[*contents]] = [*contents.values()]
+    return numbers, {row: text for row, text in texts.items() if row not in contents}, [*contents]
 
 
 def _values(arrays, names, n_rows):

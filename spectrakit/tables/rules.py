@@ -12,11 +12,17 @@ from functools import wraps
 import numpy as np
 import pandas as pd
 
-from spectrakit.contents import UNITS, unit_suffix
-from spectrakit.spectra import axis_gaps, unusual_axis
-from spectrakit.tables.columns import CHANNEL_NAME, SAMPLE_COLUMNS
+from spectrakit.contents import UNITS, USUAL_PH, unit_suffix
+from spectrakit.spectra import axis_gaps, rows_of_contrary_shape, unusual_axis, wrong_scale
+from spectrakit.tables.columns import SAMPLE_COLUMNS, content_below_detection
 
 MAX_PLACES = 5
+MAX_SHARE = 1 / 20  # of rows or contents that are taken for single mistakes
+MAX_WITHIN = 0.25  # of the spread between samples, that scans of one sample have
+N_SKETCHED = 16
+_COUNTER = r"[\s_.\-#(]*(?:rep|scan|r|s)?[\s_.\-#]*(?:\d{1,2}|[a-e])\)?$"
+MIN_EVIDENT = 40  # rows of a block that say what the table is
+MAX_SHORT, MIN_SHORT = 0.3, 3  # of a step and its neighbour, and how many, where detectors interleave
 _FULL_SCALE = 65_535  # of a 16-bit detector
 _NEAR_FULL_SCALE = 64_000  # the mean over shots of a line that is clipped in most of them
 _MAX_VALUES = {"reflectance": (1, ""), "percent-reflectance": (100, " %"), "absorbance": (6, "")}
@@ -30,13 +36,15 @@ class TableError(ValueError):
 class Problem:
     """One kind of problem in a table, with the first places where it stands.
 
-    severity : 'error' (the table cannot be used) or 'warning'
+    severity : 'error' (the table cannot be used), 'warning' or 'note' (read otherwise than it stands)
     message : until `filled`, it may hold {cells}, {samples}, {channels} and the names of `words`
     places : up to five (row, column), of which one may be None
     count, n_samples : places in all, and the samples that have them
     columns : places in each column
     words : what the message says of the first place
     group : what keeps problems of one message separate, such as the name of a property
+    of, many : what the count is compared with, 'samples' or the name of a property, and the severity where it is over
+        one in twenty of these; a severity of '' says nothing
     """
 
     severity: str
@@ -48,6 +56,8 @@ class Problem:
     columns: Counter = field(default_factory=Counter)
     words: dict = field(default_factory=dict)
     group: str = ""
+    of: str = ""
+    many: str = ""
 
     def joined(self, later):
         """The problem with the places of the same problem in later rows."""
@@ -79,7 +89,41 @@ class Problem:
 
     def __str__(self):
         where = f" ({self.where()})" if self.places else ""
-        return f"{self.message}{where}. {self.remedy}."
+        return f"{self.message}{where}." + (f" {self.remedy}." if self.remedy else "")
+
+
+class Findings:
+    """The problems in the blocks of a table, together with how many samples and contents it has."""
+
+    def __init__(self):
+        self.problems, self._totals, self._latest = [], Counter(), ([], Counter())
+
+    def add(self, block, rules):
+        """Add what some rules see in a block."""
+        problems, totals = applied(rules, block), Counter({"samples": len(block.values)} | block.n_stated)
+        self.problems, self._latest = joined_problems([*self.problems, *problems]), (problems, totals)
+        self._totals.update(totals)
+
+    def evident(self):
+        """The errors that the latest block, if it is not a small one, shows beyond doubt: most of it is wrong."""
+        problems, totals = self._latest
+        wrong = (p for p in problems if p.many == "error" and 2 * p.count > max(totals[p.of], MIN_EVIDENT))
+        return [replace(problem, severity="error") for problem in wrong]
+
+    def judged(self):
+        """All problems, each with the severity that its count gives it."""
+        judged = [replace(p, severity=p.many) if p.of and self._are_many(p) else p for p in self.problems]
+        return [problem for problem in judged if problem.severity]
+
+    def _are_many(self, problem):
+        total = self._totals[problem.of]
+        # One of a few is still a single mistake.
+        return problem.count > MAX_SHARE * total and (problem.count > 1 or total == 1)
+
+    @property
+    def n_samples(self):
+        """Number of samples so far."""
+        return self._totals["samples"]
 
 
 def applied(rules, subject):
@@ -96,14 +140,17 @@ def joined_problems(problems):
     return list(kinds.values())
 
 
-def rule(where, severity, message, remedy):
-    """Makes a rule, with at most one problem, of a function whose result says where: see `columns`, `rows`, `cells`."""
+def rule(where, severity, message, remedy, **counted):
+    """Makes a rule, with at most one problem, of a function whose result says where: see `columns`, `rows`, `cells`.
+
+    counted : `of` and `many` of the problem
+    """
 
     def decorate(function):
         @wraps(function)
         def problems(subject):
             places = where(subject, function(subject))
-            return [Problem(severity, message, remedy, **places)] if places else []
+            return [Problem(severity, message, remedy, **places, **counted)] if places else []
 
         return problems
 
@@ -146,11 +193,11 @@ _DELETE_ONE = "Delete or rename one of the two"
 @rule(columns, "error", "column stands twice", _DELETE_ONE)
 def doubled_columns(table):
     """Columns, other than channels, that stand more than once."""
-    counts = Counter(name for name in table.files[0].names if not CHANNEL_NAME.fullmatch(name))
+    counts = Counter(name for name in table.files[0].names if name and name not in table.channels)
     return [name for name, count in counts.items() if count > 1]
 
 
-@rule(columns, "error", "channel stands twice", _DELETE_ONE)
+@rule(columns, "error", "channel stands twice", f"{_DELETE_ONE}; where two detectors overlap, keep one of them")
 def doubled_channels(table):
     """Channels of the same wavelength or wavenumber."""
     counts = Counter(table.axis)
@@ -181,8 +228,27 @@ def odd_axis(table):
         yield Problem("warning", words, "Check the axis unit that you gave")
 
 
+def interleaved(table):
+    """Channels of two detectors that overlap, one between two of the other."""
+    axis = np.sort(table.axis)
+    steps = np.diff(axis)
+    pairs = steps[:-1] + steps[1:]
+    # A short step between two long ones leads to a channel of the other detector.
+    short = np.flatnonzero((steps[1:-1] < MAX_SHORT * pairs[:-1]) & (steps[1:-1] < MAX_SHORT * pairs[1:])) + 1
+    if table.signal != "counts" and len(short) >= MIN_SHORT and not applied(HEADER_ERRORS, table):
+        low, high = axis[short[0]], axis[short[-1] + 1]
+        message = f"channels of two detectors seem to alternate from {low:g} to {high:g} {table.axis_unit}"
+        yield Problem("warning", message, "Keep those of one detector there: spectra jump from one to the other")
+
+
+def read_otherwise(table):
+    """What was read otherwise than it stands in the file."""
+    return [Problem("note", note, "") for note in table.notes]
+
+
 HEADER_ERRORS = (doubled_columns, doubled_channels, channel_order)
-HEADER_RULES = (*HEADER_ERRORS, gaps, odd_axis)
+HEADER_SAID = (odd_axis, interleaved, read_otherwise)  # what every command says
+HEADER_RULES = (*HEADER_ERRORS, gaps, *HEADER_SAID)
 
 # --- by blocks of rows ------------------------------------------------------------------------------------
 
@@ -195,6 +261,8 @@ def not_a_number(block):
         places = tuple((row + block.first_row, name) for row, name, _ in wrong[:MAX_PLACES])
         words = {"first": repr(wrong[0][2])}
         remedy = f"Give a number with a decimal point, or l{_NOT_MEASURED}"
+        if any(content_below_detection(text, "missing") is not None for *_, text in wrong):
+            remedy = f"Read what is below detection with --below-detection half or missing, or l{_NOT_MEASURED}"
         yield Problem("error", "not a number: {first}", remedy, places, len(wrong), words=words, group=group)
 
 
@@ -210,12 +278,62 @@ def no_name(block):
     return block.samples["sample_id"].isna()
 
 
-def odd_scale(block):
-    """Values on another scale than declared."""
-    if block.wrong_scale:
-        # As words: those of another block may name another largest value.
-        words, likeness = block.wrong_scale
-        yield Problem("error", "{first}", f"Declare the signal as {likeness}", words={"first": words})
+def other_scale(block):
+    """Samples on another scale than declared."""
+    if places := rows(block, block.other_scale):
+        declared, words, likeness = wrong_scale(block.table.signal)
+        message = f"{declared} declared, but {{samples}} look like {words}"
+        remedy = f"Declare the signal as {likeness} if it is that of all, or bring these samples to one scale"
+        yield Problem("warning", message, remedy, **places, of="samples", many="error")
+
+
+def contrary_shape(block):
+    """Samples with the shape of absorbance where reflectance is declared, or the reverse."""
+    table = block.table
+    if len(table.channels):
+        contrary = rows_of_contrary_shape(block.values, table.axis, table.axis_unit, table.signal)
+        likeness = "reflectance" if table.signal == "absorbance" else "absorbance"
+        message = f"{table.signal} declared, but {{samples}} have the shape of {likeness}"
+        remedy = f"Check the signal; if it is {likeness}, declare it so"
+        if places := rows(block, contrary):
+            yield Problem("", message, remedy, **places, of="samples", many="warning")
+
+
+_READ_SO = "Check them against the source"
+
+
+@rule(
+    cells, "warning", "{cells} channel cells in {samples} hold no value of the signal, read as not measured", _READ_SO
+)
+def coded_channels(block):
+    """Channels with a code for 'not measured', or with what no such signal has."""
+    return block.coded
+
+
+def unmeasured_contents(block):
+    """Contents that are codes for 'not measured', or that nature does not allow."""
+    for name, (values, codes, impossible) in block.unmeasured.items():
+        if places := cells(block, codes[:, None], [name]):
+            words = {"first": f"{values[codes][0]:g}", "name": name}
+            message = "{cells} cells of {name} hold a code ({first}), read as not measured"
+            yield Problem("warning", message, _READ_SO, **places, words=words, group=name)
+        if places := cells(block, impossible[:, None], [name]):
+            unit, low, high = UNITS[unit_suffix(name)]
+            words = {"first": f"{values[impossible][0]:g}", "name": name}
+            limits = f"{low:g} to {high:g} {unit}"
+            message = f"{{cells}} contents of {{name}} are outside {limits} ({{first}}), read as not measured"
+            remedy = f"{_READ_SO}; where they are many, the unit in the name is wrong"
+            yield Problem("warning", message, remedy, **places, words=words, group=name, of=name, many="error")
+
+
+def below_detection(block):
+    """Contents below the limit of detection that were read as asked."""
+    for name, at in block.below.items():
+        places = tuple((block.first_row + row, name) for row in at[:MAX_PLACES])
+        how = "half of it" if block.table.below_detection == "half" else "not measured"
+        if places:
+            message = f"{{cells}} contents of {name} below the limit of detection, read as {how}"
+            yield Problem("note", message, "", places, len(at), len(at), group=name)
 
 
 @rule(rows, "error", "sample without a spectrum", "Delete the row")
@@ -240,8 +358,8 @@ def empty_cells(block):
 
 
 def out_of_range(block):
-    """Values beyond what the signal can be; void where the scale is wrong."""
-    if block.table.signal == "counts" or block.wrong_scale:
+    """Values beyond what the signal can be without a fault of the white reference."""
+    if block.table.signal == "counts":
         return
     high, unit = _MAX_VALUES[block.table.signal]
     remedy = "Check the white reference of these samples, or leave out the channels"
@@ -279,20 +397,22 @@ def saturated(block):
 
 
 def odd_contents(block):
-    """Contents outside what soils plausibly have, by the unit in the name."""
-    for name in filter(unit_suffix, block.properties):
-        unit, low, high = UNITS[unit_suffix(name)]
+    """A pH that soils rarely have."""
+    low, high = USUAL_PH
+    for name in block.properties:
         values = block.properties[[name]].to_numpy()
-        odd = (values < low) | (values > high)
+        odd = ((values < low) | (values > high)) & (unit_suffix(name) == "ph")
         if places := cells(block, odd, [name]):
-            words = {"name": name, "first": f"{values[odd][0]:g}", "range": f"{low:g} to {high:g} {unit}"}
-            message = "{name} of {first} is outside {range}"
+            words = {"name": name, "first": f"{values[odd][0]:g}"}
+            message = f"{{name}} of {{first}} is rare, outside {low:g} to {high:g}"
             yield Problem("warning", message, "Check it against the source", **places, words=words, group=name)
 
 
-READ_ERRORS = (not_a_number, infinite, no_name, odd_scale)  # which end the reading of a library
+READ_ERRORS = (not_a_number, infinite, no_name)  # which end the reading of a library
+# What every command says that reads the table.
+SAID_RULES = (other_scale, contrary_shape, coded_channels, unmeasured_contents, below_detection)
 _BLOCK_WARNINGS = (empty_cells, out_of_range, negative_counts, saturated, odd_contents)
-BLOCK_RULES = (*READ_ERRORS, no_spectrum, no_spectrum_in_library, *_BLOCK_WARNINGS)
+BLOCK_RULES = (*READ_ERRORS, no_spectrum, no_spectrum_in_library, *SAID_RULES, *_BLOCK_WARNINGS)
 
 # --- by the whole table -----------------------------------------------------------------------------------
 
@@ -310,6 +430,43 @@ def doubled_names(names, hashes):
         remedy = "Rename one, or number repeated measurements of a sample in a column replicate"
         words = {"first": repr(names[doubled].iloc[0])}
         yield Problem("error", "sample_id is doubled: {first}", remedy, **rows(None, doubled), words=words)
+
+
+def scan_names(dataset):
+    """Names of samples that differ by a counter, while the contents are equal and the spectra nearly so."""
+    spectra = getattr(dataset, "spectra", None)
+    if spectra is not None and "group" not in dataset.samples:
+        yield from counted_names(
+            dataset.samples["sample_id"], dataset.properties, spectra[:, sketched(spectra.shape[1])]
+        )
+
+
+def sketched(n_channels):
+    """A few channels by which spectra are compared."""
+    return np.unique(np.linspace(0, n_channels - 1, N_SKETCHED).astype(int))
+
+
+def counted_names(names, properties, sketches):
+    """As `scan_names`; names, properties : Series and DataFrame of all samples; sketches : (n, k) of their spectra."""
+    if not len(properties.columns):
+        return
+    stems = names.astype(str).str.replace(_COUNTER, "", regex=True)
+    contents = pd.util.hash_pandas_object(properties, index=False)
+    keys = pd.DataFrame({"stem": stems, "contents": contents})
+    groups = keys.groupby(["stem", "contents"]).ngroup().to_numpy()
+    counted = (stems != names) & keys.duplicated(keep=False) & properties.notna().any(axis=1)
+    # A stem of samples that differ in their contents is no sample.
+    counted &= keys.groupby("stem")["contents"].transform("nunique") == 1
+    if not counted.any():
+        return
+    sketches = pd.DataFrame(sketches)
+    within = (sketches - sketches.groupby(groups).transform("mean")).abs().mean(axis=1)
+    between = (sketches - sketches.mean()).abs().mean(axis=1).median()
+    scans = counted.to_numpy() & (within < MAX_WITHIN * between).to_numpy()
+    if scans.sum() > len(names) / 2:
+        message = "names differ by a counter alone while spectra nearly agree and contents are equal, in {samples}"
+        remedy = "They look like scans of one sample: give them one name in a column group, or scores are too good"
+        yield Problem("warning", message, remedy, **rows(None, scans))
 
 
 def doubled_samples(report):
@@ -343,4 +500,11 @@ def unknown_columns(report):
     return [name for name in report.sample_columns if name not in SAMPLE_COLUMNS]
 
 
-TABLE_RULES = (doubled_samples, copies, no_unit, unknown_columns)
+def report_scan_names(report):
+    """As `scan_names`, of a report."""
+    if "group" not in report.sample_columns and not report.table.is_ossl:
+        yield from counted_names(report.rows()["sample_id"], report.contents(), report.sketches())
+
+
+WHOLE_RULES = (scan_names,)
+TABLE_RULES = (doubled_samples, copies, report_scan_names, no_unit, unknown_columns)

@@ -10,6 +10,7 @@ MIR = ("cm-1", "absorbance")
 COUNTS = ("nm", "counts")
 REFLECTANCE = ("nm", "reflectance")
 PERCENT = ("nm", "percent-reflectance")
+OUTSIDE = "are outside 0 to"
 
 
 def problems_of(report):
@@ -62,7 +63,7 @@ def test_what_a_good_table_holds(write):
             *(("cm-1", "counts"), "sample_id,400,1400,2500\na,1,2,3\n"),
             [("warning", "axis from 400 to 2500 is unusual in cm-1, it looks like nm", ())],
         ),
-        (COUNTS, "sample_id,10,20,30\na,1,2,3\n", [("warning", "axis from 10 to 30 is unusual in nm", ())]),
+        (COUNTS, "sample_id,10,20,30\na,1,2,3\n", [("warning", "axis from 10 to 30 is unusual in nm, it looks like micrometres", ())]),
         # cells
         (
             *(COUNTS, "sample_id,400,401,402\na,1,2,3\nb,4,oops,6\nc,7,8,n.d.\n"),
@@ -162,9 +163,9 @@ def test_what_a_good_table_holds(write):
         (
             *(COUNTS, "sample_id,ph,clay_pct,ca_ppm,400\na,2.4,101,-1,1\nb,7,100,0,2\n"),
             [
-                ("warning", "ph of 2.4 is outside 2.5 to 11.5 pH", ((2, "ph"),)),
-                ("warning", "clay_pct of 101 is outside 0 to 100 %", ((2, "clay_pct"),)),
-                ("warning", "ca_ppm of -1 is outside 0 to 1e+06 ppm", ((2, "ca_ppm"),)),
+                ("warning", f"1 contents of clay_pct {OUTSIDE} 100 % (101), read as not measured", ((2, "clay_pct"),)),
+                ("warning", f"1 contents of ca_ppm {OUTSIDE} 1e+06 ppm (-1), read as not measured", ((2, "ca_ppm"),)),
+                ("warning", "ph of 2.4 is rare, outside 2.5 to 11.5", ((2, "ph"),)),
             ],
         ),
     ],
@@ -174,26 +175,21 @@ def test_each_problem_with_its_places(write, arguments, text, expected):
 
 
 @pytest.mark.parametrize(
-    ("signal", "values", "text"),
+    ("signal", "value", "declared", "looks", "likeness"),
     [
-        (
-            *("reflectance", "10,20"),
-            "fractions declared, but most values are over 1.5: they look like percent. Declare the signal as "
-            "percent-reflectance.",
-        ),
-        (
-            *("percent-reflectance", "0.1,0.2"),
-            "percent declared, but no value is over 0.2: they look like fractions. Declare the signal as reflectance.",
-        ),
-        (
-            *("absorbance", "10,20"),
-            "absorbance declared, but most values are over 6: they look like percent reflectance. Declare the signal "
-            "as percent-reflectance.",
-        ),
+        ("reflectance", 20, "fractions", "percent", "percent-reflectance"),
+        ("percent-reflectance", 0.2, "percent", "fractions or absorbance", "reflectance"),
+        ("absorbance", 20, "absorbance", "percent", "percent-reflectance"),
     ],
 )
-def test_values_on_another_scale_than_declared(write, signal, values, text):
-    assert texts(check_table(write(f"sample_id,400,401\na,{values}\n"), "nm", signal)) == [f"error: {text}"]
+def test_values_on_another_scale_than_declared(write, signal, value, declared, looks, likeness):
+    usual = 40 if signal == "percent-reflectance" else 0.5
+    for n_wrong, severity in ((3, "error"), (2, "warning")):
+        levels = [value] * n_wrong + [usual + at / 1000 for at in range(40 - n_wrong)]
+        lines = [f"s{at},{level},{level}" for at, level in enumerate(levels)]
+        first, *_ = texts(check_table(write("\n".join(["sample_id,400,401", *lines])), "nm", signal))
+        assert first.startswith(f"{severity}: {declared} declared, but {n_wrong} of 40 samples look like {looks}")
+        assert f"Declare the signal as {likeness} if it is that of all" in first
 
 
 def test_many_places_are_cut_to_five_and_counted(write):
@@ -237,7 +233,7 @@ def test_each_kind_of_problem_stands_once_with_its_rows_in_their_files(soils, pa
     spectra[3], spectra[9] = spectra[1], np.nan
     spectra[[2, 5, 7, 8], [0, 1, 2, 3]] = np.nan
     spectra[[0, 6], 3] = -0.5
-    properties.loc[[4, 7], "c_g_kg"] = [1200.0, 2000.0]
+    properties.loc[4, "c_g_kg"] = -9999
     names = [*(f"s{i}" for i in range(9)), "s1"]
     samples = whole.samples.assign(sample_id=names, plot="a", laboratory="KSSL")
     report = check_table(parts(replace(whole, spectra=spectra, properties=properties, samples=samples)), *MIR)
@@ -250,8 +246,8 @@ def test_each_kind_of_problem_stands_once_with_its_rows_in_their_files(soils, pa
         "samples before fitting a model.",
         "warning: absorbance below 0 in 2 cells, 2 of 10 samples (row 2 of part-00000.parquet, column 606; row 4 of "
         "part-00001.parquet, column 606). Check the white reference of these samples, or leave out the channels.",
-        "warning: c_g_kg of 1200 is outside 0 to 1000 g/kg (row 2 of part-00001.parquet, column c_g_kg; row 5 of "
-        "part-00001.parquet, column c_g_kg). Check it against the source.",
+        "warning: 1 cells of c_g_kg hold a code (-9999), read as not measured (row 2 of part-00001.parquet, column "
+        "c_g_kg). Check them against the source.",
         "warning: sample without a spectrum (row 3 of part-00002.parquet). Nothing to do if it is meant so: the "
         "commands leave it out.",
         "warning: the same spectrum stands under more than one sample (row 3 of part-00000.parquet; row 5 of "
@@ -280,7 +276,7 @@ def test_percent_stay_percent(soils, parts):
     report = check_table(parts(percent), "cm-1", "percent-reflectance")
     assert report.values == pytest.approx((percent.spectra.min(), percent.spectra.max()), rel=1e-6) and report.usable
     (error,) = check_table(report.table.path, "cm-1", "reflectance").errors
-    assert error.message == "fractions declared, but most values are over 1.5: they look like percent"
+    assert error.message == "fractions declared, but 7 of 7 samples look like percent"
 
 
 def test_counts_of_a_folder_are_searched_for_saturation_in_blocks(soils, parts, monkeypatch):
@@ -303,13 +299,13 @@ def test_the_ossl_layout_in_its_two_signals(write):
     )
     report = check_table(path, *MIR)
     assert (report.n_samples, report.laboratories) == (3, {"KSSL.SSL": 2, "LUCAS.SSL": 1})
-    assert report.properties == {"oc_g_kg": (2, 15, 1100)}
+    assert report.properties == {"oc_g_kg": (1, 15, 15)}
     assert texts(report) == [
         "warning: sample without a spectrum (row 3). Nothing to do if it is meant so: the commands leave it out.",
+        "warning: 1 contents of oc_g_kg are outside 0 to 1000 g/kg (110), read as not measured (row 4, column "
+        "oc_usda.c729_w.pct). Check them against the source; where they are many, the unit in the name is wrong.",
         "warning: absorbance over 6 in 1 cells, 1 of 3 samples (row 4, column scan_mir.600_abs). Check the white "
         "reference of these samples, or leave out the channels.",
-        "warning: oc_g_kg of 1100 is outside 0 to 1000 g/kg (row 4, column oc_usda.c729_w.pct). Check it against the "
-        "source.",
     ]
     assert check_table(path, "nm", "reflectance").values == pytest.approx((0.2, 0.3))
 
@@ -330,15 +326,15 @@ def test_doubles_stand_out_across_blocks(soils, parts, monkeypatch):
 
 def test_memory_does_not_grow_with_the_rows(soils, tmp_path):
     peaks = []
-    for n_rows in (4000, 16000):
-        write_partitions((soils(2000) for _ in range(n_rows // 2000)), tmp_path / f"{n_rows}", rows=2000)
+    for n_rows in (4200, 16800):
+        write_partitions((soils(600) for _ in range(n_rows // 600)), tmp_path / f"{n_rows}", rows=600)
         tracemalloc.start()
         report = check_table(tmp_path / f"{n_rows}", *MIR)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert report.n_samples == n_rows and report.errors[0].count == n_rows
-    # What is compared at the end are two hashes of each row, 16 bytes, twice, and what finds doubles.
-    assert peaks[1] < peaks[0] + 100 * 12000
+    # What is compared at the end are two hashes, the contents and a few channels of each row, and what finds doubles.
+    assert peaks[1] < peaks[0] + 250 * 12600
 
 
 # --- measured tables --------------------------------------------------------------------------------------

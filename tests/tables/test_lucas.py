@@ -96,7 +96,7 @@ def test_lucas_provenance_counts_what_was_left_out(lucas):
         "origin": "measured",
         "source": "LUCAS 2009 topsoil, 2 files of spectra",
         "pH in": "h2o",
-        "contents negative or below a limit": 2,
+        "contents not measured or below a limit": 2,
         "scans averaged into another of their sample": 1,
         "samples without properties": 1,
         "samples without a spectrum": 1,
@@ -190,11 +190,9 @@ def test_a_broken_gzip_file_is_named(lucas, refused):
         ("spectra/spectra_AT.csv", ("LUCAS,2,b", "LUCAS,,b"), r"sample_id is missing \(row 3\)"),
         ("spectra/spectra_AT.csv", ("spc.400.5,", "spc.400.7,"), "1 of 4,200 channels are missing, first 400.5 nm"),
         ("spectra/spectra_AT.csv", ("spc.401,", "spc.400.5,"), "channel spc.400.5 stands twice; delete one"),
-        ("spectra/spectra_AT.csv", (",", ";"), "separated by semicolons; save the table with commas"),
         (
-            "LUCAS_TOPSOIL_v1.csv",
-            (",7.9,", ',"7,9",'),
-            r"'7,9' \(row 3, column pH_in_H2O\). Give .*decimal point",
+            *("LUCAS_TOPSOIL_v1.csv", (",7.9,", ',"7,9",')),
+            r"column \d+ has decimal commas and decimal points, '7,9' in row 3 and '\d.\d' in row \d",
         ),
         ("LUCAS_TOPSOIL_v1.csv", ("N,P", "N,pH (H2O)"), r"columns pH_in_H2O and pH \(H2O\) hold the same property"),
         ("LUCAS_TOPSOIL_v1.csv", ("44002,1", "44002,"), r"sample_id is missing \(row 3\)"),
@@ -274,7 +272,7 @@ def test_gejiu_joins_a_table_of_lead_and_ph(tmp_path):
 def test_gejiu_in_percent_is_declared(tmp_path):
     path = gejiu_file(tmp_path / "gejiu.csv", (("G1", 80), RISING), columns="sample_id,pb_mg_kg", scale=100)
     np.testing.assert_allclose(read_gejiu(path, "percent-reflectance").spectra[0], RISING[50:-1], rtol=1e-6)
-    with pytest.raises(TableError, match=r"look like percent. Declare the signal as percent-reflectance"):
+    with pytest.raises(TableError, match=r"look like percent .*Declare the signal as percent-reflectance"):
         read_gejiu(path)
     with pytest.raises(ValueError, match="signal 'absorbance': give one of reflectance, percent-reflectance"):
         read_gejiu(path, "absorbance")

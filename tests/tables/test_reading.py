@@ -162,7 +162,7 @@ def test_what_is_read_whole_is_what_read_table_reads(library, whole):
         assert_same(read_table(library, *MIR), whole)
         assert check_table(library, *MIR).warnings[0].count == 1
     else:
-        with pytest.raises(TableError, match="this is a folder; name one of its files"):
+        with pytest.raises(TableError, match="this is a folder of 3 tables; name one of its files"):
             read_table(library, *MIR)
 
 
@@ -301,18 +301,14 @@ NO_TABLE = [
     ("a.txt", "sample_id,600\na,1\n", "unknown kind of file; its name should end in .csv, .csv.gz, .parquet"),
     ("a.csv", "", "the file is empty"),
     ("a.csv", " \n\n", "the file is empty"),
-    ("a.csv", "\nsample_id,600\na,1\n", "row 1 is empty; put the names of the columns there"),
     ("a.csv", '"' + "x" * 200_000, "row 1 is no header of a CSV table"),
     ("a.csv", "sample_id,600,601\n", "a header but no sample below it"),
-    ("a.csv", "a,1,2,3\nb,4,5,6\n", "names no column sample_id"),
+    ("a.csv", "a,1,2,3\nb,4,5,6\n", "no column sample_id; add one"),
     ("a.csv", "a,5,2,3,1\nb,4,5,6,7\n", "row 1 looks like data, the header is missing"),
     ("a.csv", "sample_id,ph,600\na,6\n", "the header has 3 cells but row 2 has 2"),
     ("a.csv", "sample_id,ph,600\na,6,7\nb,1,2,3\n", "the header has 3 cells but row 3 has 4"),
     ("a.csv", 'sample_id,600\n"a,1\nb,2\n', "the header has 2 cells but row 2 has 1"),
     ("a.csv", "sample_id,ph,X600\na,6,7\n", "no channel; name each channel column.*'X600'"),
-    ("a.csv", "sample_id;600;601\na;1;2\n", "separated by semicolons"),
-    ("a.csv", "sample_id;600,5;601,5\na;1,1;2,2\n", "separated by semicolons"),
-    ("a.csv", "sample_id\t600\t601\na\t1\t2\n", "separated by tabs"),
     ("a.csv", b"sample_id,600\na,1\n\xff\xfe,2\n", "row 3 is not UTF-8 text"),
     ("a.csv.gz", "sample_id,600\na,1\n", "broken gzip file"),
     ("a.csv.gz", gzip.compress(b"sample_id,600\na,1\n", mtime=0)[:-12], "broken gzip file"),
@@ -323,7 +319,7 @@ UNUSABLE = [
     ("a.csv", "sample_id,c_g_kg,600\na,1,1\nb,<5,1\n", r"not a number: '<5' \(row 3, column c_g_kg\)"),
     ("a.csv", "sample_id,600\na,1\nb,inf\n", r"infinite value in 1 cells \(row 3, column 600\)"),
     ("a.csv", "sample_id,600\na,1\n,2\n", r"sample_id is missing \(row 3\)"),
-    ("a.csv", "sample_id,600\na,45\nb,50\n", "absorbance declared, but most values are over 6"),
+    ("a.csv", "sample_id,600\na,45\nb,50\n", "absorbance declared, but 2 of 2 samples look like percent"),
     ("a.csv", "sample_id,600,604,602\na,1,2,3\n", "axis is not monotonic"),
     ("a.csv", "sample_id,600,600\na,1,2\n", r"channel stands twice \(column 600; column 600\)"),
     ("a.csv", "sample_id,ph,ph,600\na,1,2,3\n", r"column stands twice \(column ph\)"),
@@ -346,7 +342,7 @@ def test_paths_that_hold_no_library(tmp_path):
     for read in (read_table, read_blocks, check_table):
         with pytest.raises(TableError, match=r"gone\.csv: no such file or folder"):
             read(tmp_path / "gone.csv", *MIR)
-    with pytest.raises(TableError, match=r"no Parquet file in this folder; give a folder of \*\.parquet"):
+    with pytest.raises(TableError, match="no table of spectra in this folder; name a file"):
         read_blocks(tmp_path, *MIR)
     with pytest.raises(ValueError, match="rows of a block: 0; give at least 1"):
         read_blocks(tmp_path, *MIR, rows=0)
