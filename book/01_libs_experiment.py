@@ -432,6 +432,7 @@ folder = resources.measured_folder()
 sets = study.read_folder(folder) if folder else {"simulated, one channel low": study.shifted(survey, -1)}
 for name, data in sets.items():
     print(f"{name}: {data.n_samples} spectra of {data.n_channels} channels; {data.provenance_line()}")
+    print(*(f"  {note}\n" for note in data.notes), sep="", end="")
 
 # %%
 for name, data in sets.items():

@@ -834,13 +834,16 @@ def reflectance_tables(folder):
     """Name to dataset, brought to 400-2499 nm, of the tables in a folder that allow it and hold a property."""
     inside = folder / "visnir" if (folder / "visnir").is_dir() else folder
     ready = {}
-    for path in sorted(each for each in inside.iterdir() if ".csv" in each.suffixes):
-        in_percent = tables.check_table(path, "nm", "percent-reflectance").usable
+    paths, notes = tables.spectra_files(inside)
+    for path in paths:
         try:
+            in_percent = tables.check_table(path, "nm", "percent-reflectance").usable
             data = tables.read_table(path, "nm", "percent-reflectance" if in_percent else "reflectance")
             ready[path.name], _ = preprocess.lucas_reflectance(data)
+            notes += [f"{path.name}: {note}" for note in data.notes]
         except ValueError as reason:
-            print(f"left out {path.name}: {reason}")
+            notes.append(f"left out {path.name}: {reason}")
+    print(*notes, sep="\n")
     return {name: data for name, data in ready.items() if len(data.properties.columns)}
 
 

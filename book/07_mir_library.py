@@ -883,11 +883,10 @@ figures.show_table(table, "Without harmonisation unless said; log10 of organic c
 # %%
 def own_laboratories(folder):
     """The tables of a folder's folder `mir`, in 1/cm and per cent of reflectance, as one dataset; None for none."""
-    paths = sorted(folder.glob("mir/*.csv*"))
+    if not (folder / "mir").is_dir():
+        return None
     try:
-        dataset, notes = (
-            harmonise.read_laboratories(paths, "cm-1", "percent-reflectance") if paths else (None, ["no table"])
-        )
+        dataset, notes = harmonise.read_laboratories([folder / "mir"], "cm-1", "percent-reflectance")
     except ValueError as reason:
         dataset, notes = None, [f"not used: {reason}"]
     print(*notes, sep="\n")

@@ -13,11 +13,12 @@ SIGNALS = ("counts", "reflectance", "absorbance")
 ORIGINS = ("measured", "simulated")
 # Signals of a file: `SIGNALS`, and reflectance in per cent, which is read as a fraction.
 FILE_SIGNALS = ("counts", "reflectance", "percent-reflectance", "absorbance")
-# What a channel of a signal can have at all, in the unit of the file, with noise and a poor white reference.
+# What a channel of a signal can have at all, in the unit of the file, with noise and a poor white reference. What was
+# absorbance may be harmonised, and then lie around 0.
 _LIMITS = {
     "reflectance": (-0.5, 3),
     "percent-reflectance": (-50, 300),
-    "absorbance": (-1.5, 10),
+    "absorbance": (-9, 10),
     "counts": (-9998, 1e9),
 }
 # The quantile of a spectrum that tells its scale, what it does not exceed (in per cent: does exceed), and what the

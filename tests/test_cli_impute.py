@@ -70,10 +70,24 @@ def test_options_reach_the_run(run, table, tmp_path, monkeypatch):
     asked = []
     made = study.make_plan
     monkeypatch.setattr(study, "make_plan", lambda *given, **more: asked.append((*given, more)) or made(*given, **more))
-    arguments = ("--harmonise", "msc", "--level", 0.5, "--fit-rows", 50, "--seed", 7, "--model", "pls")
+    arguments = (
+        "--harmonise",
+        "msc",
+        "--below-detection",
+        "half",
+        "--level",
+        0.5,
+        "--fit-rows",
+        50,
+        "--seed",
+        7,
+        "--model",
+        "pls",
+    )
     code, out, err = run("impute", "library.csv", "--property", "c_g_kg", "-o", "hybrid.csv", *arguments)
     assert (code, err) == (0, [])
     options = {"signal": "absorbance", "harmonise": "msc", "level": 0.5, "fit_rows": 50, "random_state": 7}
+    options |= {"below_detection": "half"}
     assert asked[0][1:] == ("c_g_kg", study.log_pls, options)
     assert out[0] == "note: fitted to 50 of 67 measured rows, in equal parts by laboratory"
     frame = pd.read_csv(tmp_path / "hybrid.csv")

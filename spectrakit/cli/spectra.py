@@ -9,6 +9,7 @@ from rich.table import Table
 
 from spectrakit.cli.terminal import (
     AxisUnit,
+    BelowDetection,
     NoCounts,
     Records,
     Scheduler,
@@ -31,11 +32,12 @@ def check(
     ],
     axis: AxisUnit,
     signal: Annotated[Signal, typer.Option(help="What the channels hold.")],
+    below_detection: BelowDetection = None,
 ):
     """Say what a spectral table or a library holds and what is wrong with it; exit code 2 if it cannot be used."""
     from spectrakit.tables import check_table
 
-    report = check_table(file, axis, signal)
+    report = check_table(file, axis, signal, below_detection)
     _print_report(report)
     raise typer.Exit(0 if report.usable else 2)
 
@@ -47,6 +49,7 @@ def transfer(
     axis: AxisUnit = "nm",
     rounds: Annotated[int, typer.Option(min=1, help="Random splits, 75 % to train and 25 % to test.")] = 10,
     train_size: Annotated[int, typer.Option(min=10, help="The most samples that a training side keeps.")] = 98,
+    below_detection: BelowDetection = None,
     seed: Seed = 0,
     output: Records = None,
     scheduler: Scheduler = None,
@@ -60,6 +63,7 @@ def transfer(
 
     refuse_no_place(output)
     options = {"n_rounds": rounds, "train_size": train_size, "random_state": seed}
+    options |= {"below_detection": below_detection}
     with long_run("transfer", target, scheduler) as run:
         outcome = compare_transfer(file, target, axis, signal, **options, **run)
     print_outcome(outcome, output)
@@ -81,6 +85,7 @@ def impute(
     fit_rows: Annotated[
         int, typer.Option(min=40, help="The most rows to fit to; of more, equal parts by laboratory.")
     ] = 20_000,
+    below_detection: BelowDetection = None,
     seed: Seed = 0,
     scheduler: Scheduler = None,
 ):
@@ -94,6 +99,7 @@ def impute(
 
     refuse_unwritable(output)
     options = {"signal": signal, "harmonise": harmonise, "level": level, "fit_rows": fit_rows, "random_state": seed}
+    options |= {"below_detection": below_detection}
     with long_run("impute", target, scheduler) as run:
         outcome = fill_gaps(library, target, output, MODELS[model], **options, **run)
     print_outcome(outcome)
@@ -114,6 +120,7 @@ def harmonise(
     reference: Annotated[
         str | None, typer.Option(metavar="LAB", help="Laboratory that the others are brought to; default: the largest.")
     ] = None,
+    below_detection: BelowDetection = None,
     seed: Seed = 0,
     output: Records = None,
     spectra: Annotated[Path | None, typer.Option(help="Also write all spectra, harmonised, as a table.")] = None,
@@ -135,7 +142,7 @@ def harmonise(
     if spectra is not None:
         refuse_unwritable(spectra)
     options = {"scale": scale, "reference": reference, "random_state": seed}
-    options |= {"spectra": spectra, "harmonisation": harmonisation}
+    options |= {"spectra": spectra, "harmonisation": harmonisation, "below_detection": below_detection}
     with long_run("harmonise", target) as run:
         outcome = compare_harmonisations(tables, target, axis, signal, **options, **run)
     print_outcome(outcome, output)

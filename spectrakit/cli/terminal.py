@@ -18,6 +18,10 @@ AxisUnit = Annotated[Literal["nm", "cm-1"], typer.Option(help="Unit of the chann
 Signal = Literal["counts", "reflectance", "percent-reflectance", "absorbance"]
 NoCounts = Annotated[Signal, typer.Option(help="What the channels hold; raw counts are not accepted.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
+BelowDetection = Annotated[
+    Literal["half", "missing"] | None,
+    typer.Option(help="How '<0.5' or 'n.d.' is read: half of the limit, or not measured; by default refused."),
+]
 Records = Annotated[Path | None, typer.Option("--output", "-o", help="Also write all scores here, as JSON records.")]
 Scheduler = Annotated[
     str | None,
@@ -87,7 +91,7 @@ def print_outcome(outcome, records=None):
     from spectrakit.files import written_whole
 
     for note in outcome.notes:
-        print(f"note: {note}")
+        print(note if note.startswith("warning: ") else f"note: {note}")
     console = Console(highlight=False, soft_wrap=True)
     for title, frame in outcome.tables.items():
         console.print(as_table(frame, title))

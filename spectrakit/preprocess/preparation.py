@@ -53,11 +53,26 @@ def absorbance(spectra, signal):
 
 
 def measured_channels(dataset):
-    """A SpectralDataset without the channels that no sample has; ValueError where no channel is left."""
-    measured = ~np.isnan(dataset.spectra).all(axis=0)
+    """A SpectralDataset without the channels that most samples lack, and a note that names some that others have.
+
+    A sample without any channel does not count. Returns (SpectralDataset, list of notes). Raises ValueError where no
+    channel is left.
+    """
+    there = ~np.isnan(dataset.spectra)
+    some = there.any(axis=1)
+    measured = there[some].mean(axis=0) >= 0.5 if some.any() else np.zeros(dataset.n_channels, bool)
     if not measured.any():
-        raise ValueError("no channel is measured in any sample")
-    return replace(dataset, spectra=dataset.spectra[:, measured], axis=dataset.axis[measured])
+        raise ValueError("no channel is measured in most samples")
+    lost = dataset.axis[~measured & there.any(axis=0)]
+    words = f"{len(lost)} channels left out, not measured in most samples: {_first(f'{nm:g}' for nm in lost)}"
+    part = replace(dataset, spectra=dataset.spectra[:, measured], axis=dataset.axis[measured])
+    return part, [words] if len(lost) else []
+
+
+def _first(names):
+    """The first three names, and how many more there are."""
+    names = list(names)
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def complete_samples(dataset, axis):
@@ -71,7 +86,9 @@ def complete_samples(dataset, axis):
     complete = ~np.isnan(dataset.spectra).any(axis=1)
     if complete.all():
         return dataset, []
-    return dataset.subset(complete), [f"{(~complete).sum()} of {len(complete)} samples left out: channels are missing"]
+    names = _first(dataset.samples["sample_id"][~complete].astype(str))
+    words = f"{(~complete).sum()} of {len(complete)} samples left out: channels are missing ({names})"
+    return dataset.subset(complete), [words]
 
 
 def shared_channels(grid, axes, minimum, words):
@@ -147,9 +164,10 @@ def lucas_reflectance(dataset):
     refuse_counts(dataset.signal)
     if dataset.axis_unit == "cm-1":
         dataset = replace(dataset, spectra=dataset.spectra[:, ::-1], axis=1e7 / dataset.axis[::-1], axis_unit="nm")
-    dataset = measured_channels(dataset)
+    dataset, notes = measured_channels(dataset)
     _refuse_uncovered(dataset.axis)
-    dataset, notes = complete_samples(dataset, LUCAS_AXIS_NM)
+    dataset, of_samples = complete_samples(dataset, LUCAS_AXIS_NM)
+    notes += of_samples
     if not len(dataset):
         raise ValueError("no sample has all its channels from 400 to 2499 nm: leave out those that are not measured")
     axis, spectra = dataset.axis, dataset.spectra.astype(float)

@@ -5,7 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "cells": ["ENDINGS"],
+        "cells": ["ENDINGS", "spectra_files"],
         "checks": ["check_table"],
         "lucas": ["read_gejiu", "read_lucas"],
         "opus": ["read_opus"],

@@ -67,18 +67,11 @@ def table_files(path):
     if path.is_file():
         return (table_file(path, path),), []
     files = sorted(files_at(path, lambda file: True, "no table of spectra in this folder; name a file"), key=_by_number)
-    shown = [file for file in files if not is_hidden(file.relative_to(path)) and _has_ending(file)]
-    parquet = [file for file in shown if file.suffix.lower() == ".parquet"]
-    tables, faults = [], {}
-    for file in parquet or shown:
-        try:
-            header = table_file(file, path)
-        except TableError as error:
-            header, faults[file] = None, error
-        if header and _holds_spectra(header):
-            tables.append(header)
+    tables, fault = _with_spectra(path, files)
+    parquet = [table for table in tables if table.text is None]
+    tables = parquet or tables
     if not tables:
-        raise next(iter(faults.values()), TableError(f"{path}: no table of spectra in this folder; name a file"))
+        raise fault or TableError(f"{path}: no table of spectra in this folder; name a file")
     if len(tables) > 1 and not parquet:
         names = ", ".join(str(table.path.relative_to(path)) for table in tables[:MAX_PLACES])
         raise TableError(f"{path}: {len(tables)} tables in this folder ({names}); name one, or write them as Parquet")
@@ -87,13 +80,26 @@ def table_files(path):
     return (first, *(_as_first(table, first) for table in rest)), left_out_notes(path, left_out)
 
 
-def _holds_spectra(file):
-    """Whether a file could be a table of spectra: it has columns named as channels."""
-    return any(map(_CHANNEL.fullmatch, file.names))
+def spectra_files(folder):
+    """The files in a folder that could be tables of spectra, by name, and notes that name the others."""
+    files = sorted((file for file in folder.iterdir() if file.is_file()), key=_by_number)
+    paths = [table.path for table in _with_spectra(folder, files)[0]]
+    return paths, left_out_notes(folder, [file for file in files if file not in paths])
 
 
-def _has_ending(path):
-    return path.name.lower().endswith(ENDINGS)
+def _with_spectra(folder, files):
+    """The headers of the files that could be tables of spectra, and the first fault of one that cannot be read."""
+    tables, first_fault = [], None
+    for file in files:
+        if is_hidden(file.relative_to(folder)) or not file.name.lower().endswith(ENDINGS):
+            continue
+        try:
+            table = table_file(file, folder)
+        except TableError as fault:
+            first_fault = first_fault or fault
+        else:
+            tables += [table] if any(map(_CHANNEL.fullmatch, table.names)) else []
+    return tables, first_fault
 
 
 def is_hidden(path):

@@ -282,7 +282,7 @@ def _load(table, to_reflectance, counts, spectra):
         complete.append(measured[kept])
     table.refuse(findings.judged(), findings.n_samples)
     rows = pd.concat(rows, ignore_index=True)
-    notes = map(str, table.reported(findings.judged(), len(rows)))
+    notes = [f"{problem.severity}: {problem}" for problem in table.reported(findings.judged(), len(rows))]
     return rows.assign(sample_id=rows["sample_id"].str.removesuffix(".0")), np.concatenate(complete), notes
 
 

@@ -185,7 +185,8 @@ def _described(table, rows, findings=None):
     if findings is None:
         return rows
     problems = [*applied(HEADER_SAID, table), *findings.judged(), *applied(WHOLE_RULES, rows)]
-    return replace(rows, notes=tuple(map(str, table.reported(problems, len(samples)))))
+    said = table.reported(problems, len(samples))
+    return replace(rows, notes=tuple(str(p) if p.severity == "note" else f"{p.severity}: {p}" for p in said))
 
 
 # --- tables and blocks of their rows --------------------------------------------------------------------

@@ -17,13 +17,22 @@ MIN_TRAINING = 10
 PLOT_WIDTH = 61
 
 
-def compare_transfer(path, target, axis_unit="nm", signal="reflectance", n_rounds=10, random_state=0, **options):
+def compare_transfer(
+    path,
+    target,
+    axis_unit="nm",
+    signal="reflectance",
+    n_rounds=10,
+    random_state=0,
+    below_detection=None,
+    **options,
+):
     """The five models of `transfer_models` on a plain spectral table, as an `Outcome` with the records of `run_rounds`.
 
-    path, axis_unit, signal : as of `read_table`; the others as of `run_rounds`
+    path, axis_unit, signal, below_detection : as of `read_table`; the others as of `run_rounds`
     Raises ValueError as `read_table`, `with_target`, `lucas_reflectance` and `run_rounds`.
     """
-    table = read_table(path, axis_unit, signal)
+    table = read_table(path, axis_unit, signal, below_detection)
     dataset, notes = with_target(table, target)
     dataset, further = lucas_reflectance(dataset)
     records = run_rounds(dataset, target, transfer_models(), n_rounds, random_state=random_state, **options)
@@ -31,7 +40,7 @@ def compare_transfer(path, target, axis_unit="nm", signal="reflectance", n_round
     sizes = f"{n_train} samples to train on, {n_test} to test; seed {random_state}"
     lines = ["R2 of each round (·) and their mean (|)", *r2_plot(records), f"{table.provenance_line()}; {sizes}"]
     tables = {f"{target}: mean ± SD over {n_rounds} rounds": score_frame(records)}
-    return Outcome(records, tables, lines, [*notes, *further])
+    return Outcome(records, tables, lines, [*table.notes, *notes, *further])
 
 
 def transfer_models():

@@ -104,7 +104,7 @@ def test_missing_channels_and_dark_spectra_are_noted():
     prepared, notes = lucas_reflectance(dataset)
     assert list(prepared.samples["sample_id"]) == ["s0", "s2", "s3"]
     assert notes == [
-        "1 of 4 samples left out: channels are missing",
+        "1 of 4 samples left out: channels are missing (s1)",
         "reflectance below 0.001 was set to 0.001 in 1 samples",
     ]
     assert prepared.spectra.min() == np.float32(0.001)
@@ -147,10 +147,13 @@ def test_channels_beyond_an_axis_or_in_its_gap_are_not_shared():
         shared_channels(grid, [grid, gap], 6, "from 0 to 9")
 
 
-def test_channels_that_no_sample_has_are_not_measured():
-    spectra = np.array([[np.nan, 1, np.nan], [np.nan, 2, 3]])
-    np.testing.assert_array_equal(measured_channels(dataset_of(spectra, np.arange(3.0))).axis, [1, 2])
-    with pytest.raises(ValueError, match="no channel is measured in any sample"):
+def test_channels_that_most_samples_lack_are_left_out():
+    nan = np.nan
+    spectra = np.array([[nan, 1, nan, nan], [nan, 2, 3, nan], [nan, 1, 2, 3], [nan] * 4])
+    part, notes = measured_channels(dataset_of(spectra, np.arange(4.0)))
+    assert part.axis.tolist() == [1, 2] and len(part) == 4
+    assert notes == ["1 channels left out, not measured in most samples: 3"]
+    with pytest.raises(ValueError, match="no channel is measured in most samples"):
         measured_channels(dataset_of(spectra[:, :1], np.zeros(1)))
 
 

@@ -63,7 +63,11 @@ def test_what_a_good_table_holds(write):
             *(("cm-1", "counts"), "sample_id,400,1400,2500\na,1,2,3\n"),
             [("warning", "axis from 400 to 2500 is unusual in cm-1, it looks like nm", ())],
         ),
-        (COUNTS, "sample_id,10,20,30\na,1,2,3\n", [("warning", "axis from 10 to 30 is unusual in nm, it looks like micrometres", ())]),
+        (
+            COUNTS,
+            "sample_id,10,20,30\na,1,2,3\n",
+            [("warning", "axis from 10 to 30 is unusual in nm, it looks like micrometres", ())],
+        ),
         # cells
         (
             *(COUNTS, "sample_id,400,401,402\na,1,2,3\nb,4,oops,6\nc,7,8,n.d.\n"),

@@ -55,7 +55,9 @@ def source_domain(profile, random_state=0, data=None):
     if data is None:
         dataset, notes = simulate_lucas(profile.n_source, random_state), []
     else:
-        dataset, notes = lucas_reflectance(read_lucas(Path(data) / "lucas"))
+        measured = read_lucas(Path(data) / "lucas")
+        dataset, notes = lucas_reflectance(measured)
+        notes = [*measured.notes, *notes]
     return domain(dataset, "ph", profile.n_rounds, random_state, notes)
 
 
@@ -64,7 +66,9 @@ def target_domain(profile, random_state=0, data=None):
     if data is None:
         dataset, notes = simulate_gejiu(random_state=random_state), []
     else:
-        dataset, notes = lucas_reflectance(read_gejiu(Path(data) / "gejiu"))
+        measured = read_gejiu(Path(data) / "gejiu")
+        dataset, notes = lucas_reflectance(measured)
+        notes = [*measured.notes, *notes]
     return domain(dataset, "pb_mg_kg", profile.n_rounds, random_state, notes)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from spectrakit.simulate import libs as experiment
-from spectrakit.tables import ENDINGS, read_table
+from spectrakit.tables import read_table, spectra_files
 
 TARGETS = experiment.TARGETS
 RANGES = ("high", "low")
@@ -103,16 +103,18 @@ def measured_tasks(datasets):
 def read_folder(folder):
     """Every LIBS table of a folder that reaches over the study's windows: {file name without ending: dataset}.
 
-    Raises ValueError where there is none, TableError for a table that cannot be used.
+    The notes of the first name files that are no tables of spectra. Raises ValueError where there is none, TableError
+    for a table that cannot be used.
     """
     folder, windows = Path(folder), experiment.settings()["windows"].values()
     low, high = min(window[0] for window in windows), max(window[1] for window in windows)
-    files = sorted(path for path in folder.iterdir() if path.name.lower().endswith(ENDINGS))
+    files, notes = spectra_files(folder)
     sets = {path.name.split(".")[0]: read_table(path, "nm", "counts") for path in files}
     sets = {name: data for name, data in sets.items() if data.axis[0] < low and data.axis[-1] > high}
     if not sets:
         raise ValueError(f"{folder}: no table of LIBS counts from {low:g} to {high:g} nm among {len(files)} files")
-    return sets
+    first, *rest = sets
+    return {first: replace(sets[first], notes=(*notes, *sets[first].notes))} | {name: sets[name] for name in rest}
 
 
 def wavelength_shifts(dataset):

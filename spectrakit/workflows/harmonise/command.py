@@ -25,15 +25,16 @@ def compare_harmonisations(
     random_state=0,
     spectra=None,
     harmonisation=None,
+    below_detection=None,
     **options,
 ):
     """Every possible harmonisation of the spectra of some laboratories, as an `Outcome`.
 
-    paths, axis_unit, signal : as of `read_laboratories`
+    paths, axis_unit, signal, below_detection : as of `read_laboratories`
     spectra, harmonisation : a file to write all spectra to, harmonised by a name of the records; None to write none
     The others, and the records, are as of `leave_laboratories_out`. Raises ValueError as the functions of this room.
     """
-    dataset, notes = read_laboratories(paths, axis_unit, signal)
+    dataset, notes = read_laboratories(paths, axis_unit, signal, below_detection)
     standards, ring, of_ring = ring_of(dataset)
     soils, of_soils = soils_to_predict(dataset.subset(~standards), target)
     choices, of_choices = possible_harmonisations(soils, ring, random_state)

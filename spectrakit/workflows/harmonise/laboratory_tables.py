@@ -9,24 +9,25 @@ import pandas as pd
 
 from spectrakit.preprocess import absorbance_on, common_axis, measured_channels, refuse_counts
 from spectrakit.spectra import laboratory_labels
-from spectrakit.tables import read_library
+from spectrakit.tables import read_library, spectra_files
 
 
-def read_laboratories(paths, axis_unit="cm-1", signal="absorbance"):
+def read_laboratories(paths, axis_unit="cm-1", signal="absorbance", below_detection=None):
     """Tables of one or more laboratories as absorbance on one axis, and notes on what was done to get there.
 
-    paths : plain or OSSL-layout tables, or folders of them in Parquet. A table without a column laboratory, or lab, is
-        a laboratory by itself, named as the file up to its first dot
-    axis_unit, signal : of all, as in `read_table`
+    paths : plain or OSSL-layout tables, or folders: of Parquet files, which are one table, or of CSV tables. A table
+        without a column laboratory, or lab, is a laboratory by itself, named as the file up to its first dot
+    axis_unit, signal, below_detection : of all, as in `read_table`
     The axis is what all laboratories cover, of mid-infrared tables within that of the simulated library, in the
     coarsest of their steps, at least 2 1/cm or 1 nm; channels between are interpolated. Reflectance over 1 stays:
     absorbance is then below 0. Returns (SpectralDataset with the sample column laboratory, list of notes).
     Raises ValueError for counts, rows without a laboratory, fewer than two, and ranges that do not overlap.
     """
     refuse_counts(signal)
-    parts, named_by_file = [], []
-    for path in map(Path, paths):
-        table = read_library(path, axis_unit, signal)
+    parts, named_by_file, of_files = [], [], []
+    paths, of_folders = _files(map(Path, paths))
+    for path in paths:
+        table = read_library(path, axis_unit, signal, below_detection)
         labels = laboratory_labels(table.samples)
         if labels is None:
             named_by_file.append(path.name.split(".")[0])
@@ -36,7 +37,11 @@ def read_laboratories(paths, axis_unit="cm-1", signal="absorbance"):
             raise ValueError(f"{path}: {labels.isna().sum()} rows have no laboratory, first {first}; name one for each")
         samples = table.samples.drop(columns="lab", errors="ignore").assign(laboratory=labels)
         table = replace(table, samples=samples)
-        parts += [(name, measured_channels(table.subset(labels == name))) for name in labels.unique()]
+        of_files += [f"{path.name}: {note}" for note in table.notes]
+        for name in labels.unique():
+            part, of_channels = measured_channels(table.subset(labels == name))
+            parts.append((name, part))
+            of_files += [f"{name}: {note}" for note in of_channels]
     counts = Counter(name for name, _ in parts)
     for name in named_by_file:
         if counts[name] > 1:
@@ -45,9 +50,21 @@ def read_laboratories(paths, axis_unit="cm-1", signal="absorbance"):
         words = "give two tables or more, or one with a column laboratory that names two"
         raise ValueError(f"one laboratory ({', '.join(counts) or 'none'}): {words}")
     axis, notes = common_axis(parts)
+    notes = [*of_folders, *of_files, *notes]
     prepared, further = zip(*(absorbance_on(part, axis) for _, part in parts), strict=True)
     notes += [f"{name}: {note}" for (name, _), of_part in zip(parts, further, strict=True) for note in of_part]
     return _pooled(prepared), notes
+
+
+def _files(paths):
+    """The tables at some paths, those in folders of CSV one by one, and notes on what is left out of these."""
+    tables, notes = [], []
+    for path in paths:
+        inside, left_out = spectra_files(path) if path.is_dir() else ([], [])
+        several = len(inside) > 1 and all(file.suffix != ".parquet" for file in inside)
+        tables += inside if several else [path]
+        notes += left_out if several else []
+    return tables, notes
 
 
 def _pooled(parts):

@@ -94,6 +94,7 @@ def _key(plan):
     files = [plan.path] if plan.path.is_file() else sorted(plan.path.rglob("*.parquet"))
     stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     options = (plan.target, plan.signal, plan.harmonise, plan.model, plan.levels, plan.limits, plan.random_state)
+    options += (plan.below_detection,)
     return result_key(stats, options, plan.rows, code=(read_training, fit_part, filled_blocks))
 
 

@@ -43,6 +43,7 @@ class Plan:
     provenance: dict
     rows: pd.DataFrame
     notes: list
+    below_detection: str | None
 
     @property
     def columns(self):
@@ -51,11 +52,19 @@ class Plan:
 
     def blocks(self, only, rows=BLOCK_ROWS):
         """The rows at some positions of the library, in blocks."""
-        return read_blocks(self.path, "cm-1", self.signal, rows=rows, columns=self.columns, only=only)
+        return read_blocks(self.path, "cm-1", self.signal, rows, self.columns, only, self.below_detection)
 
 
 def make_plan(
-    path, target, model, signal="absorbance", harmonise="snv+derivative", level=0.9, fit_rows=20_000, random_state=0
+    path,
+    target,
+    model,
+    signal="absorbance",
+    harmonise="snv+derivative",
+    level=0.9,
+    fit_rows=20_000,
+    random_state=0,
+    below_detection=None,
 ):
     """What the library at a path holds of a property, and which rows a model is to be fitted to, as a `Plan`.
 
@@ -67,10 +76,10 @@ def make_plan(
     if not 0 < level < 1:
         raise ValueError(f"a level of {level:g}: give a share between 0 and 1, such as 0.9")
     path, limits, levels = Path(path).resolve(), content_limits(target), tuple(sorted({0.68, level, 0.95}))
-    first = next(read_blocks(path, "cm-1", signal, only=[0]))
+    first = next(read_blocks(path, "cm-1", signal, only=[0], below_detection=below_detection))
     refuse_unknown(target, first.properties)
     kept = [name for name in _KEPT_COLUMNS if name in first.samples]
-    index = library_index(path, "cm-1", signal, columns=[*kept, target])
+    index = library_index(path, "cm-1", signal, [*kept, target], below_detection)
     y = index.properties[target].to_numpy()
     usable = target_rows(index.properties, target, MIN_ROWS, limits)
     laboratory = laboratory_labels(index.samples)
@@ -92,7 +101,8 @@ def make_plan(
         n_samples=index.n_samples,
         provenance=index.provenance,
         rows=rows,
-        notes=_notes(y, usable, limits, len(rows), target),
+        notes=[*index.notes, *_notes(y, usable, limits, len(rows), target)],
+        below_detection=below_detection,
     )
 
 

@@ -410,7 +410,7 @@ def test_tables_become_absorbance_on_what_all_cover(tmp_path):
     assert list(dataset.samples["laboratory"]) == ["one", "one", "one", "x", "x", "y"] and "lab" not in dataset.samples
     assert notes == [
         "59 channels, 705 to 995 cm-1 every 5 (of one 649-997, x 705-1200, y 705-1200)",
-        "one: 1 of 4 samples left out: channels are missing",
+        "one: 1 of 4 samples left out: channels are missing (s4)",
         "one: reflectance below 0.001 was set to 0.001 in 1 samples",
         "one: reflectance up to 120 % in 1 samples: kept, absorbance is below 0",
     ]

@@ -264,11 +264,23 @@ def test_measured_contents_beyond_the_limits_are_kept_and_not_fitted_to(run):
     soils = altered(altered(library(), 1, "c_g_kg", 900.0), 2, "c_g_kg", -1.0)
     outcome, table = run(soils)
     assert tuple(outcome.notes) == (
-        "2 measured contents lie outside 0 to 580: kept as they are, not fitted to",
+        "warning: 1 contents of c_g_kg are outside 0 to 1000 g/kg (-1), read as not measured (row 4, column c_g_kg). "
+        "Check them against the source; where they are many, the unit in the name is wrong.",
+        "1 measured contents lie outside 0 to 580: kept as they are, not fitted to",
         CHANNELS,
     )
-    assert list(table["value"][1:3]) == [900.0, -1.0] and list(table["origin"][1:3]) == ["measured"] * 2
-    assert table["predicted"][1:3].isna().all() and outcome.records.loc["all", "n"] == outcome.counts["measured"] - 2
+    assert table["value"][1] == 900.0 and list(table["origin"][1:3]) == ["measured", "imputed"]
+    assert np.isnan(table["predicted"][1]) and table["value"][2] == table["predicted"][2] >= 0
+    assert outcome.records.loc["all", "n"] == outcome.counts["measured"] - 1
+
+
+@pytest.mark.parametrize("code", [-9999.0, -99, 9999, -1.23e34])
+def test_a_code_is_never_written_as_measured(run, code):
+    soils = library()
+    measured = soils.properties["c_g_kg"].notna().sum()
+    outcome, table = run(altered(soils, 2, "c_g_kg", code))
+    assert outcome.counts["measured"] == measured - 1 and table["origin"][2] == "imputed"
+    assert table["value"].dropna().between(0, 580).all()
 
 
 def test_nothing_to_fill_is_a_note_and_a_property_without_limits_has_none(run):
