@@ -54,6 +54,19 @@ def test_an_unusable_table_names_row_and_column(run):
 
 
 @pytest.mark.parametrize(
+    ("how", "smallest", "n_measured"), [("half", "0.25", "2 of 3"), ("missing", "2", "1 of 3"), (None, "2", "1 of 3")]
+)
+def test_contents_below_detection_are_read_as_asked(run, how, smallest, n_measured):
+    text = "sample_id,soc_pct,400,401\na,<0.5,1,2\nb,n.d.,3,4\nc,2,5,6\n"
+    code, out, _ = run(text, *COUNTS, *(("--below-detection", how) if how else ()))
+    assert code == (0 if how else 2)
+    (row,) = (line.split() for line in out if "soc_pct" in line and "of 3" in line)
+    assert row == ["soc_pct", "%", *n_measured.split(), smallest, "2"]
+    remedy = "Read what is below detection with --below-detection half or missing"
+    assert (remedy in "\n".join(out)) == (how is None)
+
+
+@pytest.mark.parametrize(
     ("text", "name", "message"),
     [
         (None, "gone.csv", "gone.csv: no such file"),

@@ -117,6 +117,19 @@ def test_a_table_with_a_column_of_laboratories_and_options_that_reach_the_study(
     assert record["bias"] == pytest.approx(ph[1::2].mean() - ph[::2].mean())
 
 
+def test_contents_below_detection_are_a_part_of_what_is_scored(run, mean_only, tmp_path):
+    table(tmp_path / "both.csv", 2, n_samples=24, lab=["x", "y"] * 12)
+    frame = pd.read_csv(tmp_path / "both.csv").astype({"soc_pct": object})
+    frame.loc[[2, 5], "soc_pct"] = ["<0.5", "bdl"]
+    frame.to_csv(tmp_path / "both.csv", index=False)
+    arguments = ("harmonise", "both.csv", "--target", "soc_pct", "--signal", "percent-reflectance", "-o", "soc.json")
+    code, out, err = run(*arguments)
+    assert (code, out, len(err)) == (2, [], 1) and "not a number: '<0.5' (row 4, column soc_pct" in err[0]
+    for how, n_test in (("half", 12), ("missing", 11)):
+        assert run(*arguments, "--below-detection", how)[0] == 0
+        assert json.loads((tmp_path / "soc.json").read_text())[0]["n_test"] == n_test
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -125,6 +125,23 @@ def test_options_reach_the_rounds(run, quick, table, tmp_path):
     assert [path.name for path in tmp_path.glob("*.json")] == []
 
 
+def test_contents_below_detection_are_a_part_of_what_is_scored(run, quick, table, tmp_path):
+    frame = pd.read_csv(table).astype({"ph": object})
+    frame.loc[[3, 9], "ph"] = ["<5", "n.d."]
+    frame.to_csv(table, index=False)
+    arguments = ("transfer", table, "--target", "ph", "--rounds", 1, "-o", "result.json")
+    code, out, err = run(*arguments)
+    assert (code, out, len(err), MADE) == (2, [], 1, [])
+    assert "not a number: '<5' (row 5, column ph; row 11, column ph). Read what is below detection" in err[0]
+    scores = {}
+    for how, n_samples in (("half", 23), ("missing", 22)):
+        code, out, _ = run(*arguments, "--below-detection", how)
+        records = json.loads((tmp_path / "result.json").read_text())
+        assert code == 0 and records[0]["n_train"] + records[0]["n_test"] == n_samples
+        scores[how] = [record["r2"] for record in records]
+    assert len(MADE) == 4 and scores["half"] != scores["missing"]
+
+
 def test_percent_a_missing_end_and_missing_targets_are_noted(run, quick, tmp_path):
     dataset = soils(start=420, n_samples=30)
     frame = pd.DataFrame(dataset.spectra * 100, columns=[f"{nm:g}" for nm in dataset.axis])

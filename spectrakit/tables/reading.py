@@ -26,8 +26,7 @@ from spectrakit.tables.columns import (
     is_property,
     with_numbers,
 )
-from spectrakit.tables.headers import plain_columns
-from spectrakit.tables.ossl import is_ossl, ossl_columns
+from spectrakit.tables.layouts import is_ossl, ossl_columns, plain_columns
 from spectrakit.tables.rules import (
     HEADER_ERRORS,
     HEADER_SAID,

@@ -1,4 +1,4 @@
-"""What the columns of a table with any other names are in a plain spectral table."""
+"""What the columns of a plain table are, also where they have other names: ids, prefixes, a table turned round."""
 
 import re
 

@@ -8,7 +8,7 @@ import pytest
 
 from spectrakit.contents import split_unit
 from spectrakit.tables import TableError, library_index, read_blocks, read_library, read_table
-from spectrakit.tables.ossl import PROPERTIES, ossl_columns
+from spectrakit.tables.layouts.ossl import PROPERTIES, ossl_columns
 
 MIR = [f"scan_mir.{value}_abs" for value in (600, 602, 604, 606)]
 VISNIR = [f"scan_visnir.{value}_ref" for value in (350, 352, 354)]
