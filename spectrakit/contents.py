@@ -62,12 +62,12 @@ def split_unit(name):
     suffix = unit_suffix(name)
     if suffix is None:
         return name, None
-    return name.removesuffix(suffix).rstrip("_") or name, UNITS[suffix][0]
+    return name[: -len(suffix)].rstrip("_") or name, UNITS[suffix][0]
 
 
 def unit_suffix(name):
-    """The longest unit of `UNITS` that a column name ends in, or None."""
-    fitting = [unit for unit in UNITS if name == unit or name.endswith(f"_{unit}")]
+    """The longest unit of `UNITS` that a column name ends in, in letters of either case, or None."""
+    fitting = [unit for unit in UNITS if name.lower() == unit or name.lower().endswith(f"_{unit}")]
     return max(fitting, key=len, default=None)
 
 

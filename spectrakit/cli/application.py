@@ -6,13 +6,14 @@ import typer
 from typer.exceptions import TyperException
 
 from spectrakit.cli.simulations import simulate_gejiu, simulate_libs, simulate_lucas, simulate_mir
-from spectrakit.cli.spectra import check, harmonise, impute, transfer
+from spectrakit.cli.spectra import check, convert, harmonise, impute, transfer
 from spectrakit.cli.studies import ledger, replicate
 
 DESCRIPTION = "Soil spectroscopy with deep learning: three studies, rebuilt and audited."
 app = typer.Typer(help=DESCRIPTION, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 simulate = typer.Typer(help="Make spectra from physics.", no_args_is_help=True)
 app.command()(check)
+app.command()(convert)
 app.add_typer(simulate, name="simulate")
 for name, command in {
     "libs": simulate_libs,

@@ -42,6 +42,45 @@ def check(
     raise typer.Exit(0 if report.usable else 2)
 
 
+def convert(
+    path: Annotated[
+        Path,
+        typer.Argument(help="File or folder: Bruker OPUS, ASD, JCAMP-DX, Spectral Evolution or two-column text."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Table to write: .csv, .csv.gz or .parquet.")],
+    contents: Annotated[
+        Path | None, typer.Option(metavar="TABLE", help="What the laboratory measured, joined by the samples' names.")
+    ] = None,
+    replicates: Annotated[
+        Literal["keep", "average"], typer.Option(help="Scans of one sample: each a row, or their mean.")
+    ] = "keep",
+    axis: Annotated[
+        Literal["nm", "cm-1"] | None, typer.Option(help="Unit of text files; where units mix, of the table.")
+    ] = None,
+    signal: Annotated[
+        Literal["reflectance", "percent-reflectance", "absorbance"] | None,
+        typer.Option(help="What text files hold; where signals mix, what the table gets."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse a file that cannot be read; else it is left out.")
+    ] = False,
+    below_detection: BelowDetection = None,
+):
+    """Make one spectral table of the files of instruments, with the contents that a laboratory measured."""
+    from spectrakit.tables import convert_files, write_table
+
+    refuse_unwritable(output)
+    options = {"contents": contents, "replicates": replicates, "strict": strict, "below_detection": below_detection}
+    with long_run("convert", "reading files") as run:
+        run.pop("runner")
+        dataset = convert_files(path, axis, signal, **options, **run)
+    write_table(dataset, output)
+    for note in dataset.notes:
+        print(note if note.startswith("warning: ") else f"note: {note}")
+    size = f"{dataset.n_samples:,} rows of {dataset.n_channels:,} channels of {dataset.signal} in {dataset.axis_unit}"
+    print(f"{output}: {size}; {dataset.provenance_line()}")
+
+
 def transfer(
     file: Annotated[Path, typer.Argument(metavar="TABLE", help="Plain spectral table: .csv, .csv.gz or .parquet.")],
     target: Annotated[str, typer.Option(help="Property to predict: a numeric column of the table.")],

@@ -8,7 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "cells": ["ENDINGS", "spectra_files"],
         "checks": ["check_table"],
         "lucas": ["read_gejiu", "read_lucas"],
-        "opus": ["read_opus"],
+        "instruments": ["convert_files", "read_opus"],
         "reading": ["BLOCK_ROWS", "library_index", "read_blocks", "read_library", "read_table"],
         "rules": ["TableError"],
         "writing": ["write_partitions", "write_table"],

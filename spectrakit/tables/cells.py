@@ -22,6 +22,17 @@ _CSV_BYTES = 1 << 24  # some 1,000 rows of a mid-infrared library: what is held 
 # Bytes read ahead in each column of a Parquet file, so that no more of a long one than a page is held.
 _PARQUET_BUFFER = 1 << 15
 _CHANNEL = re.compile(r"([A-Za-z][A-Za-z._ -]*)?\d+\.?\d*([ _.]?(nm|cm-1|abs|ref|pcnt))?")
+# Kinds of instruments' files: how they begin, and how they are named. Their numbers end the names of OPUS files.
+_INSTRUMENTS = tuple(
+    (kind, re.compile(begins), re.compile(name))
+    for kind, begins, name in (
+        ("Bruker OPUS", rb"\n\n\xfe\xfe", r".+\.\d+"),
+        ("ASD", rb"ASD|as\d\0", r".+\.asd"),
+        ("JCAMP-DX", rb"##TITLE", r".+\.(jdx|dx|jcm)"),
+        ("Thermo OMNIC", rb"Spectral Data File", r".+\.spa"),
+        ("Spectral Evolution", rb"(?!)", r".+\.sed"),
+    )
+)
 _NULLS = sorted({form for word in MISSING for form in (word, word.upper(), word.title())} | {"NaN"})
 
 
@@ -57,6 +68,16 @@ def table_ending(path):
     raise TableError(f"{path}: unknown kind of file; its name should end in {', '.join(ENDINGS)}")
 
 
+def instrument_kind(path):
+    """What kind of instrument's file stands at a path, by its first bytes or its ending; None for another file."""
+    with open(path, "rb") as stream:
+        start = stream.read(64)
+    for kind, begins, ending in _INSTRUMENTS:
+        if begins.match(start) or ending.fullmatch(path.name.lower()):
+            return kind
+    return None
+
+
 def table_files(path):
     """The headers of the file at a path, or of the tables in a folder, numbers in their names by value, and notes.
 
@@ -71,7 +92,10 @@ def table_files(path):
     parquet = [table for table in tables if table.text is None]
     tables = parquet or tables
     if not tables:
-        raise fault or TableError(f"{path}: no table of spectra in this folder; name a file")
+        kinds = Counter(filter(None, map(instrument_kind, files)))
+        words = ", ".join(f"{n} files of {kind}" for kind, n in kinds.items())
+        instruments = f" but {words}: make a table of them with spectrakit convert" if kinds else "; name a file"
+        raise fault or TableError(f"{path}: no table of spectra in this folder{instruments}")
     if len(tables) > 1 and not parquet:
         names = ", ".join(str(table.path.relative_to(path)) for table in tables[:MAX_PLACES])
         raise TableError(f"{path}: {len(tables)} tables in this folder ({names}); name one, or write them as Parquet")
@@ -140,6 +164,8 @@ def _by_number(file):
 
 def table_file(path, folder):
     """The header of a file; below the `folder` of a table, a folder laboratory=KSSL is a column of the files in it."""
+    if kind := instrument_kind(path):
+        raise TableError(f"{path}: a file of {kind}, not a table; make one of it with spectrakit convert")
     if table_ending(path) != ".parquet":
         text = text_layout(path)
         return TableFile(path, text.names, dict.fromkeys(text.names, pa.string()), {}, None, text)

@@ -15,7 +15,7 @@ import pandas as pd
 from spectrakit.spectra import LUCAS_AXIS_NM, SpectralDataset, one_of
 from spectrakit.tables.cells import files_at, is_hidden, left_out_notes, table_file
 from spectrakit.tables.reading import Table, blocks
-from spectrakit.tables.rules import SAID_RULES, Findings, TableError, applied, no_name, not_a_number
+from spectrakit.tables.rules import SAID_RULES, Findings, TableError, applied, no_name, not_a_number, said
 
 PH_METHODS = ("h2o", "cacl2")
 
@@ -282,7 +282,7 @@ def _load(table, to_reflectance, counts, spectra):
         complete.append(measured[kept])
     table.refuse(findings.judged(), findings.n_samples)
     rows = pd.concat(rows, ignore_index=True)
-    notes = [f"{problem.severity}: {problem}" for problem in table.reported(findings.judged(), len(rows))]
+    notes = said(table.reported(findings.judged(), len(rows)))
     return rows.assign(sample_id=rows["sample_id"].str.removesuffix(".0")), np.concatenate(complete), notes
 
 

@@ -39,6 +39,7 @@ from spectrakit.tables.rules import (
     doubled_names,
     name_hashes,
     no_spectrum,
+    said,
 )
 
 BLOCK_ROWS = 4096
@@ -184,8 +185,7 @@ def _described(table, rows, findings=None):
     if findings is None:
         return rows
     problems = [*applied(HEADER_SAID, table), *findings.judged(), *applied(WHOLE_RULES, rows)]
-    said = table.reported(problems, len(samples))
-    return replace(rows, notes=tuple(str(p) if p.severity == "note" else f"{p.severity}: {p}" for p in said))
+    return replace(rows, notes=tuple(said(table.reported(problems, len(samples)))))
 
 
 # --- tables and blocks of their rows --------------------------------------------------------------------

@@ -131,6 +131,11 @@ def applied(rules, subject):
     return [problem for rule in rules for problem in rule(subject)]
 
 
+def said(problems):
+    """Problems as a command prints them: warnings say so, all others are notes."""
+    return [str(problem) if problem.severity == "note" else f"{problem.severity}: {problem}" for problem in problems]
+
+
 def joined_problems(problems):
     """Problems in the order of their rows, each kind once."""
     kinds = {}

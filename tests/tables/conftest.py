@@ -12,6 +12,7 @@ def write(tmp_path):
 
     def write(content, name="table.csv"):
         path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return path
 

@@ -154,7 +154,7 @@ def test_folders_that_hold_no_or_contradicting_files(write, tmp_path):
         read_opus(tmp_path)
     write("y/a.0", [1, 2], 704, 702)
     (tmp_path / "y" / "a.0").rename(tmp_path / "y" / "a.1")
-    with pytest.raises(TableError, match="no wavenumber that all 2 files cover"):
+    with pytest.raises(TableError, match="no channel that all 2 files cover"):
         read_opus(tmp_path)
 
 

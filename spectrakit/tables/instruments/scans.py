@@ -1,0 +1,88 @@
+"""Scans of single files brought to one axis, as a dataset."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from spectrakit.spectra import SpectralDataset
+from spectrakit.tables.rules import TableError
+
+SAME_CHANNEL = 1e-3  # of a step, to which two axes may differ and count as one
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One spectrum of a file.
+
+    axis : float64 (n_channels,), ascending, in `axis_unit`; values : float64 (n_channels,)
+    signal : 'reflectance' (0-1) or 'absorbance'; instrument, date : as text, None where the file does not say
+    """
+
+    sample_id: str
+    replicate: int
+    axis: np.ndarray
+    values: np.ndarray
+    axis_unit: str
+    signal: str
+    instrument: str | None = None
+    date: str | None = None
+
+
+def ascending(axis, values):
+    """An axis and its values in ascending order, both float64."""
+    order = np.argsort(axis)
+    return np.asarray(axis, float)[order], np.asarray(values, float)[order]
+
+
+def to_absorbance(reflectance, file):
+    """log10(1/R) of reflectance (n_channels,); TableError for values that have none; file : for the message."""
+    if (reflectance <= 0).any():
+        raise TableError(f"{file}: reflectance of 0 or below has no absorbance; save the file with absorbance")
+    return -np.log10(reflectance)
+
+
+def as_dataset(path, scans, source):
+    """Scans of one signal and unit as a `SpectralDataset` on the axis of the widest step, as far as all cover it.
+
+    path : for messages; source : of the provenance, which counts the scans that were interpolated linearly
+    Raises TableError where no channel is common to all.
+    """
+    axes = [scan.axis for scan in scans]
+    axis = _common_axis(path, axes)
+    provenance = {"origin": "measured", "source": source}
+    n_interpolated = sum(not _holds(file_axis, axis) for file_axis in axes)
+    if n_interpolated:
+        provenance |= {"files interpolated to a common axis": n_interpolated}
+    about = ("sample_id", "replicate", "instrument", "date")
+    return SpectralDataset(
+        spectra=np.stack([np.interp(axis, scan.axis, scan.values) for scan in scans]),
+        axis=axis,
+        axis_unit=scans[0].axis_unit,
+        signal=scans[0].signal,
+        properties=pd.DataFrame(index=range(len(scans))),
+        samples=pd.DataFrame([{name: getattr(scan, name) for name in about} for scan in scans]),
+        provenance=provenance,
+    )
+
+
+def _common_axis(path, axes):
+    """The channels of the file with the widest step that all files cover."""
+    low, high = max(axis[0] for axis in axes), min(axis[-1] for axis in axes)
+    coarsest = max(axes, key=_step)
+    slack = SAME_CHANNEL * _step(coarsest)
+    common = coarsest[(coarsest >= low - slack) & (coarsest <= high + slack)]
+    if not len(common):
+        raise TableError(f"{path}: no channel that all {len(axes)} files cover; read them in groups that overlap")
+    return common
+
+
+def _step(axis):
+    return (axis[-1] - axis[0]) / max(len(axis) - 1, 1)
+
+
+def _holds(file_axis, axis):
+    """Whether each channel of an axis is one of those of a file."""
+    slack = SAME_CHANNEL * _step(file_axis)
+    nearest = file_axis[np.clip(np.searchsorted(file_axis, axis - slack), 0, len(file_axis) - 1)]
+    return bool((np.abs(nearest - axis) <= slack).all())
