@@ -1,4 +1,4 @@
-"""Reads the files of LUCAS 2009 and of Gejiu as reflectance on the same 2,100 channels.
+"""Reads the files of LUCAS and of Gejiu as reflectance on the same 2,100 channels.
 
 Both come as wide CSV tables, a scan in each row, with the properties of the samples in the same table or in another;
 the two are joined by the name of the sample. Where to ask for the files stands in `data/README.md`.
@@ -45,7 +45,7 @@ class _Layout:
 
 
 _LUCAS = _Layout(
-    source="LUCAS 2009 topsoil",
+    source="LUCAS {year} topsoil",
     ids=("pointid", "sampleid"),
     properties={
         "ph(in)?h2[o0]": "h2o_ph",
@@ -68,7 +68,7 @@ _GEJIU = _Layout(
 
 
 def read_lucas(folder, ph="h2o"):
-    """The LUCAS 2009 topsoil release as a `SpectralDataset` of reflectance, (n_samples, 2100) at 400-2499 nm.
+    """A topsoil release of LUCAS as a `SpectralDataset` of reflectance, (n_samples, 2100) at 400-2499 nm.
 
     folder : holds the release as CSV files (or .csv.gz), at any depth: absorbance, log10(1/R), in columns spc.400,
         spc.400.5 ... spc.2499.5 (also 400 or X400), a file for each country or one for all; the properties in the
@@ -249,7 +249,9 @@ def _read(path, layout, signal, to_reflectance):
             counts["scans with an empty channel"] += int((~complete).sum())
             country = rows["country"] if "country" in rows else _country(table.path)
             scans.append(rows.assign(country=country).loc[complete, ["sample_id", "country"]])
-    source = f"{layout.source}, {len(scans)} {'file' if len(scans) == 1 else 'files'} of spectra"
+    years = [year for table in tables for year in re.findall(r"20(?:09|12|15|18)", table.path.name)]
+    name = layout.source.format(year=max(set(years), key=years.count, default="2009"))
+    source = f"{name}, {len(scans)} {'file' if len(scans) == 1 else 'files'} of spectra"
     dataset = _join(path, pd.concat(scans), pd.concat(contents), spectra, counts, source)
     return replace(dataset, notes=tuple(notes))
 

@@ -159,6 +159,27 @@ def test_a_scan_with_an_empty_channel_is_left_out_and_counted(lucas):
     np.testing.assert_allclose(dataset.spectra[2], (10**-FALLING).reshape(2100, 2).mean(axis=1), rtol=2e-6)
 
 
+def test_the_release_of_2015_says_so_and_a_ph_of_0_is_not_measured(lucas):
+    path = lucas / "LUCAS_TOPSOIL_v1.csv"
+    text = path.read_text().replace(",6.1,5.4,", ",0,5.4,")
+    (lucas / "LUCAS_Topsoil_2015_20200323.csv").write_text(text)
+    path.unlink()
+    dataset = read_lucas(lucas)
+    assert dataset.provenance["source"] == "LUCAS 2015 topsoil, 2 files of spectra"
+    assert dataset.properties["ph"].isna().tolist() == [False, False, True]
+    assert any("1 cells of h2o_ph hold a code (0), read as not measured" in note for note in dataset.notes)
+
+
+def test_foreign_and_hidden_files_beside_a_release_are_named(lucas):
+    before = read_lucas(lucas)
+    (lucas / "notes.csv").write_text("date,who\n2024-05-01,me\n")
+    (lucas / "spectra" / "._spectra_AT.csv").write_bytes(b"\0\5\x16\7Mac OS X")
+    after = read_lucas(lucas)
+    np.testing.assert_array_equal(after.spectra, before.spectra)
+    (note,) = [note for note in after.notes if note.startswith("left out of the folder")]
+    assert "notes.csv" in note and "spectra/._spectra_AT.csv" in note
+
+
 def test_gzip_blank_lines_and_byte_order_mark_are_no_problem(lucas):
     path = lucas / "spectra" / "spectra_AT.csv"
     before = read_lucas(lucas)

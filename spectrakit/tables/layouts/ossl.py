@@ -2,7 +2,8 @@
 
 Mid-infrared spectra are absorbance, log10(1/R), in columns scan_mir.600_abs ... scan_mir.4000_abs (1/cm). Vis-NIR
 spectra are reflectance as a fraction in scan_visnir.350_ref ... scan_visnir.2500_ref (nm); an early release gave per
-cent, in scan_visnir.350_pcnt ... One file may hold both.
+cent, in scan_visnir.350_pcnt ... One file may hold both. Near-infrared spectra of handheld spectrometers stand in
+scan_nir.1350_ref ... scan_nir.2550_ref (nm).
 Source: OSSL manual, chapter 'Database', release 1.2 (soilspectroscopy.github.io/ossl-manual).
 """
 
@@ -16,6 +17,8 @@ _SCANS = {
     "cm-1": (re.compile(r"scan_mir\.(.+)_abs"), "absorbance", "scan.mir.model.name_utf8_txt"),
     "nm": (re.compile(r"scan_visnir\.(.+)_(?:ref|pcnt)"), "reflectance", "scan.visnir.model.name_utf8_txt"),
 }
+# Of handheld spectrometers (Neospectra), in tables of their own.
+_NIR = (re.compile(r"scan_nir\.(.+)_(?:ref|pcnt)"), "reflectance", "scan.nir.model.name_utf8_txt")
 _SAMPLES = {
     "dataset.code_ascii_txt": "laboratory",
     "id.project_ascii_txt": "project",
@@ -60,7 +63,7 @@ _PROPERTY = re.compile(rf"(.+)_({'|'.join(map(re.escape, _UNITS))})")
 
 def is_ossl(names):
     """Whether the columns of a table are named as those of the OSSL."""
-    return any(channels.fullmatch(name) for name in names for channels, *_ in _SCANS.values())
+    return any(channels.fullmatch(name) for name in names for channels, *_ in (*_SCANS.values(), _NIR))
 
 
 def ossl_columns(path, names, axis_unit, signal):
@@ -77,6 +80,8 @@ def ossl_columns(path, names, axis_unit, signal):
     Raises TableError where the scans asked for are not there, or no column names the samples.
     """
     channels, held, instrument = _SCANS[axis_unit]
+    if axis_unit == "nm" and not any(map(channels.fullmatch, names)):
+        channels, held, instrument = _NIR
     scans = {match[1]: name for name in names if (match := channels.fullmatch(name))}
     if any(name.endswith("_pcnt") for name in scans.values()):
         held = "percent-reflectance"

@@ -189,3 +189,15 @@ def test_the_sample_files_are_plain_tables(shared, name, arguments, n_channels, 
     assert dataset.samples["sample_id"].tolist() == [str(number) for number in range(1, 21)]
     for value, pinned in zip(dataset.spectra[0, [0, -1]], first, strict=True):
         assert pinned is None or value == np.float32(pinned)
+
+
+def test_near_infrared_of_handheld_spectrometers(tmp_path):
+    path = tmp_path / "neospectra.csv"
+    path.write_text(
+        "id.layer_uuid_txt,scan.nir.model.name_utf8_txt,oc_usda.c729_w.pct,scan_nir.1350_ref,scan_nir.1352_ref\n"
+        "u1,Neospectra,1.5,0.25,0.5\nu2,Neospectra,NA,0.75,0.5\n"
+    )
+    dataset = read_library(path, "nm", "reflectance")
+    assert dataset.axis.tolist() == [1350, 1352] and dataset.spectra.tolist() == [[0.25, 0.5], [0.75, 0.5]]
+    assert dataset.samples["instrument"].tolist() == ["Neospectra"] * 2
+    assert dataset.properties["oc_g_kg"].tolist()[0] == 15
