@@ -1,22 +1,27 @@
 """Reads Bruker's OPUS files, one or a folder of them, as absorbance."""
 
-import re
 from pathlib import Path
 
 import brukeropus
 import numpy as np
 import pandas as pd
 
-from spectrakit.spectra import rows_on_another_scale
 from spectrakit.tables.cells import files_at, is_hidden
-from spectrakit.tables.instruments.scans import Scan, as_dataset, ascending, to_absorbance
+from spectrakit.tables.instruments.scans import (
+    NUMBERED,
+    Scan,
+    as_dataset,
+    as_declared,
+    ascending,
+    scan_name,
+    to_absorbance,
+)
 from spectrakit.tables.rules import TableError
 
 # What a block may hold, the preferred first: absorbance, log(1/R), which is the same, and reflectance.
 _ABSORBANCE, _LOG_REFLECTANCE, _REFLECTANCE = 4, 15, 12
 _X_UNITS = ("WN", "MI", "LGW")  # wavenumber, micrometre, logarithm of the wavenumber
 _FLOAT32 = 1  # as OPUS writes; the library reads every block as such, whatever its status says
-NUMBERED = re.compile(r"(.+)\.(\d+)")
 
 
 def read_opus(path):
@@ -45,13 +50,7 @@ def read_opus(path):
 def _files(path):
     none = "no OPUS file in this folder; their names end in a number, as in soil.0"
     files = files_at(path, lambda file: NUMBERED.fullmatch(file.name) and not is_hidden(file), none)
-    return sorted(files, key=lambda file: (file.parent, *_name(file)))
-
-
-def _name(file):
-    """Sample and replicate by the name of a file: 'soil.1' gives ('soil', 1)."""
-    numbered = NUMBERED.fullmatch(file.name)
-    return (numbered[1], int(numbered[2])) if numbered else (file.stem, 0)
+    return sorted(files, key=lambda file: (file.parent, *scan_name(file)))
 
 
 def opus_scan(file):
@@ -72,26 +71,26 @@ def opus_scan(file):
         raise TableError(damaged)
     axis, values = ascending(data.wn, data.y)
     if data.block.type[3] == _REFLECTANCE:
-        if rows_on_another_scale(values[None], "reflectance").any():
-            raise TableError(
-                f"{file}: fractions declared, but they look like percent; save it from OPUS with absorbance"
-            )
-        values = to_absorbance(values, file)
+        values = to_absorbance(as_declared(file, values, "reflectance"), file)
     day = data.datetime.date().isoformat() if data.datetime else None
-    return Scan(*_name(file), axis, values, "cm-1", "absorbance", opus.ins, day)
+    return Scan(*scan_name(file), axis, values, "cm-1", "absorbance", opus.ins, day)
 
 
 def _spectrum(file, opus):
     """The spectrum of a file to be read; a block of a derivative, as its type says, is none."""
-    there = {}
+    there, derivatives = {}, []
     for data in opus.iter_data():
         _, source, _, held, derivative, _ = data.block.type
-        if source == 3 and not derivative:
+        if source == 3 and derivative:
+            derivatives.append(data.label)
+        elif source == 3:
             there.setdefault(held, data)
     kind = next((kind for kind in (_ABSORBANCE, _LOG_REFLECTANCE, _REFLECTANCE) if kind in there), None)
     if kind is not None:
         return there[kind]
-    if series := [getattr(opus, key).label for key in opus.series_keys]:
-        raise TableError(f"{file}: a series of spectra ({', '.join(series)}); save each from OPUS as a file of its own")
-    held = ", ".join(getattr(opus, key).label for key in opus.all_data_keys) or "no spectrum"
+    if series := [data.label for data in opus.iter_series()]:
+        raise TableError(f"{file}: several spectra in one file ({', '.join(series)}); save each as a file of its own")
+    if derivatives:
+        raise TableError(f"{file}: only a derivative ({', '.join(derivatives)}); save the spectrum itself from OPUS")
+    held = ", ".join(data.label for data in opus.iter_all_data()) or "no spectrum"
     raise TableError(f"{file}: neither absorbance nor reflectance but {held}; save it from OPUS with absorbance")

@@ -1,21 +1,24 @@
-"""Scans of single files brought to one axis, as a dataset."""
+"""Scans of single files: their names, their values as declared, and all of them on one axis as a dataset."""
 
+import re
+import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from spectrakit.spectra import SpectralDataset
+from spectrakit.spectra import SpectralDataset, rows_on_another_scale, unmeasured_channels, wrong_scale
 from spectrakit.tables.rules import TableError
 
 SAME_CHANNEL = 1e-3  # of a step, to which two axes may differ and count as one
+NUMBERED = re.compile(r"(.+)\.(\d+)")
 
 
 @dataclass(frozen=True)
 class Scan:
     """One spectrum of a file.
 
-    axis : float64 (n_channels,), ascending, in `axis_unit`; values : float64 (n_channels,)
+    axis : float64 (n_channels,), ascending, in `axis_unit`; values : float64 (n_channels,), NaN where not measured
     signal : 'reflectance' (0-1) or 'absorbance'; instrument, date : as text, None where the file does not say
     """
 
@@ -29,10 +32,32 @@ class Scan:
     date: str | None = None
 
 
+def scan_name(file):
+    """Sample and number of its scan by the name of a file: 'soil.1' gives ('soil', 1), 'soil.asd' ('soil', 0)."""
+    numbered = NUMBERED.fullmatch(file.name)
+    name, number = (numbered[1], int(numbered[2])) if numbered else (file.stem, 0)
+    # Some systems write ö as two characters: o and its dots.
+    return unicodedata.normalize("NFC", name).strip(), number
+
+
 def ascending(axis, values):
     """An axis and its values in ascending order, both float64."""
     order = np.argsort(axis)
     return np.asarray(axis, float)[order], np.asarray(values, float)[order]
+
+
+def as_declared(file, values, signal):
+    """Values (n_channels,) of a signal as fractions or absorbance, NaN where they are a code for 'not measured'.
+
+    signal : 'reflectance', 'percent-reflectance' or 'absorbance', as the file or its user declares
+    Raises TableError for values on another scale.
+    """
+    codes, _ = unmeasured_channels(np.asarray(values, float)[None], signal)
+    values = np.where(codes[0], np.nan, values)
+    if rows_on_another_scale(values[None], signal).any():
+        declared, words, _ = wrong_scale(signal)
+        raise TableError(f"{file}: {declared} declared, but they look like {words}; declare or export it so")
+    return values / 100 if signal == "percent-reflectance" else values
 
 
 def to_absorbance(reflectance, file):

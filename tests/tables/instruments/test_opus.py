@@ -4,6 +4,7 @@ import struct
 import brukeropus
 import numpy as np
 import pytest
+from brukeropus.file.constants import STRUCT_3D_INFO_BLOCK
 
 from spectrakit.tables import TableError, read_opus, write_table
 
@@ -25,20 +26,20 @@ def _parameters(**values):
     return out + b"END\0" + bytes(4)
 
 
-def opus_bytes(values, first, last, held=4, **changes):
-    """The bytes of an OPUS file that holds one spectrum, on equidistant wavenumbers from `first` to `last`."""
+def opus_bytes(values, first, last, held=4, block=None, **changes):
+    """The bytes of an OPUS file that holds one spectrum, or a block of data, on equidistant wavenumbers."""
     status = {"dpf": 1, "npt": len(values), "fxv": float(first), "lxv": float(last), "csf": 1.0}
     status |= {"mxy": float(np.max(values)), "mny": float(np.min(values)), "dxu": "WN"} | changes
     blocks = [
-        (3 | 3 << 2 | held << 10, np.asarray(values, dtype="<f4").tobytes()),
+        (3 | 3 << 2 | held << 10, np.asarray(values, dtype="<f4").tobytes() if block is None else block),
         (3 | 3 << 2 | 1 << 4 | held << 10, _parameters(**status)),
         (2 << 4, _parameters(ins="Test 1")),
     ]
     place = _DIRECTORY + 12 * (len(blocks) + 1)
     directory, body = b"", b""
-    for kind, block in blocks:
-        directory += struct.pack("<3i", kind, len(block) // 4, place + len(body))
-        body += block
+    for kind, data in blocks:
+        directory += struct.pack("<3i", kind, len(data) // 4, place + len(body))
+        body += data
     header = b"\n\n\xfe\xfe" + struct.pack("<d3i", 920622.0, _DIRECTORY, len(blocks) + 1, len(blocks))
     return header + directory + bytes(12) + body
 
@@ -208,3 +209,56 @@ def test_both_samples_on_a_common_axis(shared, tmp_path):
     np.testing.assert_allclose((dataset.axis[0], dataset.axis[-1]), (599.7781573, 3996.4809871), atol=1e-6)
     assert dataset.provenance["files interpolated to a common axis"] == 1
     np.testing.assert_array_equal(dataset.spectra[1], read_opus(tmp_path / "icr056141.0").spectra[0, -1666:])
+
+
+_HELD, _FIRST, _SECOND, _SERIES = 127 << 10, 1 << 17, 2 << 17, 2 << 19
+_INFO = struct.calcsize("<" + "".join(entry["fmt"] for entry in STRUCT_3D_INFO_BLOCK))
+
+
+def with_block(data, change, doubled=False):
+    """The bytes of an OPUS file whose block of absorbance, and its status, are of a changed type, beside or instead."""
+    start, n_most, n_blocks = struct.unpack_from("<3i", data, 12)
+    entries = [struct.unpack_from("<3i", data, start + 12 * at) for at in range(n_blocks)]
+    absorbance = [(kind, words, place) for kind, words, place in entries if kind & ~(1 << 4) == 15 | 4 << 10]
+    assert len(absorbance) == 2
+    changed = bytearray(data)
+    if doubled:
+        # The directory moves to the end, where there is room for two more blocks.
+        entries = [(change(kind), words, place) for kind, words, place in absorbance] + entries
+        struct.pack_into("<3i", changed, 12, len(data), max(n_most, len(entries) + 1), len(entries))
+        changed += b"".join(struct.pack("<3i", *entry) for entry in entries) + bytes(12)
+        return bytes(changed)
+    for at, entry in enumerate(entries):
+        if entry in absorbance:
+            struct.pack_into("<i", changed, start + 12 * at, change(entry[0]))
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("name", ["235157XS01", "icr056141"])
+def test_only_absorbance_is_taken_for_absorbance(shared, tmp_path, name):
+    data = (shared / "real" / "ossl" / f"{name}.0").read_bytes()
+    spectra = read_opus(shared / "real" / "ossl" / f"{name}.0").spectra
+    path = tmp_path / "soil.0"
+    for content in (
+        with_block(data, lambda kind: kind & ~_HELD | 15 << 10),  # log(1/R)
+        *(with_block(data, lambda kind, order=order: kind | order, doubled=True) for order in (_FIRST, _SECOND)),
+    ):
+        path.write_bytes(content)
+        np.testing.assert_array_equal(read_opus(path).spectra, spectra)
+    for change, message in (
+        (lambda kind: kind | _FIRST, "only a derivative .Absorbance First Derivative.; save the spectrum itself"),
+        (lambda kind: kind | _SECOND, "only a derivative .Absorbance Second Derivative."),
+        (lambda kind: kind & ~_HELD | 6 << 10, "neither absorbance nor reflectance but .*Kubelka-Munk"),
+        (lambda kind: kind & ~_HELD | 5 << 10, "neither absorbance nor reflectance but .*Transmittance"),
+    ):
+        path.write_bytes(with_block(data, change))
+        with pytest.raises(TableError, match=message):
+            read_opus(path)
+
+
+def test_a_series_of_spectra_is_called_so(write):
+    spectra = b"".join(np.array(row, "<f4").tobytes() + bytes(_INFO) for row in ([1, 2], [3, 4]))
+    series = struct.pack("<8i", 0, 2, 32, 8, _INFO, 1, 1, 2) + spectra
+    path = write("soil.0", [1, 2], 604, 602, held=4 | _SERIES >> 10, block=series)
+    with pytest.raises(TableError, match=r"soil.0: several spectra in one file .Absorbance .Series..; save each as a"):
+        read_opus(path)
