@@ -104,9 +104,9 @@ def test_a_stopped_run_goes_on_where_it_was(run, table, tmp_path, monkeypatch):
         assert run(*arguments) == (130, [], STOPPED)
     assert not (tmp_path / "hybrid.parquet").exists()
     (folder,) = (tmp_path / ".spectrakit/runs/impute").iterdir()
-    fitted = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    fitted = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.zip")}
     assert run(*arguments)[0] == 0
-    kept = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    kept = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.zip")}
     assert fitted.items() <= kept.items() and len(kept) == len(fitted) + 1 == 4
 
 

@@ -7,7 +7,8 @@ from typer.exceptions import TyperException
 
 from spectrakit.cli.simulations import simulate_gejiu, simulate_libs, simulate_lucas, simulate_mir
 from spectrakit.cli.spectra import check, convert, harmonise, impute, transfer
-from spectrakit.cli.studies import ledger, replicate
+from spectrakit.cli.studies import ledger, replicate, runs
+from spectrakit.cli.terminal import plain
 
 DESCRIPTION = "Soil spectroscopy with deep learning: three studies, rebuilt and audited."
 app = typer.Typer(help=DESCRIPTION, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -22,7 +23,7 @@ for name, command in {
     "mir": simulate_mir,
 }.items():
     simulate.command(name)(command)
-for command in (replicate, transfer, impute, harmonise, ledger):
+for command in (replicate, transfer, impute, harmonise, ledger, runs):
     app.command()(command)
 
 
@@ -37,5 +38,5 @@ def main(args=None):
     except typer.Abort:
         fault, code = "stopped", 130
     if fault:
-        print(f"spectrakit: {' '.join(fault.split())}", file=sys.stderr)
+        print(f"spectrakit: {plain(' '.join(fault.split()))}", file=sys.stderr)
     sys.exit(code)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from spectrakit.cli.terminal import (
@@ -16,6 +17,8 @@ from spectrakit.cli.terminal import (
     Seed,
     Signal,
     long_run,
+    plain,
+    print_notes,
     print_outcome,
     refuse_no_place,
     refuse_unwritable,
@@ -75,10 +78,9 @@ def convert(
         run.pop("runner")
         dataset = convert_files(path, axis, signal, **options, **run)
     write_table(dataset, output)
-    for note in dataset.notes:
-        print(note if note.startswith("warning: ") else f"note: {note}")
+    print_notes(dataset.notes)
     size = f"{dataset.n_samples:,} rows of {dataset.n_channels:,} channels of {dataset.signal} in {dataset.axis_unit}"
-    print(f"{output}: {size}; {dataset.provenance_line()}")
+    print(plain(f"{output}: {size}; {dataset.provenance_line()}"))
 
 
 def transfer(
@@ -194,12 +196,12 @@ def _print_report(report):
     console, source = Console(highlight=False, markup=False, soft_wrap=True), report.table
     files = f" in {len(source.files):,} files" if len(source.files) > 1 else ""
     (low, high), (lowest, highest) = report.axis[[0, -1]], report.values
-    console.print(f"{source.path.name}: {report.provenance}")
+    console.print(plain(f"{source.path.name}: {report.provenance}"))
     console.print(f"  samples   {report.n_samples:,}{files}")
     console.print(f"  channels  {len(report.axis):,} of {source.signal}, values {lowest:,.6g} to {highest:,.6g}")
     console.print(f"  axis      {low:g} to {high:g} {source.axis_unit}{_step_words(report)}")
     if report.sample_columns:
-        console.print(f"  samples also carry {', '.join(report.sample_columns)}")
+        console.print(plain(f"  samples also carry {', '.join(report.sample_columns)}"))
     laboratories = [(name, f"{count:,}") for name, count in report.laboratories.items()]
     properties = [
         (name, split_unit(name)[1] or "?", f"{n_measured:,} of {report.n_samples:,}", f"{low:g}", f"{high:g}")
@@ -208,7 +210,7 @@ def _print_report(report):
     _print_rows(console, ("laboratory", "samples"), laboratories)
     _print_rows(console, ("property", "unit", "measured", "smallest", "largest"), properties)
     for problem in report.problems:
-        console.print(f"{problem.severity}: {problem}")
+        console.print(plain(f"{problem.severity}: {problem}"))
     counts = [(len(report.errors), "error"), (len(report.warnings), "warning")]
     words = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
     console.print(f"{'usable' if report.usable else 'not usable'}: {words}")
@@ -219,7 +221,7 @@ def _print_rows(console, heads, rows):
     if rows:
         table = Table(*heads, box=None, padding=(0, 2))
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*(escape(plain(cell)) for cell in row))
         console.print(table)
 
 

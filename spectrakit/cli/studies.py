@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from spectrakit.cli.terminal import Scheduler, Seed, as_table, long_run, refuse_no_place
+from spectrakit.resources import runs_folder
 
 StudyName = Annotated[Literal["libs", "gejiu", "mir"], typer.Argument(help="Which study.", metavar="STUDY")]
 # Results that the summary of a ledger lists.
@@ -49,6 +50,41 @@ def replicate(
         print(f"{output}: {len(record['results'])} results of the {profile} profile, seed {seed}")
     if study == "mir":
         print("{file}: {rows:,} samples, measured and imputed".format(**outcome["hybrid"]))
+
+
+def runs(
+    remove: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Remove the run whose key begins so, as listed.")
+    ] = None,
+    older_than: Annotated[
+        float | None, typer.Option(metavar="DAYS", min=0, help="Remove runs older than this.")
+    ] = None,
+    all_runs: Annotated[bool, typer.Option("--all", help="Remove all runs that no process works on.")] = False,
+):
+    """List what long runs have kept to go on with, with size and age, or remove some; results are not touched."""
+    from spectrakit.runs import kept_runs, remove_run
+
+    listed = list(kept_runs(runs_folder()))
+    chosen = [run for run in listed if _is_chosen(run, remove, older_than, all_runs)]
+    if remove is not None and len(chosen) != 1:
+        raise ValueError(f"{len(chosen)} runs have a key that begins with {remove!r}; `spectrakit runs` lists them")
+    for run in chosen:
+        remove_run(run)
+    if remove is not None or older_than is not None or all_runs:
+        freed = sum(run.n_bytes for run in chosen) / 1e6
+        print(f"{len(chosen)} of {len(listed)} runs removed, {freed:,.1f} MB")
+        return
+    for run in listed:
+        state = ", in use" if run.in_use else ""
+        size = f"{run.n_bytes / 1e6:,.1f} MB, {run.days:.1f} days old"
+        print(f"{run.folder.parent.name:10} {run.folder.name[:12]}  {size}{state}")
+    print(f"{len(listed)} runs in {runs_folder()}, {sum(run.n_bytes for run in listed) / 1e6:,.1f} MB")
+
+
+def _is_chosen(run, remove, older_than, all_runs):
+    if remove is not None:
+        return run.folder.name.startswith(remove)
+    return not run.in_use and (all_runs or (older_than is not None and run.days > older_than))
 
 
 def ledger(

@@ -76,26 +76,36 @@ def refuse_no_place(path):
         raise ValueError(f"{path}: there is no folder {path.parent}; make it first")
 
 
+def plain(text):
+    """Text of a file as a terminal may show it: a control character, which could move the cursor, becomes a '?'."""
+    return "".join(char if char.isprintable() else " " if char.isspace() else "?" for char in str(text))
+
+
 def as_table(frame, title):
-    """A frame as a table for the terminal, its index as first column."""
-    table = Table(title=title, show_lines=True)
+    """A frame as a table for the terminal, its index as first column; text from files is shown as it is."""
+    table = Table(title=escape(plain(title)), show_lines=True)
     for column in (frame.index.name, *frame.columns):
-        table.add_column(column, overflow="fold")
-    for index, *cells in frame.itertuples():
-        table.add_row(index, *(escape(str(cell)) for cell in cells))
+        table.add_column(escape(plain(column)), overflow="fold")
+    for cells in frame.itertuples():
+        table.add_row(*(escape(plain(cell)) for cell in cells))
     return table
+
+
+def print_notes(notes):
+    """Print the notes of a run, a line each; warnings say so themselves."""
+    for note in notes:
+        print(plain(note if note.startswith("warning: ") else f"note: {note}"))
 
 
 def print_outcome(outcome, records=None):
     """Print the notes, tables and lines of a workflow; records : file to write its scores to, None for none."""
     from spectrakit.files import written_whole
 
-    for note in outcome.notes:
-        print(note if note.startswith("warning: ") else f"note: {note}")
+    print_notes(outcome.notes)
     console = Console(highlight=False, soft_wrap=True)
     for title, frame in outcome.tables.items():
         console.print(as_table(frame, title))
-    print(*outcome.lines, sep="\n")
+    print(*map(plain, outcome.lines), sep="\n")
     if records is not None:
         with written_whole(records) as part:
             outcome.records.to_json(part, orient="records", indent=1, double_precision=15)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import weakref
 import zipfile
 from contextlib import suppress
@@ -11,6 +12,7 @@ from tempfile import mkdtemp
 from urllib.parse import quote
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from spectrakit.files import written_whole
 from spectrakit.runs.tasks import single_threaded
@@ -26,6 +28,8 @@ class KeptParts:
     dataclass, network or estimator, fitted or not, whose attributes are such. It comes back equal, with its dtypes,
     indexes and tuples. Each is a zip archive: `part.json` and an .npy file for each array, no pickle. The folder is
     created at once, so that an unwritable path fails before any work.
+
+    A run of the same key in another process waits until this object is gone, and then takes up its parts.
     """
 
     def __init__(self, folder, key):
@@ -34,6 +38,9 @@ class KeptParts:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.folder = Path(folder) / key
         self.folder.mkdir(parents=True, exist_ok=True)
+        lock = run_lock(self.folder)
+        _wait_for(lock)
+        weakref.finalize(self, lock.release)
 
     def path(self, name):
         """The file of a part."""
@@ -58,6 +65,25 @@ class KeptParts:
         shutil.rmtree(self.folder, ignore_errors=True)
         with suppress(OSError):
             self.folder.parent.rmdir()
+
+
+def run_lock(folder):
+    """The lock of a run's folder, a file in it, which the system opens again when the process ends."""
+    return FileLock(Path(folder, ".lock"), is_singleton=True, thread_local=False)
+
+
+def _wait_for(lock):
+    """Acquire the lock of a run; a terminal is told where another process has it."""
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if sys.stderr.isatty():
+            words = "a run of the same inputs is at work in another process; waiting until it ends"
+            print(f"spectrakit: {words} ({lock.lock_file})", file=sys.stderr)
+        lock.acquire()
+    except NotImplementedError:
+        # A file system without locks: parts are still written whole, each under its name.
+        pass
 
 
 def _packed(value, archive):

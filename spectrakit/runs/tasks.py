@@ -1,5 +1,6 @@
 """The tasks of a long run, computed in this process or by the workers of a Dask cluster."""
 
+import os
 import pickle
 import time
 from concurrent.futures import CancelledError
@@ -53,14 +54,14 @@ class Cluster:
 
         All must be picklable and the function pure: a task whose worker dies is computed again by another. `shared`
         goes through a file in `folder` that each worker reads once, not once a task: a pickle (cloudpickle), written
-        and read by this call and deleted at its end. Tasks name files, by absolute paths, rather than carry data. An
-        exception of a task is raised here.
+        and read by this call, for its user alone (mode 600), and deleted at its end. Tasks name files, by absolute
+        paths, rather than carry data. An exception of a task is raised here.
         """
         # It comes with dask, and pickles functions that are not names of a module, such as the models of a study.
         import cloudpickle
 
         path = Path(folder).resolve() / "shared.pickle"
-        with written_whole(path) as part, open(part, "wb") as file:
+        with written_whole(path) as part, open(part, "wb", opener=_for_its_user) as file:
             cloudpickle.dump(shared, file)
         try:
             yield from self._results(partial(_on_worker, function, str(path), time.time_ns()), list(tasks))
@@ -85,6 +86,11 @@ class Cluster:
         except CancelledError as error:
             remedy = _REMEDY.format(self.scheduler)
             raise ConnectionError(f"{self.scheduler}: the scheduler was lost during the run; {remedy}") from error
+
+
+def _for_its_user(path, flags):
+    """Opens a new file that nobody else can read or change."""
+    return os.open(path, flags | os.O_EXCL, 0o600)
 
 
 def _on_worker(function, path, written, task):

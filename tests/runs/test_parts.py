@@ -104,7 +104,7 @@ def test_a_part_comes_back_equal(tmp_path, name):
     kept.save(name, PARTS[name])
     assert_same(PARTS[name], KeptParts(tmp_path / "runs", "one").load(name))
     assert KeptParts(tmp_path / "runs", "other").load(name) is None
-    assert [path.name for path in kept.folder.iterdir()] == [f"{name}.zip"]
+    assert [path.name for path in kept.folder.glob("*.zip")] == [f"{name}.zip"]
 
 
 def test_a_network_comes_back_with_its_optimiser_bit_for_bit(tmp_path):
@@ -172,7 +172,7 @@ def test_what_is_no_part_is_refused_and_leaves_nothing(tmp_path):
     for wrong in (object(), {"a": {1, object()}}, np.ma.array([1]), Local(1), Ridge):
         with pytest.raises(TypeError, match="no kind of value that is kept"):
             kept.save("a", wrong)
-    assert list(kept.folder.iterdir()) == []
+    assert list(kept.folder.glob("*.zip")) == []
 
 
 def test_a_file_that_is_cut_or_changed_is_no_part(tmp_path):
@@ -260,7 +260,7 @@ def test_parts_come_in_their_order_whoever_computes_them(tmp_path, runner, expec
     run = Run(KeptParts(tmp_path, "one"), lambda *call: calls.append(call), total=6, runner=runner)
     assert list(run.parts(power, 2, rounds(3)).items()) == [("round-1", 1), ("round-2", 4), ("round-3", 9)]
     assert calls == [(f"number {number}", pytest.approx(done / 6)) for number, done in expected]
-    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [f"round-{n}.zip" for n in (1, 2, 3)]
+    assert sorted(path.name for path in (tmp_path / "one").glob("*.zip")) == [f"round-{n}.zip" for n in (1, 2, 3)]
 
 
 def test_here_tasks_are_taken_one_by_one_and_computed_in_one_thread(tmp_path):

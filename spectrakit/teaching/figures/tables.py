@@ -35,7 +35,11 @@ def show_table(frame, caption, formats=None, wide=()):
         raise ValueError("every column of a table needs a heading")
     name = hashlib.sha256(f"{caption}{frame.to_csv()}".encode()).hexdigest()[:8]  # the same page every time
     styler = Styler(frame.reset_index(drop=True), uuid=name, cell_ids=False).hide(axis="index")
-    styler = styler.format(formats, na_rep="–", escape="html").map(_verdict_style)
+    styler = (
+        styler.format(formats, na_rep="–", escape="html")
+        .format_index(escape="html", axis="columns")
+        .map(_verdict_style)
+    )
     breaking = [{"selector": f"td.col{frame.columns.get_loc(column)}", "props": _BREAKING} for column in wide]
     table = styler.set_caption(escape(caption)).set_table_styles(_STYLES + breaking).to_html()
     region = f'role="region" aria-label="{escape(caption)}" tabindex="0"'
