@@ -13,7 +13,7 @@ from spectrakit.runs import KeptParts, Run, result_key
 from spectrakit.tables.cells import TableFile, files_at, instrument_kind, is_hidden, left_out_notes, table_file
 from spectrakit.tables.columns import CHANNEL_NAME
 from spectrakit.tables.instruments.formats import READERS, is_two_columns
-from spectrakit.tables.instruments.scans import as_dataset, ascending, to_absorbance
+from spectrakit.tables.instruments.scans import as_dataset, ascending, scan_name, to_absorbance
 from spectrakit.tables.layouts import plain_columns
 from spectrakit.tables.reading import Block, Table, blocks
 from spectrakit.tables.rules import (
@@ -68,16 +68,17 @@ def convert_files(
     scans, faults = _scans(files, axis_unit, signal, folder, progress)
     if scans:
         units = [_common(name, scans, given, path) for name, given in (("axis", axis_unit), ("signal", signal))]
-        scans, contrary = _brought(scans, *units)
+        scans, contrary, turned = _brought(scans, *units)
         faults = [*faults, *contrary]
     if faults and (strict or not scans):
         raise TableError(faults[0])
-    notes = [*left_out_notes(path, left_out), *_faults(faults), *of_contents]
+    notes = [*left_out_notes(path, left_out), *_faults(faults), *of_contents, *turned]
+    kinds = {str(file): kind for file, kind in files}
+    counts = Counter(kinds[file] for file, _ in scans)
     scans = [scan for _, scan in scans]
     if lab is not None:
         scans, counted = _as_scans(scans, lab.index)
         notes += _named("files named as a sample and a counter, taken for scans of it", counted)
-    counts = Counter(kind for _, kind in files)
     words = ", ".join(f"{n} {kind}" for kind, n in counts.items())
     dataset = as_dataset(path, scans, f"{words}, {'folder' if path.is_dir() else 'file'} {path.name}")
     if replicates == "average":
@@ -92,7 +93,8 @@ def convert_files(
 def _files(path, contents):
     """The instruments' files at a path with their kind, and the other files of a folder but that of the contents."""
     files, left_out = [], []
-    for file in sorted(files_at(path, lambda file: True, "no file in this folder")):
+    there = files_at(path, lambda file: True, "no file in this folder")
+    for file in sorted(there, key=lambda file: (file.parent, *scan_name(file), file.name)):
         if contents is not None and file.resolve() == Path(contents).resolve():
             continue
         kind = None
@@ -148,23 +150,27 @@ def _common(option, scans, given, path):
 
 
 def _brought(scans, axis_unit, signal):
-    """Pairs of file and scan in one unit and signal, and the faults of those that cannot be brought to it."""
-    brought, faults, first = [], [], {}
+    """Pairs of file and scan in one unit and signal, the faults of those that cannot be, and notes on turned ones."""
+    brought, faults, turned, first = [], [], Counter(), {}
     for file, scan in scans:
         if other := first.get((scan.sample_id, scan.replicate)):
             raise TableError(f"{file}: named as {other}; rename one, or convert their folders one by one")
         first[scan.sample_id, scan.replicate] = file
+        there = scan
         try:
             if scan.axis_unit != axis_unit:
                 axis, values = ascending(1e7 / scan.axis, scan.values)
-                scan = replace(scan, axis=axis, values=values, axis_unit=axis_unit)
+                there = replace(there, axis=axis, values=values, axis_unit=axis_unit)
             if scan.signal != signal:
-                values = to_absorbance(scan.values, file) if signal == "absorbance" else 10.0**-scan.values
-                scan = replace(scan, values=values, signal=signal)
-            brought.append((file, scan))
+                values = to_absorbance(there.values, file) if signal == "absorbance" else 10.0**-there.values
+                there = replace(there, values=values, signal=signal)
         except TableError as fault:
             faults.append(str(fault))
-    return brought, faults
+        else:
+            brought.append((file, there))
+            turned.update({(scan.axis_unit, axis_unit), (scan.signal, signal)})
+    notes = [f"{n} files turned from {old} into {new}" for (old, new), n in turned.items() if old != new]
+    return brought, faults, notes
 
 
 def _as_scans(scans, samples):

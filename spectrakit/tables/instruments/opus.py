@@ -1,21 +1,9 @@
-"""Reads Bruker's OPUS files, one or a folder of them, as absorbance."""
-
-from pathlib import Path
+"""Reads the files of Bruker's OPUS as absorbance."""
 
 import brukeropus
 import numpy as np
-import pandas as pd
 
-from spectrakit.tables.cells import files_at, is_hidden
-from spectrakit.tables.instruments.scans import (
-    NUMBERED,
-    Scan,
-    as_dataset,
-    as_declared,
-    ascending,
-    scan_name,
-    to_absorbance,
-)
+from spectrakit.tables.instruments.scans import Scan, as_declared, ascending, scan_name, to_absorbance
 from spectrakit.tables.rules import TableError
 
 # What a block may hold, the preferred first: absorbance, log(1/R), which is the same, and reflectance.
@@ -24,37 +12,14 @@ _X_UNITS = ("WN", "MI", "LGW")  # wavenumber, micrometre, logarithm of the waven
 _FLOAT32 = 1  # as OPUS writes; the library reads every block as such, whatever its status says
 
 
-def read_opus(path):
-    """OPUS files as a `SpectralDataset` of absorbance, log10(1/R), in 1/cm, ascending.
-
-    path : a file, or a folder that holds files name.0, name.1 ... at any depth
-
-    The name of a file, without its number, is the sample_id, and the number the column `replicate`: OPUS counts up
-    where a name is taken. `instrument` and `date` are what the file says. Where a file holds no absorbance, its
-    reflectance is turned into it; derivatives are not read. The axis is that of the file with the widest step, as far
-    as all files cover it; files with other channels are interpolated linearly, and the provenance says how many.
-
-    Raises TableError, in one line with the file, for one that is not OPUS, is damaged or holds neither absorbance nor
-    reflectance, for a sample that stands twice, and where no wavenumber is common to all.
-    """
-    path = Path(path)
-    files = _files(path)
-    scans = [opus_scan(file) for file in files]
-    doubled = pd.DataFrame([(scan.sample_id, scan.replicate) for scan in scans]).duplicated(keep=False)
-    if doubled.any():
-        first, second = np.flatnonzero(doubled)[:2]
-        raise TableError(f"{files[second]}: named as {files[first]}; rename one, or read the folders one by one")
-    return as_dataset(path, scans, f"OPUS, {'folder' if path.is_dir() else 'file'} {path.name}")
-
-
-def _files(path):
-    none = "no OPUS file in this folder; their names end in a number, as in soil.0"
-    files = files_at(path, lambda file: NUMBERED.fullmatch(file.name) and not is_hidden(file), none)
-    return sorted(files, key=lambda file: (file.parent, *scan_name(file)))
-
-
 def opus_scan(file):
-    """The absorbance of one OPUS file, or what its reflectance makes of it, as a `Scan`; TableError as `read_opus`."""
+    """The absorbance of one OPUS file, or what its reflectance makes of it, as a `Scan`, in 1/cm.
+
+    Of a name such as soil.2, OPUS counts up the number where the name is taken. `instrument` and `date` are what the
+    file says. Derivatives are not read.
+    Raises TableError, in one line with the file, for one that is not OPUS, is damaged, or holds several spectra or
+    neither absorbance nor reflectance.
+    """
     damaged = f"{file}: damaged OPUS file; copy it again, or measure the sample again"
     # The library raises whatever its parser meets in a file that is cut off.
     try:

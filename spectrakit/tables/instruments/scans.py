@@ -10,8 +10,8 @@ import pandas as pd
 from spectrakit.spectra import SpectralDataset, rows_on_another_scale, unmeasured_channels, wrong_scale
 from spectrakit.tables.rules import TableError
 
-SAME_CHANNEL = 1e-3  # of a step, to which two axes may differ and count as one
-NUMBERED = re.compile(r"(.+)\.(\d+)")
+_SAME_CHANNEL = 1e-3  # of a step, to which two axes may differ and count as one
+_NUMBERED = re.compile(r"(.+)\.(\d+)")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Scan:
 
 def scan_name(file):
     """Sample and number of its scan by the name of a file: 'soil.1' gives ('soil', 1), 'soil.asd' ('soil', 0)."""
-    numbered = NUMBERED.fullmatch(file.name)
+    numbered = _NUMBERED.fullmatch(file.name)
     name, number = (numbered[1], int(numbered[2])) if numbered else (file.stem, 0)
     # Some systems write ö as two characters: o and its dots.
     return unicodedata.normalize("NFC", name).strip(), number
@@ -74,7 +74,13 @@ def as_dataset(path, scans, source):
     Raises TableError where no channel is common to all.
     """
     axes = [scan.axis for scan in scans]
-    axis = _common_axis(path, axes)
+    axis = _common_axis(axes)
+    if not len(axis):
+        last, first = max(scans, key=lambda scan: scan.axis[0]), min(scans, key=lambda scan: scan.axis[-1])
+        words = f"{first.sample_id} ends at {first.axis[-1]:g}, {last.sample_id} begins at {last.axis[0]:g}"
+        raise TableError(
+            f"{path}: no channel that all {len(axes)} files cover ({words}); read them in groups that overlap"
+        )
     provenance = {"origin": "measured", "source": source}
     n_interpolated = sum(not _holds(file_axis, axis) for file_axis in axes)
     if n_interpolated:
@@ -91,15 +97,12 @@ def as_dataset(path, scans, source):
     )
 
 
-def _common_axis(path, axes):
+def _common_axis(axes):
     """The channels of the file with the widest step that all files cover."""
     low, high = max(axis[0] for axis in axes), min(axis[-1] for axis in axes)
     coarsest = max(axes, key=_step)
-    slack = SAME_CHANNEL * _step(coarsest)
-    common = coarsest[(coarsest >= low - slack) & (coarsest <= high + slack)]
-    if not len(common):
-        raise TableError(f"{path}: no channel that all {len(axes)} files cover; read them in groups that overlap")
-    return common
+    slack = _SAME_CHANNEL * _step(coarsest)
+    return coarsest[(coarsest >= low - slack) & (coarsest <= high + slack)]
 
 
 def _step(axis):
@@ -108,6 +111,6 @@ def _step(axis):
 
 def _holds(file_axis, axis):
     """Whether each channel of an axis is one of those of a file."""
-    slack = SAME_CHANNEL * _step(file_axis)
+    slack = _SAME_CHANNEL * _step(file_axis)
     nearest = file_axis[np.clip(np.searchsorted(file_axis, axis - slack), 0, len(file_axis) - 1)]
     return bool((np.abs(nearest - axis) <= slack).all())
