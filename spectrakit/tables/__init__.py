@@ -1,4 +1,4 @@
-"""Files in and out: plain tables, libraries of any size, files of instruments, layouts of OSSL, LUCAS and Gejiu; checks."""
+"""Files in and out: plain tables, libraries of any size, files of instruments, layouts of OSSL and LUCAS; checks."""
 
 import lazy_loader
 

@@ -66,24 +66,11 @@ def convert_files(
     lab, of_contents = (None, []) if contents is None else _contents(Path(contents), below_detection)
     files, left_out = _files(path, contents)
     scans, faults = _scans(files, axis_unit, signal, folder, progress)
-    if scans:
-        units = [_common(name, scans, given, path) for name, given in (("axis", axis_unit), ("signal", signal))]
-        scans, contrary, turned = _brought(scans, *units)
-        faults = [*faults, *contrary]
+    scans, faults, turned = _brought(path, scans, faults, axis_unit, signal)
     if faults and (strict or not scans):
         raise TableError(faults[0])
-    notes = [*left_out_notes(path, left_out), *_faults(faults), *of_contents, *turned]
-    kinds = {str(file): kind for file, kind in files}
-    counts = Counter(kinds[file] for file, _ in scans)
-    scans = [scan for _, scan in scans]
-    if lab is not None:
-        scans, counted = _as_scans(scans, lab.index)
-        notes += _named("files named as a sample and a counter, taken for scans of it", counted)
-    words = ", ".join(f"{n} {kind}" for kind, n in counts.items())
-    dataset = as_dataset(path, scans, f"{words}, {'folder' if path.is_dir() else 'file'} {path.name}")
-    if replicates == "average":
-        dataset, of_scans = _averaged(dataset)
-        notes += of_scans
+    dataset, of_names = _joined(path, files, scans, lab, replicates)
+    notes = [*left_out_notes(path, left_out), *_faults(faults), *of_contents, *turned, *of_names]
     if lab is not None:
         dataset, of_samples = _with_contents(dataset, lab, contents)
         notes += of_samples
@@ -149,28 +136,53 @@ def _common(option, scans, given, path):
     return next(iter(counts)) if given is None else given.removeprefix("percent-")
 
 
-def _brought(scans, axis_unit, signal):
-    """Pairs of file and scan in one unit and signal, the faults of those that cannot be, and notes on turned ones."""
-    brought, faults, turned, first = [], [], Counter(), {}
+def _brought(path, scans, faults, axis_unit, signal):
+    """Pairs of file and scan in one unit and signal, faults, also of files that cannot be, and notes on turned ones."""
+    if not scans:
+        return scans, faults, []
+    unit, kind = _common("axis", scans, axis_unit, path), _common("signal", scans, signal, path)
+    brought, faults, turned, first = [], [*faults], Counter(), {}
     for file, scan in scans:
         if other := first.get((scan.sample_id, scan.replicate)):
             raise TableError(f"{file}: named as {other}; rename one, or convert their folders one by one")
         first[scan.sample_id, scan.replicate] = file
-        there = scan
         try:
-            if scan.axis_unit != axis_unit:
-                axis, values = ascending(1e7 / scan.axis, scan.values)
-                there = replace(there, axis=axis, values=values, axis_unit=axis_unit)
-            if scan.signal != signal:
-                values = to_absorbance(there.values, file) if signal == "absorbance" else 10.0**-there.values
-                there = replace(there, values=values, signal=signal)
+            brought.append((file, _turned(file, scan, unit, kind)))
         except TableError as fault:
             faults.append(str(fault))
         else:
-            brought.append((file, there))
-            turned.update({(scan.axis_unit, axis_unit), (scan.signal, signal)})
-    notes = [f"{n} files turned from {old} into {new}" for (old, new), n in turned.items() if old != new]
-    return brought, faults, notes
+            turned.update({(scan.axis_unit, unit), (scan.signal, kind)})
+    return (
+        brought,
+        faults,
+        [f"{n} files turned from {old} into {new}" for (old, new), n in turned.items() if old != new],
+    )
+
+
+def _turned(file, scan, unit, signal):
+    if scan.axis_unit != unit:
+        axis, values = ascending(1e7 / scan.axis, scan.values)
+        scan = replace(scan, axis=axis, values=values, axis_unit=unit)
+    if scan.signal != signal:
+        values = to_absorbance(scan.values, file) if signal == "absorbance" else 10.0**-scan.values
+        scan = replace(scan, values=values, signal=signal)
+    return scan
+
+
+def _joined(path, files, scans, lab, replicates):
+    """The scans of files as a dataset, and notes on those that are named as a sample and a counter, or averaged."""
+    kinds = {str(file): kind for file, kind in files}
+    counts = Counter(kinds[file] for file, _ in scans)
+    words = ", ".join(f"{n} {kind}" for kind, n in counts.items())
+    scans, notes = [scan for _, scan in scans], []
+    if lab is not None:
+        scans, counted = _as_scans(scans, lab.index)
+        notes = _named("files named as a sample and a counter, taken for scans of it", counted)
+    dataset = as_dataset(path, scans, f"{words}, {'folder' if path.is_dir() else 'file'} {path.name}")
+    if replicates == "average":
+        dataset, of_scans = _averaged(dataset)
+        notes = [*notes, *of_scans]
+    return dataset, notes
 
 
 def _as_scans(scans, samples):
