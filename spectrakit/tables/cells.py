@@ -14,7 +14,16 @@ import pyarrow.parquet
 
 from spectrakit.tables.columns import MISSING, is_number
 from spectrakit.tables.rules import MAX_PLACES, TableError
-from spectrakit.tables.text import TextLayout, csv_stream, decoded, text_layout
+from spectrakit.tables.text import (
+    MAX_COLUMNS,
+    MAX_LINE,
+    TextLayout,
+    csv_stream,
+    decoded,
+    refuse_long_line,
+    text_layout,
+    too_many_columns,
+)
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 
@@ -174,6 +183,8 @@ def table_file(path, folder):
         schema = metadata.schema.to_arrow_schema()
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path}: not a Parquet table ({str(error).splitlines()[0]}); write it again") from error
+    if len(schema.names) > MAX_COLUMNS:
+        raise TableError(too_many_columns(path, len(schema.names)))
     kinds = dict(zip(schema.names, schema.types, strict=True))
     parts = (part.partition("=") for part in path.parent.parts[len(folder.parts) :])
     fixed = {name: unquote(value) for name, _, value in parts if value and name not in kinds}
@@ -237,10 +248,11 @@ def _csv_parts(file):
     """The rows below the header, some of them at a time, as bytes; blank lines at the end of the file are left out."""
     with csv_stream(file.path) as stream:
         for _ in range(file.header_rows):
-            stream.readline()
-        lines = []
-        while more := stream.readlines(_CSV_BYTES):
+            stream.readline(MAX_LINE)
+        lines, n_lines = [], file.header_rows
+        while more := _lines(file.path, stream, n_lines):
             lines += more
+            n_lines += len(more)
             end = next((at for at in range(len(lines), 0, -1) if lines[at - 1].strip()), 0)
             data = b"".join(lines[:end])
             # Within quotation marks, a line does not end its row.
@@ -249,6 +261,16 @@ def _csv_parts(file):
                 lines = lines[end:]
         if rest := b"".join(lines).rstrip():
             yield rest
+
+
+def _lines(path, stream, before):
+    """The next lines of a stream, some megabytes together; before : how many stand before them."""
+    lines, size = [], 0
+    while size < _CSV_BYTES and (line := stream.readline(MAX_LINE)):
+        refuse_long_line(path, line, before + len(lines) + 1)
+        lines.append(line)
+        size += len(line)
+    return lines
 
 
 def _csv_tables(file, columns, numbers):

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from spectrakit.tables.rules import TableError
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+MAX_COLUMNS = 100_000
+MAX_LINE = 1 << 26  # bytes
 _HEAD_BYTES, _HEAD_LINES = 1 << 20, 40  # what is looked at; at least two lines, however long
 _DECIMAL_COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
 _DECIMAL_POINT = re.compile(r"\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*")
@@ -48,6 +50,8 @@ def text_layout(path):
     if skipped == len(lines):
         raise TableError(f"{path}: the file is empty; put the names of the columns in row 1")
     separator = _separator(lines[skipped])
+    if lines[skipped].count(separator) >= MAX_COLUMNS:
+        raise TableError(too_many_columns(path, lines[skipped].count(separator) + 1))
     try:
         header, *rows = csv.reader(lines[skipped:], delimiter=separator)
     except csv.Error as error:
@@ -72,7 +76,10 @@ def _head(path):
     """The first lines of a file as text."""
     lines, size = [], 0
     with csv_stream(path) as stream:
-        while len(lines) < _HEAD_LINES and (size < _HEAD_BYTES or len(lines) < 2) and (line := stream.readline()):
+        while (
+            len(lines) < _HEAD_LINES and (size < _HEAD_BYTES or len(lines) < 2) and (line := stream.readline(MAX_LINE))
+        ):
+            refuse_long_line(path, line, len(lines) + 1)
             lines.append(decoded(path, line, len(lines) + 1))
             size += len(line)
     # A quoted cell may hold line ends; what is open at the end of the head is not looked at.
@@ -189,6 +196,8 @@ def csv_stream(path):
     try:
         with opened(path, "rb") as stream:
             start = stream.read(1 << 16)
+            if start.startswith(b"PK\x03\x04"):
+                raise TableError(f"{path}: a ZIP archive or a workbook, not CSV; save the table as CSV")
             stream.seek(0)
             if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 yield _Recoded(io.TextIOWrapper(stream, encoding="utf-16"))
@@ -209,11 +218,19 @@ class _Recoded:
     def __init__(self, stream):
         self._stream = stream
 
-    def readline(self):
-        return self._stream.readline().encode(errors="surrogateescape")
+    def readline(self, n_bytes):
+        return self._stream.readline(n_bytes).encode(errors="surrogateescape")
 
-    def readlines(self, n_bytes):
-        return [line.encode(errors="surrogateescape") for line in self._stream.readlines(n_bytes)]
+
+def too_many_columns(path, n_columns):
+    """What is said of a table that is too wide to be one of spectra."""
+    return f"{path}: {n_columns:,} columns, more than the {MAX_COLUMNS:,} that a table of spectra may have; cut it"
+
+
+def refuse_long_line(path, line, row):
+    """Raises TableError for a line, read up to MAX_LINE bytes, that does not end there."""
+    if len(line) == MAX_LINE and not line.endswith(b"\n"):
+        raise TableError(f"{path}: row {row} is longer than {MAX_LINE >> 20} MB; this is no table of spectra")
 
 
 def decoded(path, data, row):
