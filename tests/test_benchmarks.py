@@ -9,12 +9,14 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 # Options that make a benchmark small, and what it prints; those that stay long show their options alone.
 SMALL = {
     "folds": ("--single 1 --rounds 1 --epochs 2", r"ratio \d"),
+    "fuzz_readers": ("--minutes 0.05", r"\d executions, 0 kinds of fault"),
     "impute": ("--help", "--rows"),
     "pretraining": ("--soils 40 --epochs 2", r"whole fits: \d"),
     "simulate_libs": ("--help", "--shots"),
     "simulate_mir": ("--help", "--samples"),
     "stopped_runs": ("--kills 1 --commands convert impute", r"convert: 1 of 1 .*\nimpute: 1 of 1 kills survived"),
     "simulate_visnir": ("--soils 20 --rounds 1", r"0\.\d\d and 0\.\d\d of the limits"),
+    "tested_input": ("--help", "--output"),
 }
 
 

@@ -277,10 +277,11 @@ def _csv_tables(file, columns, numbers):
     """Each part of a CSV file as an Arrow table; columns of numbers are text where a cell is none."""
     start, text = 0, dict.fromkeys(columns, pa.string())
     for data in _csv_parts(file):
+        # Of bytes that are no text, what notes rows of another length could not say anything.
+        decoded(file.path, data, start + file.header_rows + 1)
         try:
             table = _parsed(file, data, start, text | dict.fromkeys(numbers, pa.float64()))
         except pa.ArrowInvalid:
-            decoded(file.path, data, start + file.header_rows + 1)
             table = _parsed(file, data, start, text)
         yield start, table
         start += len(table)

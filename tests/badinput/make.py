@@ -135,6 +135,7 @@ CASES = [
     Case("million_channels.csv", wide, "1,000,001 columns, more than the 100,000"),
     # rows and cells
     Case("ragged.csv", (TABLE + "z,6\n").encode(), "the header has 22 cells but row 42 has 2"),
+    Case("ragged_latin1.csv", TABLE.encode() + b"z\xe4,6\n", "row 42 is not UTF-8 text"),
     Case("open_quote.csv", replaced("s3x", '"s3x'), "row"),
     Case("text_cell.csv", replaced("s3x,5.15,0.23", "s3x,5.15,oops"), r"not a number: 'oops' .row 5, column 400"),
     Case("text_property.csv", replaced("s3x,5.15", "s3x,high"), r"not a number: 'high' .row 5, column ph"),
