@@ -396,13 +396,13 @@ def blocks(table, n_rows=BLOCK_ROWS, positions=None):
 def _properties(table, cells):
     """The names of the properties; cells : {name: Arrow array} of the first rows read.
 
-    A column of text without a unit is a property where numbers are at least as many as words, in the first rows of a
-    CSV or else in all rows: a laboratory that measured nothing may come first.
+    A column of text without a unit is a property where numbers are at least as many as words: in the first rows of a
+    CSV, and in all rows of a Parquet file, or where a laboratory that measured nothing comes first.
     """
     kinds = {name: is_property(name, column.type) for name, column in cells.items()}
     open_ones = {name: table.others[name][0] for name, kind in kinds.items() if kind is None}
     counts = {name: n_numbers_and_words(cells[name]) for name in open_ones} if table.files[0].text else {}
-    in_doubt = {name: column for name, column in open_ones.items() if not _are_numbers(counts.get(name, (0, 0)))}
+    in_doubt = {name: column for name, column in open_ones.items() if not any(counts.get(name, (0, 0)))}
     if in_doubt:
         counts |= dict.fromkeys(in_doubt, 0)
         for file in table.files:

@@ -385,6 +385,17 @@ def unmeasured_contents(block):
             yield Problem("warning", message, remedy, **places, words=words, group=name, of=name, many="error")
 
 
+def numbers_as_text(block):
+    """Columns of text by their first rows in which numbers stand further down."""
+    for name in block.samples.columns.difference(SAMPLE_COLUMNS):
+        numbers = pd.to_numeric(block.samples[name], errors="coerce").notna()
+        if 2 * numbers.sum() > block.samples[name].notna().sum():
+            places = rows(block, numbers)
+            message = "column {name} begins with words and is read as text, but {cells} of its cells are numbers"
+            remedy = "If it is a property, end its name in its unit"
+            yield Problem("", message, remedy, **places, words={"name": name}, group=name, of="samples", many="warning")
+
+
 def below_detection(block):
     """Contents below the limit of detection that were read as asked."""
     for name, at in block.below.items():
@@ -469,7 +480,7 @@ def odd_contents(block):
 
 READ_ERRORS = (not_a_number, infinite, no_name, turned_round)  # which end the reading of a library
 # What every command says that reads the table.
-SAID_RULES = (other_scale, contrary_shape, coded_channels, unmeasured_contents, below_detection)
+SAID_RULES = (other_scale, contrary_shape, coded_channels, unmeasured_contents, numbers_as_text, below_detection)
 _BLOCK_WARNINGS = (empty_cells, out_of_range, negative_counts, saturated, odd_contents)
 BLOCK_RULES = (*READ_ERRORS, no_spectrum, no_spectrum_in_library, *SAID_RULES, *_BLOCK_WARNINGS)
 

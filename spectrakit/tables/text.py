@@ -119,7 +119,7 @@ def _n_above(path, lines):
     if at == len(lines):
         return at
     separator = _separator(lines[-1])
-    cells = [[cell.strip(' "') for cell in line.split(separator)] for line in lines]
+    cells = [[cell.strip(BLANK) for cell in line.split(separator)] for line in lines]
     if at and _n_channels(cells[at - 1]) >= 2 and len(cells[at - 1]) == len(cells[at]) > 2:
         raise TableError(f"{path}: row {at} is a remark that looks like the header; delete the {lines[at - 1][0]!r}")
     n_different = [len({*row} - {""}) for row in cells]
