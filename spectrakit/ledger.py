@@ -67,6 +67,10 @@ def load_results(study, path=None):
     except FileNotFoundError:
         remedy = f"run: spectrakit replicate {study} --profile paper"
         raise FileNotFoundError(f"{path.name}: no recorded results; {remedy}") from None
+    except UnicodeDecodeError:
+        raise ValueError(
+            f"{path.name}: not JSON but binary data; name a record that spectrakit replicate wrote"
+        ) from None
     except json.JSONDecodeError as error:
         raise ValueError(f"{path.name}, line {error.lineno}: not JSON ({error.msg})") from None
     provenance, results = (record.get(key) if isinstance(record, dict) else None for key in ("provenance", "results"))

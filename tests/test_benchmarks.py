@@ -9,6 +9,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 # Options that make a benchmark small, and what it prints; those that stay long show their options alone.
 SMALL = {
     "folds": ("--single 1 --rounds 1 --epochs 2", r"ratio \d"),
+    "fuzz_readers": ("--minutes 0.05", r"\d executions, 0 kinds of fault"),
     "impute": ("--help", "--rows"),
     "pretraining": ("--soils 40 --epochs 2", r"whole fits: \d"),
     "simulate_libs": ("--help", "--shots"),

@@ -16,7 +16,18 @@ import pyarrow.parquet
 
 from spectrakit.tables.columns import MISSING, is_number
 from spectrakit.tables.rules import MAX_PLACES, TableError
-from spectrakit.tables.text import BLANK, TextLayout, csv_stream, decoded, refuse_nameless, text_layout
+from spectrakit.tables.text import (
+    BLANK,
+    MAX_COLUMNS,
+    MAX_LINE,
+    TextLayout,
+    csv_stream,
+    decoded,
+    refuse_long_line,
+    refuse_nameless,
+    text_layout,
+    too_many_columns,
+)
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 
@@ -177,6 +188,8 @@ def table_file(path, folder):
         schema = metadata.schema.to_arrow_schema()
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path}: not a Parquet table ({str(error).splitlines()[0]}); write it again") from error
+    if len(schema.names) > MAX_COLUMNS:
+        raise TableError(too_many_columns(path, len(schema.names)))
     kinds = dict(zip(schema.names, schema.types, strict=True))
     parts = (part.partition("=") for part in path.parent.parts[len(folder.parts) :])
     fixed = {name: unquote(value) for name, _, value in parts if value and name not in kinds}
@@ -250,10 +263,11 @@ def _csv_parts(file):
     """The rows below the header, some of them at a time, as bytes; blank lines at the end of the file are left out."""
     with csv_stream(file.path) as stream:
         for _ in range(file.header_rows):
-            stream.readline()
-        lines = []
-        while more := stream.readlines(_CSV_BYTES):
+            stream.readline(MAX_LINE)
+        lines, n_lines = [], file.header_rows
+        while more := _lines(file.path, stream, n_lines):
             lines += more
+            n_lines += len(more)
             end = next((at for at in range(len(lines), 0, -1) if lines[at - 1].strip(_BLANK)), 0)
             data = b"".join(lines[:end])
             # Within quotation marks, a line does not end its row.
@@ -265,15 +279,26 @@ def _csv_parts(file):
             yield rest
 
 
+def _lines(path, stream, before):
+    """The next lines of a stream, some megabytes together; before : how many stand before them."""
+    lines, size = [], 0
+    while size < _CSV_BYTES and (line := stream.readline(MAX_LINE)):
+        refuse_long_line(path, line, before + len(lines) + 1)
+        lines.append(line)
+        size += len(line)
+    return lines
+
+
 def _csv_tables(file, columns, numbers):
     """Each part of a CSV file as an Arrow table; columns of numbers are text where a cell is none."""
     nameless = {f"\n{at}": at for at, name in enumerate(file.names) if name == "" and at > 0}
     start, text = 0, dict.fromkeys([*columns, *nameless], pa.string())
     for data in _csv_parts(file):
+        # Of bytes that are no text, what notes rows of another length could not say anything.
+        decoded(file.path, data, start + file.header_rows + 1)
         try:
             table = _parsed(file, data, start, text | dict.fromkeys(numbers, pa.float64()))
         except pa.ArrowInvalid:
-            decoded(file.path, data, start + file.header_rows + 1)
             table = _parsed(file, data, start, text)
         for name, at in nameless.items():
             cells = pc.utf8_trim_whitespace(table[name].drop_null())

@@ -19,6 +19,8 @@ from spectrakit.tables.layouts import NAMELESS, is_id_name, thousands_words
 from spectrakit.tables.rules import TableError
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+MAX_COLUMNS = 100_000
+MAX_LINE = 1 << 26  # bytes
 # What stands in an empty row.
 BLANK = ' \t\r\n,;|"'
 _HEAD_BYTES, _HEAD_LINES = 1 << 20, 40  # what is looked at; at least two lines, however long
@@ -32,7 +34,7 @@ _WORD = re.compile(r"[^\d.,;+-].*|-")
 _NO_WORDS = (*MISSING, "inf", "infinity")
 # How files that are no text begin, and what to do with them.
 _OTHER_KINDS = {
-    b"PK\x03\x04": "an Excel workbook or another zip file; save its sheet as CSV",
+    b"PK\x03\x04": "a ZIP archive or a workbook, not CSV; save the table as CSV",
     b"\xd0\xcf\x11\xe0": "an Excel workbook; save its sheet as CSV",
     b"PAR1": "a Parquet file; let its name end in .parquet",
     b"\x1f\x8b": "compressed by gzip; let its name end in .csv.gz",
@@ -100,11 +102,14 @@ def _head(path):
     lines, size, n_remarks = [], 0, 0
     with csv_stream(path) as stream:
         while len(lines) - n_remarks < _HEAD_LINES and (size < _HEAD_BYTES or len(lines) - n_remarks < 2):
-            line = stream.readline()
+            line = stream.readline(MAX_LINE)
             if not line:
                 break
+            refuse_long_line(path, line, len(lines) + 1)
             lines.append(decoded(path, line, len(lines) + 1))
             size += len(line)
+            if (n_columns := lines[-1].count(_separator(lines[-1])) + 1) > MAX_COLUMNS:
+                raise TableError(too_many_columns(path, n_columns))
             n_remarks += n_remarks == len(lines) - 1 < _MAX_REMARKS and _is_remark(lines[-1])
     return lines
 
@@ -328,11 +333,19 @@ class _Recoded:
     def __init__(self, stream):
         self._stream = stream
 
-    def readline(self):
-        return self._stream.readline().encode(errors="surrogateescape")
+    def readline(self, n_bytes):
+        return self._stream.readline(n_bytes).encode(errors="surrogateescape")
 
-    def readlines(self, n_bytes):
-        return [line.encode(errors="surrogateescape") for line in self._stream.readlines(n_bytes)]
+
+def too_many_columns(path, n_columns):
+    """What is said of a table that is too wide to be one of spectra."""
+    return f"{path}: {n_columns:,} columns, more than the {MAX_COLUMNS:,} that a table of spectra may have; cut it"
+
+
+def refuse_long_line(path, line, row):
+    """Raises TableError for a line, read up to MAX_LINE bytes, that does not end there."""
+    if len(line) == MAX_LINE and not line.endswith(b"\n"):
+        raise TableError(f"{path}: row {row} is longer than {MAX_LINE >> 20} MB; this is no table of spectra")
 
 
 def decoded(path, data, row):

@@ -178,7 +178,7 @@ REFUSED = {
         "sample_id,ph,400\na,6,1\n# end\n",
         r"row 3 has 1 \('# end'\); give every row one cell a column",
     ),
-    "a workbook": ("PK\x03\x04 and more", "this is an Excel workbook or another zip file; save its sheet as CSV"),
+    "a workbook": ("PK\x03\x04 and more", "this is a ZIP archive or a workbook, not CSV; save the table as CSV"),
     "a web page": ("<html>\n404\n</html>\n", "this is a web page or XML"),
     "zero bytes": ("sample_id,400\na\0,1\n", "row 2 holds a zero byte"),
     "decimals of two kinds": (
