@@ -827,6 +827,7 @@ figures.show_table(shown, "Mean R² of the test samples, recorded", dict.fromkey
 # take the largest table of reflectance from 400 to 2499 nm and run two rounds. For all rounds and a plot use
 # `spectrakit transfer TABLE --target ph`. And with both data sets of the study in one folder (`data/README.md` says how
 # to lay them out), `spectrakit replicate gejiu --data FOLDER` runs all of this chapter's experiments on the real ones.
+# Files of an instrument (Bruker OPUS, ASD, JCAMP-DX and others) become a plain table with `spectrakit convert FOLDER`.
 
 
 # %%

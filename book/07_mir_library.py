@@ -823,8 +823,8 @@ teaching.check(answer, (20 + 1.5) * (np.exp(0.5) - np.exp(-0.5)), 0.1, "upper le
 # `pretrained`, for whoever has few laboratories: a ridge regression on what convolutions make of a spectrum that have
 # practised just this, to learn from some simulated laboratories and predict another (`data/models/README.md` says how).
 # A library is a plain spectral table, a table in the layout of the [Open Soil Spectral Library](references.md), or a
-# folder of Parquet files larger than the memory; `spectrakit.tables.read_opus` reads the files of OPUS instruments. A
-# run that was stopped goes on where it was, and `--scheduler ADDRESS` hands the work to a Dask cluster.
+# folder of Parquet files larger than the memory; `spectrakit convert` makes a table of instruments' files (OPUS,
+# JCAMP-DX). A run that was stopped goes on where it was, and `--scheduler ADDRESS` hands the work to a Dask cluster.
 #
 # What came of the first command on three **measured** laboratories (285 soils, organic carbon) is recorded. These
 # laboratories differ in their soils as well as in their instruments, and have no ring trial of their own.

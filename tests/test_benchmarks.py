@@ -16,6 +16,7 @@ SMALL = {
     "simulate_mir": ("--help", "--samples"),
     "stopped_runs": ("--kills 1 --commands convert impute", r"convert: 1 of 1 .*\nimpute: 1 of 1 kills survived"),
     "simulate_visnir": ("--soils 20 --rounds 1", r"0\.\d\d and 0\.\d\d of the limits"),
+    "tested_input": ("--help", "--output"),
 }
 
 

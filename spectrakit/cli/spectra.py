@@ -58,11 +58,11 @@ def convert(
         Literal["keep", "average"], typer.Option(help="Scans of one sample: each a row, or their mean.")
     ] = "keep",
     axis: Annotated[
-        Literal["nm", "cm-1"] | None, typer.Option(help="Unit of text files; where units mix, of the table.")
+        Literal["nm", "cm-1"] | None, typer.Option(help="Unit of text files, and what all files are brought to.")
     ] = None,
     signal: Annotated[
         Literal["reflectance", "percent-reflectance", "absorbance"] | None,
-        typer.Option(help="What text files hold; where signals mix, what the table gets."),
+        typer.Option(help="What text files hold, and what all files are brought to."),
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse a file that cannot be read; else it is left out.")

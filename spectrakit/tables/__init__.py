@@ -1,4 +1,4 @@
-"""Files in and out: plain tables, libraries of any size, OPUS, the layouts of OSSL, LUCAS and Gejiu; their checks."""
+"""Files in and out: plain tables, libraries of any size, files of instruments, layouts of OSSL and LUCAS; checks."""
 
 import lazy_loader
 
@@ -8,7 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "cells": ["ENDINGS", "spectra_files"],
         "checks": ["check_table"],
         "lucas": ["read_gejiu", "read_lucas"],
-        "instruments": ["convert_files", "read_opus"],
+        "instruments": ["convert_files"],
         "reading": ["BLOCK_ROWS", "library_index", "read_blocks", "read_library", "read_table"],
         "rules": ["TableError"],
         "writing": ["write_partitions", "write_table"],

@@ -35,17 +35,18 @@ _CSV_BYTES = 1 << 24  # some 1,000 rows of a mid-infrared library: what is held 
 # Bytes read ahead in each column of a Parquet file, so that no more of a long one than a page is held.
 _PARQUET_BUFFER = 1 << 15
 _CHANNEL = re.compile(r"([A-Za-z][A-Za-z._ -]*)?\d+\.?\d*([ _.]?(nm|cm-1|abs|ref|pcnt))?")
-# Kinds of instruments' files: how they begin, and how they are named. Their numbers end the names of OPUS files.
+# Kinds of instruments' files: how they begin, and how they are named; numbers end the names of OPUS files.
 _INSTRUMENTS = tuple(
     (kind, re.compile(begins), re.compile(name))
     for kind, begins, name in (
         ("Bruker OPUS", rb"\n\n\xfe\xfe", r".+\.\d+"),
-        ("ASD", rb"ASD|as\d\0", r".+\.asd"),
-        ("JCAMP-DX", rb"##TITLE", r".+\.(jdx|dx|jcm)"),
-        ("Thermo OMNIC", rb"Spectral Data File", r".+\.spa"),
-        ("Spectral Evolution", rb"(?!)", r".+\.sed"),
+        ("ASD", rb"(?s)(ASD|as\d).*\0", r".+\.asd"),
+        ("JCAMP-DX", rb"(?i)(\xef\xbb\xbf)?\s*##\s*TITLE\s*=", r".+\.(jdx|dx|jcm|jcamp)"),
+        ("Thermo OMNIC", rb"Spectral (Data|Exte) File", r".+\.(spa|spg|srs)"),
+        ("Spectral Evolution", rb"(\xef\xbb\xbf)?Comment:[^\n]*\nVersion:", r".+\.sed"),
     )
 )
+_START = 512  # bytes that tell the kind
 _BLANK = BLANK.encode()
 _NULLS = sorted({form for word in MISSING for form in (word, word.upper(), word.title())} | {"NaN"})
 
@@ -83,13 +84,12 @@ def table_ending(path):
 
 
 def instrument_kind(path):
-    """What kind of instrument's file stands at a path, by its first bytes or its ending; None for another file."""
+    """What kind of instrument's file stands at a path, by its first bytes, else its ending; None for another file."""
     with open(path, "rb") as stream:
-        start = stream.read(64)
-    for kind, begins, ending in _INSTRUMENTS:
-        if begins.match(start) or ending.fullmatch(path.name.lower()):
-            return kind
-    return None
+        start = stream.read(_START)
+    kinds = [kind for kind, begins, _ in _INSTRUMENTS if begins.match(start)]
+    kinds += [kind for kind, _, ending in _INSTRUMENTS if ending.fullmatch(path.name.lower())]
+    return kinds[0] if kinds else None
 
 
 def table_files(path):

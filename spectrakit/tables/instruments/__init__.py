@@ -4,8 +4,5 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submod_attrs={
-        "conversion": ["convert_files"],
-        "opus": ["read_opus"],
-    },
+    submod_attrs={"conversion": ["convert_files"]},
 )

@@ -1,61 +1,25 @@
-"""Reads Bruker's OPUS files, one or a folder of them, as absorbance."""
-
-import re
-from pathlib import Path
+"""Reads the files of Bruker's OPUS as absorbance."""
 
 import brukeropus
 import numpy as np
-import pandas as pd
 
-from spectrakit.spectra import rows_on_another_scale
-from spectrakit.tables.cells import files_at, is_hidden
-from spectrakit.tables.instruments.scans import Scan, as_dataset, ascending, to_absorbance
+from spectrakit.tables.instruments.scans import Scan, as_declared, ascending, scan_name, to_absorbance
 from spectrakit.tables.rules import TableError
 
 # What a block may hold, the preferred first: absorbance, log(1/R), which is the same, and reflectance.
 _ABSORBANCE, _LOG_REFLECTANCE, _REFLECTANCE = 4, 15, 12
 _X_UNITS = ("WN", "MI", "LGW")  # wavenumber, micrometre, logarithm of the wavenumber
 _FLOAT32 = 1  # as OPUS writes; the library reads every block as such, whatever its status says
-NUMBERED = re.compile(r"(.+)\.(\d+)")
-
-
-def read_opus(path):
-    """OPUS files as a `SpectralDataset` of absorbance, log10(1/R), in 1/cm, ascending.
-
-    path : a file, or a folder that holds files name.0, name.1 ... at any depth
-
-    The name of a file, without its number, is the sample_id, and the number the column `replicate`: OPUS counts up
-    where a name is taken. `instrument` and `date` are what the file says. Where a file holds no absorbance, its
-    reflectance is turned into it; derivatives are not read. The axis is that of the file with the widest step, as far
-    as all files cover it; files with other channels are interpolated linearly, and the provenance says how many.
-
-    Raises TableError, in one line with the file, for one that is not OPUS, is damaged or holds neither absorbance nor
-    reflectance, for a sample that stands twice, and where no wavenumber is common to all.
-    """
-    path = Path(path)
-    files = _files(path)
-    scans = [opus_scan(file) for file in files]
-    doubled = pd.DataFrame([(scan.sample_id, scan.replicate) for scan in scans]).duplicated(keep=False)
-    if doubled.any():
-        first, second = np.flatnonzero(doubled)[:2]
-        raise TableError(f"{files[second]}: named as {files[first]}; rename one, or read the folders one by one")
-    return as_dataset(path, scans, f"OPUS, {'folder' if path.is_dir() else 'file'} {path.name}")
-
-
-def _files(path):
-    none = "no OPUS file in this folder; their names end in a number, as in soil.0"
-    files = files_at(path, lambda file: NUMBERED.fullmatch(file.name) and not is_hidden(file), none)
-    return sorted(files, key=lambda file: (file.parent, *_name(file)))
-
-
-def _name(file):
-    """Sample and replicate by the name of a file: 'soil.1' gives ('soil', 1)."""
-    numbered = NUMBERED.fullmatch(file.name)
-    return (numbered[1], int(numbered[2])) if numbered else (file.stem, 0)
 
 
 def opus_scan(file):
-    """The absorbance of one OPUS file, or what its reflectance makes of it, as a `Scan`; TableError as `read_opus`."""
+    """The absorbance of one OPUS file, or what its reflectance makes of it, as a `Scan`, in 1/cm.
+
+    Of a name such as soil.2, OPUS counts up the number where the name is taken. `instrument` and `date` are what the
+    file says. Derivatives are not read.
+    Raises TableError, in one line with the file, for one that is not OPUS, is damaged, or holds several spectra or
+    neither absorbance nor reflectance.
+    """
     damaged = f"{file}: damaged OPUS file; copy it again, or measure the sample again"
     # The library raises whatever its parser meets in a file that is cut off.
     try:
@@ -72,26 +36,26 @@ def opus_scan(file):
         raise TableError(damaged)
     axis, values = ascending(data.wn, data.y)
     if data.block.type[3] == _REFLECTANCE:
-        if rows_on_another_scale(values[None], "reflectance").any():
-            raise TableError(
-                f"{file}: fractions declared, but they look like percent; save it from OPUS with absorbance"
-            )
-        values = to_absorbance(values, file)
+        values = to_absorbance(as_declared(file, values, "reflectance"), file)
     day = data.datetime.date().isoformat() if data.datetime else None
-    return Scan(*_name(file), axis, values, "cm-1", "absorbance", opus.ins, day)
+    return Scan(*scan_name(file), axis, values, "cm-1", "absorbance", opus.ins, day)
 
 
 def _spectrum(file, opus):
     """The spectrum of a file to be read; a block of a derivative, as its type says, is none."""
-    there = {}
+    there, derivatives = {}, []
     for data in opus.iter_data():
         _, source, _, held, derivative, _ = data.block.type
-        if source == 3 and not derivative:
+        if source == 3 and derivative:
+            derivatives.append(data.label)
+        elif source == 3:
             there.setdefault(held, data)
     kind = next((kind for kind in (_ABSORBANCE, _LOG_REFLECTANCE, _REFLECTANCE) if kind in there), None)
     if kind is not None:
         return there[kind]
-    if series := [getattr(opus, key).label for key in opus.series_keys]:
-        raise TableError(f"{file}: a series of spectra ({', '.join(series)}); save each from OPUS as a file of its own")
-    held = ", ".join(getattr(opus, key).label for key in opus.all_data_keys) or "no spectrum"
+    if series := [data.label for data in opus.iter_series()]:
+        raise TableError(f"{file}: several spectra in one file ({', '.join(series)}); save each as a file of its own")
+    if derivatives:
+        raise TableError(f"{file}: only a derivative ({', '.join(derivatives)}); save the spectrum itself from OPUS")
+    held = ", ".join(data.label for data in opus.iter_all_data()) or "no spectrum"
     raise TableError(f"{file}: neither absorbance nor reflectance but {held}; save it from OPUS with absorbance")

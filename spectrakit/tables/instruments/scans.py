@@ -1,21 +1,24 @@
-"""Scans of single files brought to one axis, as a dataset."""
+"""Scans of single files: their names, their values as declared, and all of them on one axis as a dataset."""
 
+import re
+import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from spectrakit.spectra import SpectralDataset
+from spectrakit.spectra import SpectralDataset, rows_on_another_scale, unmeasured_channels, wrong_scale
 from spectrakit.tables.rules import TableError
 
-SAME_CHANNEL = 1e-3  # of a step, to which two axes may differ and count as one
+_SAME_CHANNEL = 1e-3  # of a step, to which two axes may differ and count as one
+_NUMBERED = re.compile(r"(.+)\.(\d+)")
 
 
 @dataclass(frozen=True)
 class Scan:
     """One spectrum of a file.
 
-    axis : float64 (n_channels,), ascending, in `axis_unit`; values : float64 (n_channels,)
+    axis : float64 (n_channels,), ascending, in `axis_unit`; values : float64 (n_channels,), NaN where not measured
     signal : 'reflectance' (0-1) or 'absorbance'; instrument, date : as text, None where the file does not say
     """
 
@@ -29,10 +32,32 @@ class Scan:
     date: str | None = None
 
 
+def scan_name(file):
+    """Sample and number of its scan by the name of a file: 'soil.1' gives ('soil', 1), 'soil.asd' ('soil', 0)."""
+    numbered = _NUMBERED.fullmatch(file.name)
+    name, number = (numbered[1], int(numbered[2])) if numbered else (file.stem, 0)
+    # Some systems write ö as two characters: o and its dots.
+    return unicodedata.normalize("NFC", name).strip(), number
+
+
 def ascending(axis, values):
     """An axis and its values in ascending order, both float64."""
     order = np.argsort(axis)
     return np.asarray(axis, float)[order], np.asarray(values, float)[order]
+
+
+def as_declared(file, values, signal):
+    """Values (n_channels,) of a signal as fractions or absorbance, NaN where they are a code for 'not measured'.
+
+    signal : 'reflectance', 'percent-reflectance' or 'absorbance', as the file or its user declares
+    Raises TableError for values on another scale.
+    """
+    codes, _ = unmeasured_channels(np.asarray(values, float)[None], signal)
+    values = np.where(codes[0], np.nan, values)
+    if rows_on_another_scale(values[None], signal).any():
+        declared, words, _ = wrong_scale(signal)
+        raise TableError(f"{file}: {declared} declared, but they look like {words}; declare or export it so")
+    return values / 100 if signal == "percent-reflectance" else values
 
 
 def to_absorbance(reflectance, file):
@@ -49,7 +74,13 @@ def as_dataset(path, scans, source):
     Raises TableError where no channel is common to all.
     """
     axes = [scan.axis for scan in scans]
-    axis = _common_axis(path, axes)
+    axis = _common_axis(axes)
+    if not len(axis):
+        last, first = max(scans, key=lambda scan: scan.axis[0]), min(scans, key=lambda scan: scan.axis[-1])
+        words = f"{first.sample_id} ends at {first.axis[-1]:g}, {last.sample_id} begins at {last.axis[0]:g}"
+        raise TableError(
+            f"{path}: no channel that all {len(axes)} files cover ({words}); read them in groups that overlap"
+        )
     provenance = {"origin": "measured", "source": source}
     n_interpolated = sum(not _holds(file_axis, axis) for file_axis in axes)
     if n_interpolated:
@@ -66,15 +97,12 @@ def as_dataset(path, scans, source):
     )
 
 
-def _common_axis(path, axes):
+def _common_axis(axes):
     """The channels of the file with the widest step that all files cover."""
     low, high = max(axis[0] for axis in axes), min(axis[-1] for axis in axes)
     coarsest = max(axes, key=_step)
-    slack = SAME_CHANNEL * _step(coarsest)
-    common = coarsest[(coarsest >= low - slack) & (coarsest <= high + slack)]
-    if not len(common):
-        raise TableError(f"{path}: no channel that all {len(axes)} files cover; read them in groups that overlap")
-    return common
+    slack = _SAME_CHANNEL * _step(coarsest)
+    return coarsest[(coarsest >= low - slack) & (coarsest <= high + slack)]
 
 
 def _step(axis):
@@ -83,6 +111,6 @@ def _step(axis):
 
 def _holds(file_axis, axis):
     """Whether each channel of an axis is one of those of a file."""
-    slack = SAME_CHANNEL * _step(file_axis)
+    slack = _SAME_CHANNEL * _step(file_axis)
     nearest = file_axis[np.clip(np.searchsorted(file_axis, axis - slack), 0, len(file_axis) - 1)]
     return bool((np.abs(nearest - axis) <= slack).all())

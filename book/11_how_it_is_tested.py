@@ -1,0 +1,94 @@
+# %% [markdown]
+# # How it is tested
+#
+# A result that is silently wrong is the worst fault that software for measurements can have. This page says what was
+# done to find such faults in the kit itself, and what came of it: the files that people really have, files that are
+# broken, runs that are killed, and bytes changed at random. Every number below comes from a record of the script that
+# measured it.
+#
+# **What you will learn**
+#
+# - which of your files the kit reads, which it refuses, and what it says of them
+# - what happens to a long run when the machine goes down
+# - how to try all of this yourself
+#
+# **Time**: about 5 minutes. **You need**: nothing but a file of your own, if you want to try it.
+
+# %% tags=["hide-input"]
+import json
+
+import pandas as pd
+
+from spectrakit import resources, teaching
+from spectrakit.teaching import figures
+
+tested = {
+    name: json.loads(resources.data_path("recorded", "tested", f"{name}.json").read_text(encoding="utf-8"))
+    for name in ("input", "stops", "fuzz")
+}
+given = {name: record["figures"] for name, record in tested.items()}
+
+# %% [markdown]
+# ## Are files read as their owners mean them?
+#
+# Public bug reports of this field show what tables of spectra look like in practice: a `-9999` where nothing was
+# measured, semicolons and decimal commas, wavelengths down the first column, per cent declared as fractions. Each such
+# *kind* has a small file, and for each the right answer was written down before it was tried: read, read with a note, or
+# refused in one line that says what to do.
+
+# %% tags=["hide-input"]
+cases, corpus = given["input"]["cases"], given["input"]["corpus"]
+teaching.sentence(
+    f"{cases['right']} of {cases['files']} files of the kinds that users have get the right answer, and so do "
+    f"{corpus['right']} of {corpus['files']} broken ones: cut short, empty, doubled, not numbers, or not tables at all."
+)
+
+# %% [markdown]
+# What the kit does with a value that cannot be: a code such as `-9999`, a pH of 0 or carbon of 150 % is read as *not
+# measured*, and the command says in which rows. It is never fitted to, scored, or written as `measured`. Where more than
+# one value in twenty is impossible, the unit is wrong, and the table is refused.
+#
+# Try it on a table of your own; nothing is written:
+#
+#     spectrakit check my_soils.csv --axis nm --signal reflectance
+#
+# Files of instruments become a table first, with `spectrakit convert FOLDER -o TABLE`.
+#
+# ## Does a run that was killed go on to the same result?
+#
+# Each long command ran once in peace. Then it was killed (SIGKILL, which no program can catch) at moments drawn at random
+# over its run, and started again in the same folder. A kill counts as survived where the second start ends with the
+# same result, byte for byte but for times, and leaves nothing else behind.
+
+# %% tags=["hide-input"]
+stops = pd.DataFrame.from_dict(given["stops"], orient="index")
+teaching.sentence(f"{stops['survived'].sum()} of {stops['kills'].sum()} kills were survived.")
+
+# %% tags=["hide-input"]
+heads = {"kills": "Kills", "survived": "Survived", "seconds": "Seconds of a whole run"}
+shown = stops[list(heads)].rename(columns=heads).rename_axis("Command").reset_index()
+figures.show_table(shown, "Runs killed at random moments, recorded", {"Seconds of a whole run": "{:.0f}"})
+
+# %% [markdown]
+# ## Can bytes make a reader fail?
+#
+# Sound and broken files were changed at random: bytes flipped, cut out, repeated, or put together of two files. Every
+# function that reads a user's bytes got them. It may refuse a file in one line; anything else is a fault.
+
+# %% tags=["hide-input"]
+fuzz = given["fuzz"]
+teaching.sentence(
+    f"{fuzz['executions']:,} times one of {fuzz['readers']} readers was given a changed file; "
+    f"{fuzz['faults'] or 'no'} {'kind' if fuzz['faults'] == 1 else 'kinds'} of fault remained."
+)
+
+# %% [markdown]
+# ## Where these numbers come from
+#
+# The scripts lie in `benchmarks/` and run without arguments: `tested_input.py`, `stopped_runs.py` and `fuzz_readers.py`.
+# With `--output` they write the records that this page reads, in `data/recorded/tested`. Short forms of all three run in
+# `make test`. What the kit does for the safety of your machine stands in `SECURITY.md`.
+
+# %% tags=["hide-input"]
+rows = [(record["what"], record["date"], record["version"]) for record in tested.values()]
+figures.show_table(pd.DataFrame(rows, columns=["Script", "Run on", "Version"]), "The records of this page")
