@@ -12,6 +12,7 @@ SMALL = {
     "fuzz_readers": ("--minutes 0.05", r"\d executions, 0 kinds of fault"),
     "impute": ("--help", "--rows"),
     "pretraining": ("--soils 40 --epochs 2", r"whole fits: \d"),
+    "same_numbers": ("--help", "--python"),
     "simulate_libs": ("--help", "--shots"),
     "simulate_mir": ("--help", "--samples"),
     "stopped_runs": ("--kills 1 --commands convert impute", r"convert: 1 of 1 .*\nimpute: 1 of 1 kills survived"),
