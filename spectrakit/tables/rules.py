@@ -245,7 +245,7 @@ def numbered(table):
 
 def among_channels(table):
     """Columns that stand among the channels but are named as none."""
-    if table.channels and not table.is_ossl:
+    if table.channels and table.others and not table.is_ossl:
         names = table.files[0].names
         first, last = names.index(table.channels[0]), names.index(table.channels[-1])
         inside = [column for column, _ in table.others.values() if first < names.index(column) < last]
