@@ -12,7 +12,7 @@ import numpy as np
 
 from spectrakit.spectra import unusual_axis
 from spectrakit.tables.instruments.opus import opus_scan
-from spectrakit.tables.instruments.scans import Scan, as_declared, ascending, scan_name
+from spectrakit.tables.instruments.scans import Scan, as_declared, in_order, scan_name, shown
 from spectrakit.tables.rules import TableError
 
 _NUMBER = r"[-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?"
@@ -110,15 +110,15 @@ def jcamp_scan(file, axis_unit, signal):
         raise TableError(f"{file}: {len(values)} of {n_points} points in this JCAMP-DX file; export it again")
     x_unit, y_unit = (re.sub(r"[\s_^()]", "", str(held[name]).lower()) for name in ("xunits", "yunits"))
     if x_unit not in _JCAMP_AXES:
-        raise TableError(f"{file}: axis in {str(held['xunits']).lower()}; export it over 1/cm or nanometers")
+        raise TableError(f"{file}: axis in {shown(held['xunits'])}; export it over 1/cm or nanometers")
     if y_unit not in _JCAMP_SIGNALS:
-        words = f"{str(held['yunits']).lower()} is neither absorbance nor reflectance"
+        words = f"{shown(held['yunits'])} is neither absorbance nor reflectance"
         raise TableError(f"{file}: {words}; export one of them")
     axis, unit = (axis * 1000, "nm") if _JCAMP_AXES[x_unit] == "um" else (axis, _JCAMP_AXES[x_unit])
     declared = _JCAMP_SIGNALS[y_unit]
     # Some programs leave out the sign of per cent, which no fractions reach.
     declared = "percent-reflectance" if declared == "reflectance" and np.median(values) > _MAX_REFLECTANCE else declared
-    axis, values = _sound(file, axis, as_declared(file, values, declared))
+    axis, values = in_order(file, axis, as_declared(file, values, declared))
     return Scan(*scan_name(file), axis, values, unit, declared.removeprefix("percent-"))
 
 
@@ -169,7 +169,7 @@ def sed_scan(file, axis_unit, signal):
     about = dict(line.split(":", 1) for line in lines[:start] if ":" in line)
     values = as_declared(file, values, "percent-reflectance" if "%" in heads[level] else "reflectance")
     instrument = about.get("Instrument", "").strip() or None
-    return Scan(*scan_name(file), *_sound(file, axis, values), "nm", "reflectance", instrument)
+    return Scan(*scan_name(file), *in_order(file, axis, values), "nm", "reflectance", instrument)
 
 
 def text_scan(file, axis_unit, signal):
@@ -190,7 +190,7 @@ def text_scan(file, axis_unit, signal):
     if words := unusual_axis(axis, axis_unit):
         raise TableError(f"{file}: {words}; check --axis, or take the file away if it is no spectrum")
     values = as_declared(file, values, signal)
-    return Scan(*scan_name(file), *_sound(file, axis, values), axis_unit, signal.removeprefix("percent-"))
+    return Scan(*scan_name(file), *in_order(file, axis, values), axis_unit, signal.removeprefix("percent-"))
 
 
 def is_two_columns(file):
@@ -217,19 +217,6 @@ def _lines(file):
         return data.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         return data.decode("latin-1").splitlines()
-
-
-def _sound(file, axis, values):
-    """An axis in order and its values; TableError where a channel stands twice, out of order or is no number."""
-    steps = np.diff(axis)
-    if not np.isfinite(axis).all() or not (np.isfinite(values) | np.isnan(values)).all() or (steps == 0).any():
-        raise TableError(f"{file}: a channel stands twice or is no number; export it again")
-    if len(steps) and (np.sign(steps) != np.sign(steps[0])).any():
-        turn = axis[1:][np.sign(steps) != np.sign(steps[0])][0]
-        raise TableError(
-            f"{file}: its channels turn back at {turn:g}, as where two detectors overlap; export it without overlap"
-        )
-    return ascending(axis, values)
 
 
 # Kind of file, as `cells.instrument_kind` names it, to the function that reads one.

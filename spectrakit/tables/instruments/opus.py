@@ -3,7 +3,7 @@
 import brukeropus
 import numpy as np
 
-from spectrakit.tables.instruments.scans import Scan, as_declared, ascending, scan_name, to_absorbance
+from spectrakit.tables.instruments.scans import Scan, as_declared, in_order, scan_name, shown, to_absorbance
 from spectrakit.tables.rules import TableError
 
 # What a block may hold, the preferred first: absorbance, log(1/R), which is the same, and reflectance.
@@ -31,10 +31,12 @@ def opus_scan(file):
     data = _spectrum(file, opus)
     x_unit, y_format = (getattr(data.params, name, None) for name in ("dxu", "dpf"))
     if x_unit not in _X_UNITS or y_format != _FLOAT32:
-        raise TableError(f"{file}: {data.label} over {x_unit} in format {y_format}; save it from OPUS over wavenumbers")
+        raise TableError(
+            f"{file}: {data.label} over {shown(x_unit)} in format {y_format}; save it from OPUS over wavenumbers"
+        )
     if not np.isfinite(data.y).all():
         raise TableError(damaged)
-    axis, values = ascending(data.wn, data.y)
+    axis, values = in_order(file, data.wn, data.y)
     if data.block.type[3] == _REFLECTANCE:
         values = to_absorbance(as_declared(file, values, "reflectance"), file)
     day = data.datetime.date().isoformat() if data.datetime else None

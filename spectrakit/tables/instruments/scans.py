@@ -46,14 +46,35 @@ def ascending(axis, values):
     return np.asarray(axis, float)[order], np.asarray(values, float)[order]
 
 
+def in_order(file, axis, values):
+    """An axis and its values as `ascending`; TableError where a channel stands twice, out of order or is no number."""
+    steps = np.diff(axis)
+    if not len(axis) or not np.isfinite(axis).all() or np.isinf(values).any() or (steps == 0).any():
+        raise TableError(f"{file}: no channels, or one that stands twice or is no number; export it again")
+    turns = np.sign(steps) != np.sign(steps[:1])
+    if turns.any():
+        raise TableError(
+            f"{file}: its channels turn back at {axis[1:][turns][0]:g}, as where two detectors overlap; "
+            "export it without overlap"
+        )
+    return ascending(axis, values)
+
+
+def shown(text):
+    """Text from a file as part of a message: small letters, on one line, no more than a few words."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in str(text).lower()).split())[:40]
+
+
 def as_declared(file, values, signal):
     """Values (n_channels,) of a signal as fractions or absorbance, NaN where they are a code for 'not measured'.
 
     signal : 'reflectance', 'percent-reflectance' or 'absorbance', as the file or its user declares
-    Raises TableError for values on another scale.
+    Raises TableError for values on another scale, and where none is left.
     """
     codes, _ = unmeasured_channels(np.asarray(values, float)[None], signal)
     values = np.where(codes[0], np.nan, values)
+    if np.isnan(values).all():
+        raise TableError(f"{file}: no channel holds a value that {signal} can have; export it again")
     if rows_on_another_scale(values[None], signal).any():
         declared, words, _ = wrong_scale(signal)
         raise TableError(f"{file}: {declared} declared, but they look like {words}; declare or export it so")

@@ -275,6 +275,9 @@ def test_scans_of_a_sample_are_kept_or_averaged(write, tmp_path):
         ("a.jdx", jcamp_text(data="(X++(Y..Y))\n4000A00j0T\n3996G0j0T\n3992F0\n"), "check of it fails: Y-Check failed"),
         ("a.jdx", jcamp_text(n=7), "X-Check failed"),
         ("a.sed", "Comment:\nData:\nWvl\tRad.\n1\t2\n", "no columns Wvl and Reflect"),
+        ("a.sed", SED[: SED.index("350.0")], "no channels, or one that stands twice"),
+        ("a.jdx", jcamp_text().replace("=0.01", "=1e9"), "no channel holds a value that absorbance can have"),
+        ("a.jdx", jcamp_text("a\nb\x1b[31m"), "a b .31m is neither absorbance nor"),
         ("a.sed", SED + "353.0\t1.0\n", "a row below 'Data:' is cut short"),
         ("a.sed", SED.replace("351.0", "360.0"), "its channels turn back at 352, as where two detectors overlap"),
         ("a.asd", b"ASD" + bytes(100), "damaged ASD file"),
@@ -336,7 +339,7 @@ def test_the_command_writes_a_table_that_can_be_used(run, write, tmp_path):
         (two_columns() + "450,5 0,3\n", "numbers with decimal points and with commas"),
         (two_columns().replace("0.25", "25").replace("0.", ""), "fractions declared, but they look like percent"),
         ("".join(f"{i} 6.{i}\n" for i in range(1, 20)), "axis from 1 to 19 is unusual in nm"),
-        (two_columns().replace("405", "404"), "a channel stands twice"),
+        (two_columns().replace("405", "404"), "no channels, or one that stands twice"),
     ],
 )
 def test_text_that_is_no_spectrum_as_declared(write, content, message):
