@@ -183,7 +183,7 @@ def unmeasured_channels(values, signal):
 
 def rows_on_another_scale(values, signal):
     """Mask (n,) of the spectra (n, n_channels) on another scale than a signal of `FILE_SIGNALS`; counts have any."""
-    if signal == "counts":
+    if signal == "counts" or not values.shape[1]:
         return np.zeros(len(values), bool)
     quantile, limit, *_ = _SCALES[signal]
     some = values[:, :: max(1, values.shape[1] // MAX_ROW_CHANNELS)]

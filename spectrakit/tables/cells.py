@@ -1,5 +1,7 @@
 """Reads the cells of CSV and Parquet files in blocks of rows, as Arrow columns: no more than a block is held."""
 
+import csv
+import io
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -15,12 +17,14 @@ import pyarrow.parquet
 from spectrakit.tables.columns import MISSING, is_number
 from spectrakit.tables.rules import MAX_PLACES, TableError
 from spectrakit.tables.text import (
+    BLANK,
     MAX_COLUMNS,
     MAX_LINE,
     TextLayout,
     csv_stream,
     decoded,
     refuse_long_line,
+    refuse_nameless,
     text_layout,
     too_many_columns,
 )
@@ -43,6 +47,7 @@ _INSTRUMENTS = tuple(
     )
 )
 _START = 512  # bytes that tell the kind
+_BLANK = BLANK.encode()
 _NULLS = sorted({form for word in MISSING for form in (word, word.upper(), word.title())} | {"NaN"})
 
 
@@ -209,6 +214,16 @@ def _as_first(file, first):
     return replace(file, names=first.names, kinds=first.kinds)
 
 
+def first_cells(file):
+    """Some cells of the first column, as text; none of a Parquet file whose first column is text and sample_id."""
+    if file.text:
+        return file.text.first_cells
+    if not file.n_rows or (file.names[0] == "sample_id" and not is_number(file.kinds["sample_id"])):
+        return ()
+    column = next((part.column(0) for _, part in _parquet_batches(file, [file.names[0]], 40, None)), pa.array([]))
+    return tuple("" if cell is None else str(cell).strip() for cell in column.to_pylist())
+
+
 def batches(file, columns, numbers, n_rows, positions=None):
     """Each batch of at most `n_rows` rows of a file as the number of rows before, and {column: Arrow array}.
 
@@ -253,13 +268,14 @@ def _csv_parts(file):
         while more := _lines(file.path, stream, n_lines):
             lines += more
             n_lines += len(more)
-            end = next((at for at in range(len(lines), 0, -1) if lines[at - 1].strip()), 0)
+            end = next((at for at in range(len(lines), 0, -1) if lines[at - 1].strip(_BLANK)), 0)
             data = b"".join(lines[:end])
             # Within quotation marks, a line does not end its row.
             if data and not (b'"' in data and data.count(b'"') % 2):
                 yield data
                 lines = lines[end:]
-        if rest := b"".join(lines).rstrip():
+        # Blank lines are kept until a row follows them.
+        if rest := b"".join(lines).rstrip(b"\r\n") if any(line.strip(_BLANK) for line in lines) else b"":
             yield rest
 
 
@@ -275,7 +291,8 @@ def _lines(path, stream, before):
 
 def _csv_tables(file, columns, numbers):
     """Each part of a CSV file as an Arrow table; columns of numbers are text where a cell is none."""
-    start, text = 0, dict.fromkeys(columns, pa.string())
+    nameless = {f"\n{at}": at for at, name in enumerate(file.names) if name == "" and at > 0}
+    start, text = 0, dict.fromkeys([*columns, *nameless], pa.string())
     for data in _csv_parts(file):
         # Of bytes that are no text, what notes rows of another length could not say anything.
         decoded(file.path, data, start + file.header_rows + 1)
@@ -283,20 +300,42 @@ def _csv_tables(file, columns, numbers):
             table = _parsed(file, data, start, text | dict.fromkeys(numbers, pa.float64()))
         except pa.ArrowInvalid:
             table = _parsed(file, data, start, text)
-        yield start, table
+        for name, at in nameless.items():
+            cells = pc.utf8_trim_whitespace(table[name].drop_null())
+            if cell := next((cell for cell in cells.to_pylist() if cell), None):
+                row = table[name].to_pylist().index(cell) if cell in table[name].to_pylist() else 0
+                refuse_nameless(file.path, at, cell, start + file.header_rows + 1 + row)
+        yield start, table.select(columns)
         start += len(table)
 
 
 def _parsed(file, data, start, kinds):
     """Part of a CSV file as an Arrow table of the columns in `kinds`; TableError for rows of another length."""
-    ragged = {}
+    table, ragged = _arrow_table(file, data, kinds)
+    if ragged:
+        table, ragged = _arrow_table(file, _evened(file, data), kinds)
+    if ragged:
+        rows = [
+            f"row {start + file.header_rows + row.number} has {row.actual_columns}"
+            + (f" ({row.text.strip()[:40]!r})" if row.actual_columns == 1 else "")
+            for row in ragged[:MAX_PLACES]
+        ]
+        more = f"; and {len(ragged) - MAX_PLACES} more rows" if len(ragged) > MAX_PLACES else ""
+        cells = f"the header has {len(file.names)} cells but {'; '.join(rows)}{more}"
+        raise TableError(f"{file.path}: {cells}; give every row one cell a column")
+    return _with_points(table) if file.text.decimal == "," else table
+
+
+def _arrow_table(file, data, kinds):
+    """Part of a CSV file as an Arrow table of the columns in `kinds`, and its rows of another length."""
+    ragged = []
 
     def noted(row):
-        ragged[start + file.header_rows + row.number] = row.actual_columns
+        ragged.append(row)
         return "skip"
 
-    first = {name: at for at, name in reversed(list(enumerate(file.names)))}
-    names = [name if first[name] == at else f"{name}\n{at}" for at, name in enumerate(file.names)]
+    first = {name: at for at, name in reversed(list(enumerate(file.names))) if name or at == 0}
+    names = [name if first.get(name) == at else f"{name}\n{at}" for at, name in enumerate(file.names)]
     table = pyarrow.csv.read_csv(
         pa.BufferReader(data),
         pyarrow.csv.ReadOptions(use_threads=False, column_names=names, block_size=len(data) + 1),
@@ -310,12 +349,19 @@ def _parsed(file, data, start, kinds):
             column_types=kinds, include_columns=[*kinds], null_values=_NULLS, decimal_point=file.text.decimal
         ),
     )
-    if ragged:
-        rows = "; ".join(f"row {row} has {count}" for row, count in [*ragged.items()][:MAX_PLACES])
-        more = f"; and {len(ragged) - MAX_PLACES} more rows" if len(ragged) > MAX_PLACES else ""
-        cells = f"the header has {len(file.names)} cells but {rows}{more}"
-        raise TableError(f"{file.path}: {cells}; give every row one cell a column")
-    return _with_points(table.combine_chunks()) if file.text.decimal == "," else table.combine_chunks()
+    return table.combine_chunks(), ragged
+
+
+def _evened(file, data):
+    """Rows with a cell for every column: without empty cells beyond, with those of columns that have no name."""
+    text, n_cells = io.StringIO(newline=""), len(file.names)
+    n_named = next((at for at in range(n_cells, 0, -1) if file.names[at - 1]), 0)
+    writer = csv.writer(text, delimiter=file.text.separator, lineterminator="\n")
+    for row in csv.reader(io.StringIO(data.decode(), newline=""), delimiter=file.text.separator):
+        beyond = n_cells if not any(cell.strip() for cell in row[n_cells:]) else None
+        padded = n_cells - len(row) if len(row) >= n_named or not row else 0
+        writer.writerow(row[:beyond] + [""] * padded)
+    return text.getvalue().encode()
 
 
 def _with_points(table):

@@ -22,9 +22,12 @@ SAMPLE_COLUMNS = (
     *("sample_id", "group", "lab", "laboratory", "site", "range", "region", "area", "country", "date", "instrument"),
     *("project", "origin", *NUMERIC_SAMPLE_COLUMNS),
 )
-# What laboratories write below the limit of detection.
-_BELOW = re.compile(
-    r"<\s*(?P<limit>\d*\.?\d+)|<\s*(lod|loq|dl|mdl|rl)|n\.?\s?d\.?|b\.?d\.?l\.?|lod|trace|tr\.?", re.IGNORECASE
+# What laboratories write below the limit of detection, and above the highest content that a method measures.
+_LIMIT = r"(?P<limit>\d*[.,]?\d+(e[-+]?\d+)?)"
+_BEYOND = re.compile(
+    rf"(<=?|≤)\s*{_LIMIT}|<\s*[a-z]{{2,4}}|n\.?\s?[adn]\.?|n/d|[bu]\.?d\.?l?\.?|lod|loq|traces?|tr\.?|"
+    r"(not|below|under)[ _-]*(detect(ed|ion|able)?|limit|lod|loq).*|(?P<above>>=?|≥)\s*\d*[.,]?\d+",
+    re.IGNORECASE,
 )
 BELOW_DETECTION = ("half", "missing")
 # Words for 'not measured' in a column of numbers, in lower case.
@@ -36,16 +39,22 @@ def is_number(kind):
     return pa.types.is_floating(kind) or pa.types.is_integer(kind)
 
 
-def is_property(name, column):
-    """Whether an Arrow column is a property: one with a unit, or one of numbers that does not describe the sample."""
+def is_property(name, kind):
+    """Whether a column is a property: one with a unit, or of numbers, that does not describe the sample.
+
+    kind : Arrow type. None for a column of text without a unit, of which `n_numbers_and_words` decides
+    """
     if name in SAMPLE_COLUMNS:
         return False
-    if unit_suffix(name) or is_number(column.type):
-        return True
+    return True if unit_suffix(name) or is_number(kind) else None
+
+
+def n_numbers_and_words(column):
+    """How many cells of an Arrow column are numbers or say beyond which limit, and how many hold other words."""
     values, wrong = as_numbers(column)
-    n_numbers = np.count_nonzero(~np.isnan(values))
-    # A few words among numbers do not make a column text: they are refused by their cells.
-    return n_numbers > 0 and n_numbers >= len(wrong)
+    beyond = [match for text in wrong.values() if (match := _BEYOND.fullmatch(text))]
+    n_limits = sum(bool(match["limit"] or match["above"]) for match in beyond)
+    return np.array([np.count_nonzero(~np.isnan(values)) + n_limits, len(wrong) - len(beyond)])
 
 
 def as_numbers(column):
@@ -65,12 +74,13 @@ def as_numbers(column):
 def content_below_detection(text, how):
     """The content that a cell such as '<0.5' or 'n.d.' stands for; None where it is no such cell.
 
-    how : 'half' of the limit of detection, NaN where the cell does not give it; 'missing': NaN for each
+    how : 'half' of the limit of detection, NaN where the cell does not give it; 'missing': NaN for each. What is above
+        the highest measurable content, such as '>30', is NaN
     """
-    match = _BELOW.fullmatch(text)
+    match = _BEYOND.fullmatch(text)
     if match is None:
         return None
-    return float(match["limit"]) / 2 if how == "half" and match["limit"] else np.nan
+    return float(match["limit"].replace(",", ".")) / 2 if how == "half" and match["limit"] else np.nan
 
 
 def as_sample_column(name, column, missing=("",)):

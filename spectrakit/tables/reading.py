@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from spectrakit.contents import not_measured
 from spectrakit.spectra import AXIS_UNITS, FILE_SIGNALS, SpectralDataset, one_of, unmeasured_channels
-from spectrakit.tables.cells import batches, table_files
+from spectrakit.tables.cells import batches, first_cells, table_files
 from spectrakit.tables.columns import (
     BELOW_DETECTION,
     CHANNEL_NAME,
@@ -24,6 +24,7 @@ from spectrakit.tables.columns import (
     as_sample_column,
     content_below_detection,
     is_property,
+    n_numbers_and_words,
     with_numbers,
 )
 from spectrakit.tables.layouts import is_ossl, ossl_columns, plain_columns
@@ -334,7 +335,7 @@ def open_table(path, axis_unit, signal, columns=None, below_detection=None):
     if ossl:
         layout = ossl_columns(first.path, first.names, axis_unit, signal).items()
     else:
-        pairs, of_columns = plain_columns(first.path, first.names, first.text.first_cells if first.text else ())
+        pairs, of_columns = plain_columns(first.path, first.names, first_cells(first), axis_unit)
         layout, notes = [(name, (column, 1)) for name, column in pairs], [*notes, *of_columns]
     channels = [(float(name), column) for name, (column, _) in layout if CHANNEL_NAME.fullmatch(name)]
     axis, channels = (np.array(part) for part in zip(*channels, strict=True)) if channels else (np.empty(0), ())
@@ -381,8 +382,7 @@ def blocks(table, n_rows=BLOCK_ROWS, positions=None):
         for start, arrays in batches(file, columns, table.channels, n_rows, in_file):
             cells = {name: arrays[column] for name, (column, _) in table.others.items()}
             if table.properties is None:
-                properties = frozenset(name for name, column in cells.items() if is_property(name, column))
-                table = replace(table, properties=properties)
+                table = replace(table, properties=_properties(table, cells))
             end = before + start + len(cells["sample_id"])
             if positions is None or np.any((positions >= before + start) & (positions < end)):
                 yield _block(table, before + start, cells, [arrays[name] for name in table.channels])
@@ -391,6 +391,31 @@ def blocks(table, n_rows=BLOCK_ROWS, positions=None):
         raise TableError(f"{table.path}: a header but no sample below it")
     for position in [] if positions is None else positions[(positions < 0) | (positions >= end)]:
         raise ValueError(f"{table.path}: no row at position {position}, it has {end:,}; count from 0")
+
+
+def _properties(table, cells):
+    """The names of the properties; cells : {name: Arrow array} of the first rows read.
+
+    A column of text without a unit is a property where numbers are at least as many as words: in the first rows of a
+    CSV, and in all rows of a Parquet file, or where a laboratory that measured nothing comes first.
+    """
+    kinds = {name: is_property(name, column.type) for name, column in cells.items()}
+    open_ones = {name: table.others[name][0] for name, kind in kinds.items() if kind is None}
+    counts = {name: n_numbers_and_words(cells[name]) for name in open_ones} if table.files[0].text else {}
+    in_doubt = {name: column for name, column in open_ones.items() if not any(counts.get(name, (0, 0)))}
+    if in_doubt:
+        counts |= dict.fromkeys(in_doubt, 0)
+        for file in table.files:
+            for _, arrays in batches(file, [*in_doubt.values()], (), BLOCK_ROWS):
+                for name, column in in_doubt.items():
+                    counts[name] = counts[name] + n_numbers_and_words(arrays[column])
+    return frozenset(name for name, kind in kinds.items() if kind or (kind is None and _are_numbers(counts[name])))
+
+
+def _are_numbers(counts):
+    n_numbers, n_words = counts
+    # A few words among numbers do not make a column text: they are refused by their cells.
+    return n_numbers > 0 and n_numbers >= n_words
 
 
 def _block(table, first_row, cells, channels):

@@ -8,6 +8,7 @@ rule is a function of these that returns or yields problems, rows counted from 0
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import wraps
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,8 @@ MAX_WITHIN = 0.25  # of the spread between samples, that scans of one sample hav
 N_SKETCHED = 16
 _COUNTER = r"[\s_.\-#(]*(?:rep|scan|r|s)?[\s_.\-#]*(?:\d{1,2}|[a-e])\)?$"
 MIN_EVIDENT = 40  # rows of a block that say what the table is
+MIN_NUMBERED, MAX_DETECTORS = 5, 4
+MIN_WAVELENGTH, MAX_SMOOTH = 100, 0.5  # of a table turned round: steps down its columns by those along its rows
 MAX_SHORT, MIN_SHORT = 0.3, 3  # of a step and its neighbour, and how many, where detectors interleave
 _FULL_SCALE = 65_535  # of a 16-bit detector
 _NEAR_FULL_SCALE = 64_000  # the mean over shots of a line that is clipped in most of them
@@ -209,12 +212,46 @@ def doubled_channels(table):
     return [name for name, value in zip(table.channels, table.axis, strict=True) if counts[value] > 1]
 
 
-@rule(columns, "error", "axis is not monotonic: channel out of order", "Sort the channel columns")
 def channel_order(table):
-    """Channels that turn the axis round."""
+    """Channels that turn the axis round: one detector after the other where their ranges overlap, or no order."""
     steps = np.diff(table.axis)
     direction = -1 if (steps < 0).sum() > (steps > 0).sum() else 1
-    return [table.channels[at + 1] for at in np.flatnonzero(steps * direction < 0)]
+    turns = np.flatnonzero(steps * direction < 0)
+    if not len(turns):
+        return
+    parts = [np.sort(part) for part in np.split(table.axis, turns + 1)]
+    remedy = "Sort the channel columns"
+    if len(parts) <= MAX_DETECTORS and min(map(len, parts)) >= MIN_SHORT:
+        overlaps = [(max(one[0], other[0]), min(one[-1], other[-1])) for one, other in pairwise(parts)]
+        words = ", ".join(f"{low:g} to {high:g} {table.axis_unit}" for low, high in overlaps if low <= high)
+        remedy = f"Detectors overlap at {words}: keep the channels of one of them there" if words else remedy
+    places = columns(table, [table.channels[at + 1] for at in turns])
+    yield Problem("error", "axis is not monotonic: channel out of order", remedy, **places)
+
+
+def is_numbered(axis):
+    """Whether channels are 1, 2, 3 ... or 0, 1, 2 ..."""
+    return len(axis) > 1 and axis[0] in (0, 1) and bool(np.all(np.diff(axis) == 1))
+
+
+def numbered(table):
+    """Channels with numbers in place of wavelengths."""
+    if len(table.axis) >= MIN_NUMBERED and is_numbered(table.axis):
+        message = f"channels are numbered {table.axis[0]:g} to {table.axis[-1]:g}, which are no {{words}}"
+        what = "wavelengths in nm" if table.axis_unit == "nm" else "wavenumbers in 1/cm"
+        remedy = "Name each channel by its own; if these are samples, turn the table round"
+        yield Problem("error", message, remedy, words={"words": what})
+
+
+def among_channels(table):
+    """Columns that stand among the channels but are named as none."""
+    if table.channels and table.others and not table.is_ossl:
+        names = table.files[0].names
+        first, last = names.index(table.channels[0]), names.index(table.channels[-1])
+        inside = [column for column, _ in table.others.values() if first < names.index(column) < last]
+        if places := columns(table, inside):
+            message = "column among the channels that is not named as one: not read as a channel"
+            yield Problem("warning", message, "Name it by its wavelength or wavenumber, or move it before", **places)
 
 
 def gaps(table):
@@ -251,8 +288,8 @@ def read_otherwise(table):
     return [Problem("note", note, "") for note in table.notes]
 
 
-HEADER_ERRORS = (doubled_columns, doubled_channels, channel_order)
-HEADER_SAID = (odd_axis, interleaved, read_otherwise)  # what every command says
+HEADER_ERRORS = (doubled_columns, doubled_channels, channel_order, numbered)
+HEADER_SAID = (odd_axis, interleaved, among_channels, read_otherwise)  # what every command says
 HEADER_RULES = (*HEADER_ERRORS, gaps, *HEADER_SAID)
 
 # --- by blocks of rows ------------------------------------------------------------------------------------
@@ -266,9 +303,26 @@ def not_a_number(block):
         places = tuple((row + block.first_row, name) for row, name, _ in wrong[:MAX_PLACES])
         words = {"first": repr(wrong[0][2])}
         remedy = f"Give a number with a decimal point, or l{_NOT_MEASURED}"
-        if any(content_below_detection(text, "missing") is not None for *_, text in wrong):
+        if group and any(content_below_detection(text, "missing") is not None for *_, text in wrong):
             remedy = f"Read what is below detection with --below-detection half or missing, or l{_NOT_MEASURED}"
+        if any(text == name for _, name, text in wrong):
+            remedy = "The header stands there again; delete that row"
         yield Problem("error", "not a number: {first}", remedy, places, len(wrong), words=words, group=group)
+
+
+def turned_round(block):
+    """Numbered samples in place of channels: spectra are smooth along their channels, which stand below each other."""
+    values, axis = block.values[:50], block.table.axis
+    if block.first_row or min(values.shape) < MIN_NUMBERED or not np.all(np.diff(axis) == 1):
+        return
+    names = pd.to_numeric(block.samples["sample_id"][:50], errors="coerce").to_numpy()
+    steps = np.diff(names)
+    if names.min() >= MIN_WAVELENGTH and (np.all(steps > 0) or np.all(steps < 0)):
+        down, across = (np.nanmean(np.abs(np.diff(values, axis=at))) for at in (0, 1))
+        if down < MAX_SMOOTH * across:
+            message = "the wavelengths or wavenumbers stand in the column of the names, a column a sample"
+            remedy = "Turn the table round, so that it has a row a sample and a column a channel"
+            yield Problem("error", message, remedy)
 
 
 @rule(cells, "error", "infinite value in {cells} cells", f"L{_NOT_MEASURED}")
@@ -329,6 +383,17 @@ def unmeasured_contents(block):
             message = f"{{cells}} contents of {{name}} are outside {limits} ({{first}}), read as not measured"
             remedy = f"{_READ_SO}; where they are many, the unit in the name is wrong"
             yield Problem("warning", message, remedy, **places, words=words, group=name, of=name, many="error")
+
+
+def numbers_as_text(block):
+    """Columns of text by their first rows in which numbers stand further down."""
+    for name in block.samples.columns.difference(SAMPLE_COLUMNS):
+        numbers = pd.to_numeric(block.samples[name], errors="coerce").notna()
+        if 2 * numbers.sum() > block.samples[name].notna().sum():
+            places = rows(block, numbers)
+            message = "column {name} begins with words and is read as text, but {cells} of its cells are numbers"
+            remedy = "If it is a property, end its name in its unit"
+            yield Problem("", message, remedy, **places, words={"name": name}, group=name, of="samples", many="warning")
 
 
 def below_detection(block):
@@ -413,9 +478,9 @@ def odd_contents(block):
             yield Problem("warning", message, "Check it against the source", **places, words=words, group=name)
 
 
-READ_ERRORS = (not_a_number, infinite, no_name)  # which end the reading of a library
+READ_ERRORS = (not_a_number, infinite, no_name, turned_round)  # which end the reading of a library
 # What every command says that reads the table.
-SAID_RULES = (other_scale, contrary_shape, coded_channels, unmeasured_contents, below_detection)
+SAID_RULES = (other_scale, contrary_shape, coded_channels, unmeasured_contents, numbers_as_text, below_detection)
 _BLOCK_WARNINGS = (empty_cells, out_of_range, negative_counts, saturated, odd_contents)
 BLOCK_RULES = (*READ_ERRORS, no_spectrum, no_spectrum_in_library, *SAID_RULES, *_BLOCK_WARNINGS)
 

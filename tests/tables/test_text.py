@@ -2,9 +2,11 @@ import codecs
 import gzip
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from spectrakit.tables import TableError, check_table, read_blocks, read_library, read_table
+from spectrakit.tables import TableError, cells, check_table, read_blocks, read_library, read_table
+from spectrakit.tables.columns import content_below_detection
 
 NM = ("nm", "reflectance")
 HEADER = "sample_id,ph,ca_ppm,400.5,401.5,402.5"
@@ -54,6 +56,24 @@ AS_PLAIN = {
     "SSN": (PLAIN.replace("sample_id", "SSN"), ["column SSN names the samples"]),
     "Sample ID": (PLAIN.replace("sample_id", "Sample ID"), ["column Sample ID names the samples"]),
     "POINT_ID": (PLAIN.replace("sample_id", "POINT_ID"), ["column POINT_ID names the samples"]),
+    "vertical bars": (PLAIN.replace(",", "|"), ["cells are separated by vertical bars"]),
+    "UTF-16 without its mark": (PLAIN.encode("utf-16-le"), []),
+    "many remarks": ("# a, b\n" * 60 + PLAIN, ["60 rows above the header left out"]),
+    "a remark with a quotation mark": ('# depth 5"\n' + PLAIN, ["1 row above the header left out"]),
+    "titles with commas": ("Soils, of May\nBy, me,,,,\n" + PLAIN, ["2 rows above the header left out"]),
+    "groups of columns": (",soil,,reflectance,,\n" + PLAIN, ["1 row above the header left out"]),
+    "a blank line below the header": (PLAIN.replace("\n", "\n\n", 1), ["1 row below the header left out"]),
+    "empty rows at the end": (PLAIN + ",,,,,\n\n,,\n", []),
+    "names of empty columns": (PLAIN.replace("\n", ",,\n", 1), ["2 empty columns at the end left out"]),
+    "some empty cells at the end": (PLAIN.replace("125\n", "125,,\n"), ["2 empty columns at the end left out"]),
+    "an empty column": (
+        PLAIN.replace(",", ",,", 1).replace("\nb,", "\nb,,").replace("\nc,", "\nc,,").replace("\na,", "\na,,"),
+        ["1 empty column without a name left out"],
+    ),
+    "an index of pandas": (
+        "Unnamed: 0," + PLAIN.replace("\n", "\n0,", 3),
+        ["the first column, which has no name, is left out"],
+    ),
     "row names": (PLAIN.replace("sample_id", '""'), ["the first column, which has no name, names the samples"]),
 }
 
@@ -92,6 +112,9 @@ def channels(form):
         ("{}nm", "end in 'nm'"),
         ("{} nm", "end in 'nm'"),
         ("R_{}nm", "begin with 'R_' and end in 'nm'"),
+        ("{}_abs", "end in 'abs'"),
+        ("R({})", "begin with 'R(' and end in ')'"),
+        ("{} (nm)", "end in '(nm)'"),
     ],
 )
 def test_names_of_channels_may_have_letters_around_the_number(write, form, words):
@@ -102,6 +125,78 @@ def test_names_of_channels_may_have_letters_around_the_number(write, form, words
 
 WAVES = "\n".join(f"{nm},0.1,0.2" for nm in range(350, 360))
 REFUSED = {
+    "thousands by another mark": ("sample_id,999,1'000,1'001\na,1,2,3\n", "channels 1'000, 1'001 look like .*as 1000"),
+    "thousands by a point": ("sample_id;999;1.000;1.001\na;1;2;3\n", "channels 1.000, 1.001 look like .*as 1000"),
+    "thousands, all": ("sample_id;4,000;4,001\na;1;2\n", "channels 4,000, 4,001 look like .*thousands separator"),
+    "thousands without quotation marks": ("sample_id,998,999,1,000\na,1,2,3\n", "channels 1,000 look like .*as 1000"),
+    "thousands in cells": (
+        "sample_id;ca_ppm;400\na;1,234;7\n",
+        r"'1,234' \(row 2, column ca_ppm\) may be one of decimals",
+    ),
+    "decimal commas between commas": (
+        "sample_id,ph,400,401,402\na,6,5,0,1,0,2,0,3\n",
+        "decimal commas, and commas separate the cells too; save the table with semicolons",
+    ),
+    "decimal commas between commas, in the header too": (
+        "sample_id,400,5,401,5,402,5\na,0,1,0,2,0,3\n",
+        "decimal commas, and commas separate the cells too",
+    ),
+    "spaces": ("sample_id 400 401\na 1 2\n", "separated by spaces; save the table with commas"),
+    "write.table of R": ("ph,400,401\na,6,1,2\nb,7,1,2\n", "one cell less .*; put sample_id and a separator before it"),
+    "a header made a remark": (
+        "#sample_id,400,401\na,1,2\n",
+        "row 1 is a remark that looks like the header; delete the '#'",
+    ),
+    "turned, by names of samples": (f"Wavelength,a,b\n{WAVES}\n", "stand in the first column"),
+    "turned, without a name": (f",s1,s2\n{WAVES}\n", "stand in the first column"),
+    "turned, by another name": (f"Messung,1001,1002\n{WAVES}\n", "stand in the first column"),
+    "numbered": ("sample_id,1,2,3,4,5\na,1,2,3,4,5\n", "channels are numbered 1 to 5, which are no wavelengths in nm"),
+    "two kinds of channels": (
+        f"sample_id,400,401,{','.join(f'X{nm}' for nm in range(402, 408))}\na{',1' * 8}\n",
+        "channels are named in two ways, as 400 and as X402; name all by their number alone",
+    ),
+    "two prefixes": (
+        f"sample_id,{','.join(f'{p}{nm}' for p in 'RA' for nm in range(402, 408))}\na{',1' * 12}\n",
+        "channels are named in two ways, as R402 and as A402",
+    ),
+    "channels of the other unit": (
+        channels("{} cm-1"),
+        "channels such as 400.5 cm-1 are in cm-1, not in nm as declared",
+    ),
+    "names below names": ("sample_id,ph,400\nid,acidity,first\na,6,1\nb,7,1\n", "rows 1 and 2 both look like a header"),
+    "units of properties": (
+        "sample_id,soc,400\n,%,\na,6,1\nb,7,1\n",
+        "rows 1 and 2 both look like a header .'%' below 'soc'",
+    ),
+    "numbers above the header": ("1,2,3\nsample_id,ph,400\na,6,1\n", "rows 1 and 2 both look like a header"),
+    "a repeated header": ("sample_id,ph,400\nsample_id,ph,400\na,6,1\n", "rows 1 and 2 both look like a header"),
+    "a header further down": (
+        "sample_id,ph,400\na,6,1\nsample_id,ph,400\n",
+        "The header stands there again; delete that row",
+    ),
+    "a remark below": (
+        "sample_id,ph,400\na,6,1\n# end\n",
+        r"row 3 has 1 \('# end'\); give every row one cell a column",
+    ),
+    "a workbook": ("PK\x03\x04 and more", "this is a ZIP archive or a workbook, not CSV; save the table as CSV"),
+    "a web page": ("<html>\n404\n</html>\n", "this is a web page or XML"),
+    "zero bytes": ("sample_id,400\na\0,1\n", "row 2 holds a zero byte"),
+    "decimals of two kinds": (
+        "sample_id;ph;400\na;6,5;0.1\n",
+        "columns 2 and 3 have decimal commas and decimal points",
+    ),
+    "a late cell without a name": (
+        "sample_id,ph,400,\n" + "a,6,1,\n" * 50 + "b,6,1,late\n",
+        r"column 4 has no name but cells \('late' in row 52\)",
+    ),
+    "overlapping detectors": (
+        f"sample_id,{','.join(map(str, [*range(350, 360), *range(355, 365)]))}\na{',1' * 20}\n",
+        "channel stands twice.*where two detectors overlap, keep one of them",
+    ),
+    "overlapping detectors, one after the other": (
+        f"sample_id,{','.join(map(str, [*range(350, 360), *np.arange(355.5, 365)]))}\na{',1' * 20}\n",
+        r"out of order \(column 355.5\). Detectors overlap at 355.5 to 359 nm: keep the channels of one of them there",
+    ),
     "thousands": ('sample_id,999,"1,000","1,001"\na,1,2,3\n', "channels 1,000, 1,001 look like .*thousands separator"),
     "turned": (f"Wavelength,s1,s2\n{WAVES}\n", r"stand in the first column \(350, 351, 352 ...\), a column a sample"),
     "turned and numbered": (f"sample_id,1,2\n{WAVES}\n", "stand in the first column.*turn the table round"),
@@ -150,6 +245,78 @@ def test_below_detection_is_read_as_asked(write, how, contents, name):
     words = "half of it" if how == "half" else "not measured"
     start = f"3 contents of {name} below the limit of detection, read as {words} (row 2, column {name}"
     assert dataset.notes[0].startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "properties", "notes"),
+    [
+        ("", "1.5", ["SOM"], ()),
+        ("<1", "1.5", ["SOM"], ("50 contents of SOM below",)),
+        ("n.d.", ">30", ["SOM"], ("100 contents of SOM below",)),
+        (
+            "no",
+            "1.5",
+            [],
+            ("warning: column SOM begins with words and is read as text",),
+        ),
+        ("no", "yes", [], ()),
+    ],
+)
+def test_a_column_is_not_made_text_by_its_first_rows_in_silence(write, monkeypatch, first, later, properties, notes):
+    monkeypatch.setattr(cells, "_CSV_BYTES", 200)
+    rows = [f"s{at}b,{first if at < 50 else later},{at}.5,{at}" for at in range(100)]
+    dataset = read_table(write("\n".join(["sample_id,SOM,400,401", *rows])), "nm", "counts", "missing")
+    assert [*dataset.properties] == properties
+    assert len(dataset.notes) == len(notes) and all(map(str.startswith, dataset.notes, notes))
+
+
+@pytest.mark.parametrize("name", ["sample_id", "id", ""])
+def test_a_table_turned_round_is_refused_by_its_numbers_where_its_names_could_be_those_of_samples(write, name):
+    waves = np.arange(350, 450, 10)
+    rows = [f"{nm},{','.join(f'{0.1 * (at % 3) + nm / 5000:.3f}' for at in range(8))}" for nm in waves]
+    path = write("\n".join([f"{name},{','.join(map(str, range(1001, 1009)))}", *rows]))
+    with pytest.raises(TableError, match=r"stand in the column of the names, a column a sample\. Turn the table round"):
+        read_table(path, *NM)
+
+
+BEYOND = {"<0,5": 0.25, "<= 0.5": 0.25, "≤0.5": 0.25, "0.5": None, "high": None, "<": None}
+BEYOND |= dict.fromkeys(["< LOQ", ">30", "ND", "bdl", "n.n.", "not detected", "trace"], np.nan)
+
+
+@pytest.mark.parametrize(("cell", "half"), BEYOND.items())
+def test_what_stands_for_contents_beyond_a_limit(cell, half):
+    for how, content in (("half", half), ("missing", half if half is None else np.nan)):
+        np.testing.assert_equal(content_below_detection(cell, how), content)
+
+
+def test_a_column_among_the_channels_is_named(write):
+    dataset = read_table(write("sample_id,ph,400,oops,402\na,5,1,2,3\n"), "nm", "counts")
+    assert dataset.notes[0].startswith("warning: column among the channels that is not named as one")
+
+
+@pytest.mark.parametrize("kind", ["X_prefix", "POINT_ID", "thousands", "turned", "index", "two kinds"])
+def test_parquet_is_read_as_csv_is(write, tmp_path, kind):
+    text = {
+        "X_prefix": channels("X{}"),
+        "POINT_ID": PLAIN.replace("sample_id", "POINT_ID"),
+        "thousands": REFUSED["thousands"][0],
+        "turned": REFUSED["turned and numbered"][0],
+        "index": AS_PLAIN["an index of pandas"][0],
+        "two kinds": REFUSED["two kinds of channels"][0],
+    }[kind]
+    path = write(text)
+    pd.read_csv(path).to_parquet(tmp_path / "table.parquet")
+    answers = []
+    for each in (path, tmp_path / "table.parquet"):
+        try:
+            answers.append(read_table(each, *NM))
+        except TableError as error:
+            answers.append(str(error).removeprefix(str(each)))
+    if isinstance(answers[0], str):
+        assert answers[0] == answers[1]
+    else:
+        same(*answers)
+        assert answers[0].notes == answers[1].notes
 
 
 def test_two_detectors_that_interleave_are_a_warning(write):

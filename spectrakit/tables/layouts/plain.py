@@ -1,97 +1,160 @@
 """What the columns of a plain table are, also where they have other names: ids, prefixes, a table turned round."""
 
 import re
+from itertools import pairwise
 
 import numpy as np
 
-from spectrakit.tables.columns import CHANNEL_NAME
-from spectrakit.tables.rules import TableError
+from spectrakit.contents import unit_suffix
+from spectrakit.tables.columns import CHANNEL_NAME, SAMPLE_COLUMNS
+from spectrakit.tables.rules import TableError, is_numbered
 
 # Other names of the column sample_id, in letters and digits alone.
-_ID_NAMES = re.compile(
-    r"(soil|lab)?(sample|point|spectrum|scan)?(id|ids|name|code|label|no|nr|number)|sample|ssn|uuid|barcode"
+_THING = (
+    "sample|smpl?|specimen|spectr(um|al?)|scan|point|layer|profile|pedon|record|obs(ervation)?|object|batch|original"
 )
-_AXIS_NAMES = re.compile(r"(wave(length|number)s?|wl|wn|lambda|nm|cm1)(nm|cm1)?")
-# A channel with letters before its number, or its unit behind.
-_DRESSED = re.compile(r"([A-Za-z][A-Za-z._ -]*)?(\d+\.?\d*)[ _.]?(nm|cm-1|cm\.1|cm1)?")
-_MIN_DRESSED, _MIN_AXIS = 5, 100
+_ID_NAMES = re.compile(
+    rf"(lab|soil)?({_THING})?(lab)?(ids?|no|nr|num(ber)?|key|code|label)|(soil)?({_THING})names?|names?|id({_THING})|"
+    r"samples?|specimens?|spectr(um|a)|observation|file(name)?|ssn|uuid|barcode|"
+    r"proben?(nr|nummer|id|name)?|muestras?|e?chantillons?|amostras?|campione|campioni"
+)
+_AXIS_NAMES = re.compile(r"(wave(length|number)?s?|wl|wn|wvl|lambda|wellenl(a|ae)?nge|frequency|nm|cm1)(s|nm|cm1|1cm)?")
+# Names that programs give to columns without one.
+NAMELESS = re.compile(r"|Unnamed: \d+(_level_\d+)?|__index_level_\d+__")
+# A channel with letters or brackets before its number or behind, such as its unit.
+_DRESSED = re.compile(r"(\D*?)(\d+\.?\d*)(\D*|[ _.(\[]*(?:cm\W{0,2}1|1/cm)[)\]]?)")
+_DECIMAL_COMMA = re.compile(r"(\D*\d+),(\d+)(\D*)")
+_THOUSANDS = re.compile(r"([1-9]\d?(?:[,'’\s]\d{3})+)(\.\d+)?")
+_POINT_THOUSANDS = re.compile(r"[1-9]\d?\.\d{3}")
+MIN_CHANNELS, _MIN_AXIS = 5, 100
 
 
-def plain_columns(path, names, first_cells=()):
+def plain_columns(path, names, first_cells=(), axis_unit=None):
     """The columns of a table as those of a plain spectral table, pairs of name here and column, and notes on others.
 
-    names : of the columns; one that is empty is left out; first_cells : of the first column, where they are known
-    Raises TableError where no column can name the samples, or more than one.
+    names : of the columns; one that is empty is left out; first_cells : some of the first column, as text
+    axis_unit : as in `read_table`; None for a table of contents alone
+    Raises TableError where no column can name the samples, or more than one, and for names of channels in doubt.
     """
-    channels, notes = _channels(names)
-    layout = [(channels.get(name, name), name) for name in names if name]
-    others = [name for name in names if name not in channels]
-    if "sample_id" in names:
-        if _is_turned(names[0], first_cells, channels):
-            raise TableError(_turned(path, first_cells))
-        return layout, notes
-    ids = [name for name in others if name and _ID_NAMES.fullmatch(_letters(name))]
-    ids = ids or [name for name in others[:1] if name == "" and first_cells and any(first_cells)]
-    if len(ids) == 1:
-        shown = f"column {ids[0]}" if ids[0] else "the first column, which has no name,"
-        rest = [(name, column) for name, column in layout if column != ids[0]]
-        return [("sample_id", ids[0]), *rest], [*notes, f"{shown} names the samples"]
-    if _is_turned(names[0] if names else "", first_cells, channels):
-        raise TableError(_turned(path, first_cells))
-    if ids:
-        words = f"{', '.join(ids[:-1])} and {ids[-1]} could name the samples"
-        raise TableError(f"{path}: no column sample_id; {words}: rename one of them to sample_id")
-    _refuse_data_as_header(path, channels)
-    few = ", ".join([name for name in others if name][:8]) or "channels alone"
-    raise TableError(f"{path}: no column sample_id; add one with a name for every sample, or rename one ({few})")
+    channels, notes = {}, []
+    if axis_unit is not None:
+        _refuse_thousands(path, names)
+        channels, notes = _channels(path, names, axis_unit)
+        _refuse_turned(path, names, first_cells, channels)
+    sample_id, of_id = _sample_id(path, names, first_cells, channels)
+    nameless = [at for at, name in enumerate(names) if name and NAMELESS.fullmatch(name) and name != sample_id]
+    if nameless and nameless[-1] > 0:
+        raise TableError(f"{path}: column {nameless[-1] + 1} has no name of its own ({names[nameless[-1]]}); name it")
+    if NAMELESS.fullmatch(names[0]) and sample_id != names[0] and any(first_cells):
+        notes.append("the first column, which has no name, is left out")
+    rest = [(channels.get(name, name), name) for name in names if not NAMELESS.fullmatch(name) and name != sample_id]
+    return [("sample_id", sample_id), *rest], [*notes, *of_id]
+
+
+def is_id_name(name):
+    """Whether a column could name the samples."""
+    return name == "sample_id" or bool(_ID_NAMES.fullmatch(_letters(name)))
 
 
 def _letters(name):
     return re.sub("[^a-z0-9]", "", name.lower())
 
 
-def _channels(names):
-    """Columns that are channels, {column: number as text}, and a note where their names hold more than it."""
-    bare = {name: name for name in names if CHANNEL_NAME.fullmatch(name)}
-    if len(bare) > 1:
-        return bare, []
-    kinds = {}
-    for name in dict.fromkeys(names):
-        if (match := _DRESSED.fullmatch(name)) and (match[1] or match[3]) and float(match[2]) >= _MIN_AXIS:
-            kinds.setdefault((match[1] or "", match[3] or ""), {})[name] = match[2]
-    (before, behind), dressed = max(kinds.items(), key=lambda kind: len(kind[1]), default=((None, None), {}))
-    steps = np.sign(np.diff([float(value) for value in dressed.values()]))
-    if len(dressed) < _MIN_DRESSED or abs(steps.sum()) < len(steps):
-        return bare, []
-    words = " and ".join(f"{place} {word!r}" for place, word in (("begin with", before), ("end in", behind)) if word)
-    return dressed, [f"names of channels {words}: the number in them is read"]
-
-
-def _is_turned(first_name, first_cells, channels):
-    """Whether the wavelengths stand in the first column, a column a sample."""
-    try:
-        numbers = np.array(first_cells, dtype=float)
-    except ValueError:
-        return False
-    steps = np.sign(np.diff(numbers))
-    if len(numbers) < _MIN_DRESSED or abs(steps.sum()) < len(steps) or np.nanmin(numbers) < _MIN_AXIS:
-        return False
-    numbered = [float(value) for value in channels.values()] == list(range(1, len(channels) + 1))
-    return numbered or bool(_AXIS_NAMES.fullmatch(_letters(first_name)))
-
-
-def _turned(path, first_cells):
-    return (
-        f"{path}: the wavelengths or wavenumbers stand in the first column ({', '.join(first_cells[:3])} ...), "
-        "a column a sample; turn the table round, so that it has a row a sample and a column a channel"
-    )
-
-
-def _refuse_data_as_header(path, channels):
-    """Raises TableError where numbers that are in no order stand in the place of a header."""
-    steps = np.sign(np.diff([float(value) for value in channels.values()]))
-    if len(steps) and abs(steps.sum()) < len(steps):
+def _sample_id(path, names, first_cells, channels):
+    """The column that names the samples, and a note where it has another name than sample_id."""
+    if "sample_id" in names:
+        return "sample_id", []
+    ids = [name for name in names if name not in channels and is_id_name(name)]
+    if not ids and NAMELESS.fullmatch(names[0]) and any(first_cells):
+        return names[0], ["the first column, which has no name, names the samples"]
+    if len(ids) == 1:
+        return ids[0], [f"column {ids[0]} names the samples"]
+    if ids:
+        words = f"{', '.join(ids[:-1])} and {ids[-1]} could name the samples"
+        raise TableError(f"{path}: no column sample_id; {words}: rename one of them to sample_id")
+    if channels and not _in_order(channels.values()):
         raise TableError(
             f"{path}: row 1 looks like data, the header is missing; "
             "name the columns sample_id, properties with unit, channels in nm or 1/cm"
+        )
+    few = ", ".join([name[:40] for name in names if name and name not in channels][:8]) or "channels alone"
+    raise TableError(f"{path}: no column sample_id; add one with a name for every sample, or rename one ({few})")
+
+
+def _in_order(numbers):
+    """Whether numbers, or their texts, all rise or all fall."""
+    steps = [float(after) - float(before) for before, after in pairwise(numbers)]
+    return all(step > 0 for step in steps) or all(step < 0 for step in steps)
+
+
+# --- channels -----------------------------------------------------------------------------------------------
+
+
+def _channels(path, names, axis_unit):
+    """Columns that are channels, {column: number as text}, and a note where their names hold more than it."""
+    kinds, bare = {}, {}
+    for name in dict.fromkeys(names):
+        point = _DECIMAL_COMMA.sub(r"\1.\2\3", name) if _DECIMAL_COMMA.fullmatch(name) else name
+        if CHANNEL_NAME.fullmatch(point):
+            bare[name] = point
+        elif (match := _DRESSED.fullmatch(point)) and float(match[2]) >= _MIN_AXIS and match[1] not in ("-", "+"):
+            kinds.setdefault((match[1], match[3]), {})[name] = match[2]
+    kinds = {kind: dressed for kind, dressed in kinds.items() if len(dressed) >= MIN_CHANNELS}
+    if bare:
+        kinds = {kind: dressed for kind, dressed in kinds.items() if _in_order(dressed.values())}
+    if len(kinds) + bool(bare) > 1:
+        first, second = [next(iter(channels)) for channels in ([bare] if bare else []) + [*kinds.values()]][:2]
+        words = "name all by their number alone, or delete those of one kind"
+        raise TableError(f"{path}: channels are named in two ways, as {first} and as {second}; {words}")
+    if not kinds:
+        return bare, []
+    (((before, behind), dressed),) = kinds.items()
+    unit = "cm-1" if re.search("cm.{0,2}1|1/cm", before + behind) else "nm" if "nm" in (before + behind).lower() else ""
+    if unit and unit != axis_unit:
+        raise TableError(
+            f"{path}: channels such as {next(iter(dressed))} are in {unit}, not in {axis_unit} as declared"
+        )
+    places = (("begin with", before), ("end in", behind.lstrip(" _.")))
+    words = " and ".join(f"{place} {word!r}" for place, word in places if word)
+    return dressed, [f"names of channels {words}: the number in them is read"]
+
+
+def _refuse_thousands(path, names):
+    """Raises TableError for numbers with a thousands separator among the names of channels."""
+    grouped = [name for name in names if _THOUSANDS.fullmatch(name)]
+    # A point may also be that of a decimal.
+    if not grouped and any(re.fullmatch(r"\d{3}(\.\d+)?", name) for name in names):
+        grouped = [name for name in names if _POINT_THOUSANDS.fullmatch(name)]
+    if grouped:
+        plain = re.sub(r"[,'’\s]", "", grouped[0])
+        plain = plain.replace(".", "") if _POINT_THOUSANDS.fullmatch(grouped[0]) else plain
+        raise TableError(thousands_words(path, grouped, plain))
+
+
+def thousands_words(path, names, plain):
+    """The line on channels with a thousands separator; plain : the first of them without it."""
+    shown = ", ".join(names[:3])
+    return (
+        f"{path}: the channels {shown} look like numbers with a thousands separator; write them without it, as {plain}"
+    )
+
+
+# --- tables turned round --------------------------------------------------------------------------------
+
+
+def _refuse_turned(path, names, first_cells, channels):
+    """Raises TableError where the wavelengths stand in the first column, a column a sample."""
+    axis = [cell for cell in first_cells if CHANNEL_NAME.fullmatch(cell)]
+    named = bool(_AXIS_NAMES.fullmatch(_letters(names[0])))
+    is_axis = len(axis) >= MIN_CHANNELS and min(map(float, axis)) >= _MIN_AXIS and _in_order(axis)
+    if not (is_axis and 2 * len(axis) > len(first_cells)) and not (named and axis and not channels):
+        return
+    counted = is_id_name(names[0]) and all(float(after) - float(before) == 1 for before, after in pairwise(axis))
+    described = any(name in SAMPLE_COLUMNS[1:] or unit_suffix(name) for name in names)
+    no_samples = not channels and not described and not counted
+    no_id = names[0] != "" and not any(map(is_id_name, names))
+    if named or is_numbered(np.array([*channels.values()], dtype=float)) or no_samples or no_id:
+        raise TableError(
+            f"{path}: the wavelengths or wavenumbers stand in the first column ({', '.join(axis[:3])} ...), "
+            "a column a sample; turn the table round, so that it has a row a sample and a column a channel"
         )
