@@ -2,9 +2,10 @@
 
 Mid-infrared spectra are absorbance, log10(1/R), in columns scan_mir.600_abs ... scan_mir.4000_abs (1/cm). Vis-NIR
 spectra are reflectance as a fraction in scan_visnir.350_ref ... scan_visnir.2500_ref (nm); an early release gave per
-cent, in scan_visnir.350_pcnt ... One file may hold both. Near-infrared spectra of handheld spectrometers stand in
-scan_nir.1350_ref ... scan_nir.2550_ref (nm).
-Source: OSSL manual, chapter 'Database', release 1.2 (soilspectroscopy.github.io/ossl-manual).
+cent, in scan_visnir.350_pcnt ... One file may hold both. Near-infrared spectra of handheld spectrometers, fractions
+too, stand in tables of their own, in scan_nir.1350_ref ... scan_nir.2550_ref (nm), several scans a sample.
+Source: OSSL manual, chapters 'Database' and 'Neospectra database', release 1.2
+(soilspectroscopy.github.io/ossl-manual).
 """
 
 import re
@@ -30,7 +31,8 @@ _SAMPLES = {
     "latitude.point_wgs84_dd": "latitude",
     "longitude.point_wgs84_dd": "longitude",
 }
-_IDS = ("id.layer_uuid_txt", "id.layer_local_c")
+_LABORATORY = "scan.lab_utf8_txt"  # of the tables that name no dataset
+_IDS = ("id.layer_uuid_txt", "id.layer_local_c", "id.sample_local_c")
 # The target methods of level 1: name in the OSSL, name here, factor. Weight per cent x 10 are g/kg. The OSSL has no
 # column of organic matter; it does not follow from carbon, so none is made up.
 PROPERTIES = {
@@ -95,7 +97,7 @@ def ossl_columns(path, names, axis_unit, signal):
     sample_id = next((name for name in _IDS if name in names), None)
     if sample_id is None:
         raise TableError(f"{path}: row 1 names no column {' or '.join(_IDS)}; add one with a name for every sample")
-    columns = {"sample_id": (sample_id, 1)}
+    columns = {"sample_id": (sample_id, 1)} | ({"laboratory": (_LABORATORY, 1)} if _LABORATORY in names else {})
     for name in names:
         if match := _PROPERTY.fullmatch(name):
             renamed, factor = PROPERTIES.get(name) or _renamed(*match.groups())

@@ -7,7 +7,7 @@ import pyarrow.parquet
 import pytest
 
 from spectrakit.contents import split_unit
-from spectrakit.tables import TableError, library_index, read_blocks, read_library, read_table
+from spectrakit.tables import TableError, check_table, library_index, read_blocks, read_library, read_table
 from spectrakit.tables.layouts.ossl import PROPERTIES, ossl_columns
 
 MIR = [f"scan_mir.{value}_abs" for value in (600, 602, 604, 606)]
@@ -192,12 +192,25 @@ def test_the_sample_files_are_plain_tables(shared, name, arguments, n_channels, 
 
 
 def test_near_infrared_of_handheld_spectrometers(tmp_path):
+    # The columns of neospectra_nir_v1.2, of which the soil table, joined by id.sample_local_c, has the contents.
     path = tmp_path / "neospectra.csv"
     path.write_text(
-        "id.layer_uuid_txt,scan.nir.model.name_utf8_txt,oc_usda.c729_w.pct,scan_nir.1350_ref,scan_nir.1352_ref\n"
-        "u1,Neospectra,1.5,0.25,0.5\nu2,Neospectra,NA,0.75,0.5\n"
+        "id.sample_local_c,id.scan_local_c,scan.lab_utf8_txt,scan.nir.date.begin_iso.8601_yyyy.mm.dd,"
+        "scan.nir.model.name_utf8_txt,scan.nir.model.serialnumber_utf8_int,scan.nir.accessory.used_utf8_txt,"
+        "oc_usda.c729_w.pct,scan_nir.1350_ref,scan_nir.1352_ref\n"
+        "10,10_1,Woodwell,2021-01-01,Neospectra 1,1200,glass,1.5,0.25,0.5\n"
+        "10,10_2,Woodwell,2021-01-01,Neospectra 2,1201,glass,1.5,0.75,0.5\n"
+        "20,20_1,KSSL,2021-01-01,Neospectra 2,1201,glass,NA,0.75,0.25\n"
     )
     dataset = read_library(path, "nm", "reflectance")
-    assert dataset.axis.tolist() == [1350, 1352] and dataset.spectra.tolist() == [[0.25, 0.5], [0.75, 0.5]]
-    assert dataset.samples["instrument"].tolist() == ["Neospectra"] * 2
-    assert dataset.properties["oc_g_kg"].tolist()[0] == 15
+    assert dataset.axis.tolist() == [1350, 1352]
+    assert dataset.spectra.tolist() == [[0.25, 0.5], [0.75, 0.5], [0.75, 0.25]]
+    assert dataset.samples.astype(str).to_dict("list") == {
+        "sample_id": ["10", "10", "20"],
+        "laboratory": ["Woodwell", "Woodwell", "KSSL"],
+        "instrument": ["Neospectra 1", "Neospectra 2", "Neospectra 2"],
+    }
+    np.testing.assert_array_equal(dataset.properties["oc_g_kg"], [15, 15, np.nan])
+    assert check_table(path, "nm", "reflectance").usable
+    with pytest.raises(TableError, match="the scans in nm are reflectance in the OSSL, not absorbance"):
+        read_library(path, "nm", "absorbance")
