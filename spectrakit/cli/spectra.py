@@ -178,15 +178,20 @@ def harmonise(
     from spectrakit.workflows import compare_harmonisations
 
     refuse_no_place(output)
-    if (spectra is None) != (harmonisation is None):
-        raise ValueError("--spectra and --harmonisation go together: a file, and what to write there")
-    if spectra is not None:
-        refuse_unwritable(spectra)
+    _refuse_half(spectra, harmonisation)
     options = {"scale": scale, "reference": reference, "random_state": seed}
     options |= {"spectra": spectra, "harmonisation": harmonisation, "below_detection": below_detection}
     with long_run("harmonise", target) as run:
         outcome = compare_harmonisations(tables, target, axis, signal, **options, **run)
     print_outcome(outcome, output)
+
+
+def _refuse_half(spectra, harmonisation):
+    """Raises ValueError where one of two options that go together is missing, or the file could not be written."""
+    if (spectra is None) != (harmonisation is None):
+        raise ValueError("--spectra and --harmonisation go together: a file, and what to write there")
+    if spectra is not None:
+        refuse_unwritable(spectra)
 
 
 def _print_report(report):

@@ -24,24 +24,16 @@ def read_laboratories(paths, axis_unit="cm-1", signal="absorbance", below_detect
     Raises ValueError for counts, rows without a laboratory, fewer than two, and ranges that do not overlap.
     """
     refuse_counts(signal)
-    parts, named_by_file, of_files = [], [], []
-    paths, of_folders = _files(map(Path, paths))
+    parts, named_by_file = [], []
+    paths, notes = _files(map(Path, paths))
     for path in paths:
         table = read_library(path, axis_unit, signal, below_detection)
-        labels = laboratory_labels(table.samples)
-        if labels is None:
+        notes += _of(path.name, table.notes)
+        if laboratory_labels(table.samples) is None:
             named_by_file.append(path.name.split(".")[0])
-            labels = pd.Series(named_by_file[-1], table.samples.index)
-        if labels.isna().any():
-            first = table.samples["sample_id"][labels.isna()].iloc[0]
-            raise ValueError(f"{path}: {labels.isna().sum()} rows have no laboratory, first {first}; name one for each")
-        samples = table.samples.drop(columns="lab", errors="ignore").assign(laboratory=labels)
-        table = replace(table, samples=samples)
-        of_files += [f"{path.name}: {note}" for note in table.notes]
-        for name in labels.unique():
-            part, of_channels = measured_channels(table.subset(labels == name))
+        for name, part, of_part in _laboratories(path, table):
             parts.append((name, part))
-            of_files += [f"{name}: {note}" for note in of_channels]
+            notes += _of(name, of_part)
     counts = Counter(name for name, _ in parts)
     for name in named_by_file:
         if counts[name] > 1:
@@ -49,11 +41,31 @@ def read_laboratories(paths, axis_unit="cm-1", signal="absorbance", below_detect
     if len(counts) < 2:
         words = "give two tables or more, or one with a column laboratory that names two"
         raise ValueError(f"one laboratory ({', '.join(counts) or 'none'}): {words}")
-    axis, notes = common_axis(parts)
-    notes = [*of_folders, *of_files, *notes]
+    axis, of_axis = common_axis(parts)
     prepared, further = zip(*(absorbance_on(part, axis) for _, part in parts), strict=True)
-    notes += [f"{name}: {note}" for (name, _), of_part in zip(parts, further, strict=True) for note in of_part]
-    return _pooled(prepared), notes
+    of_parts = [note for (name, _), of_part in zip(parts, further, strict=True) for note in _of(name, of_part)]
+    return _pooled(prepared), [*notes, *of_axis, *of_parts]
+
+
+def _laboratories(path, table):
+    """Each laboratory of a table: its name, its part with the channels that most of it has, and notes."""
+    labels = laboratory_labels(table.samples)
+    if labels is None:
+        labels = pd.Series(path.name.split(".")[0], table.samples.index)
+    if labels.isna().any():
+        first = table.samples["sample_id"][labels.isna()].iloc[0]
+        raise ValueError(f"{path}: {labels.isna().sum()} rows have no laboratory, first {first}; name one for each")
+    samples = table.samples.drop(columns="lab", errors="ignore").assign(laboratory=labels)
+    table = replace(table, samples=samples)
+    return [(name, *measured_channels(table.subset(labels == name))) for name in labels.unique()]
+
+
+def _of(name, notes):
+    """Notes with the name of a table or laboratory before them; a warning stays one."""
+    return [
+        f"warning: {name}: {note.removeprefix('warning: ')}" if note.startswith("warning: ") else f"{name}: {note}"
+        for note in notes
+    ]
 
 
 def _files(paths):

@@ -82,21 +82,9 @@ def make_plan(
     index = library_index(path, "cm-1", signal, [*kept, target], below_detection)
     y = index.properties[target].to_numpy()
     usable = target_rows(index.properties, target, MIN_ROWS, limits)
-    laboratory = laboratory_labels(index.samples)
-    laboratory = pd.Series(NO_LABORATORY, index.samples.index) if laboratory is None else laboratory
-    laboratory = laboratory.fillna(NO_LABORATORY).to_numpy(str)
-    positions = balanced_rows(np.flatnonzero(usable), laboratory[usable], fit_rows, random_state)
-    rows = pd.DataFrame({"position": positions, "y": y[positions], "laboratory": laboratory[positions]})
-    rows["site"] = rows["laboratory"] + " " + group_labels(index.samples.iloc[positions])
+    rows = _rows_to_fit(index.samples, y, usable, fit_rows, random_state)
     return Plan(
-        path=path,
-        target=target,
-        signal=signal,
-        harmonise=harmonise,
-        model=model,
-        levels=levels,
-        random_state=random_state,
-        limits=limits,
+        *(path, target, signal, harmonise, model, levels, random_state, limits),
         schema=_schema(index.samples[kept], levels),
         n_samples=index.n_samples,
         provenance=index.provenance,
@@ -104,6 +92,16 @@ def make_plan(
         notes=[*index.notes, *_notes(y, usable, limits, len(rows), target)],
         below_detection=below_detection,
     )
+
+
+def _rows_to_fit(samples, y, usable, fit_rows, random_state):
+    """The rows of a `Plan` to fit, of those of a mask; samples, y : of the whole library."""
+    laboratory = laboratory_labels(samples)
+    laboratory = pd.Series(NO_LABORATORY, samples.index) if laboratory is None else laboratory
+    laboratory = laboratory.fillna(NO_LABORATORY).to_numpy(str)
+    positions = balanced_rows(np.flatnonzero(usable), laboratory[usable], fit_rows, random_state)
+    rows = pd.DataFrame({"position": positions, "y": y[positions], "laboratory": laboratory[positions]})
+    return rows.assign(site=rows["laboratory"] + " " + group_labels(samples.iloc[positions]))
 
 
 def _notes(y, usable, limits, n_fitted, target):
