@@ -65,9 +65,9 @@ stops = pd.DataFrame.from_dict(given["stops"], orient="index")
 teaching.sentence(f"{stops['survived'].sum()} of {stops['kills'].sum()} kills were survived.")
 
 # %% tags=["hide-input"]
-heads = {"kills": "Kills", "survived": "Survived", "seconds": "Seconds of a whole run"}
+heads = {"kills": "Kills", "survived": "Survived"}
 shown = stops[list(heads)].rename(columns=heads).rename_axis("Command").reset_index()
-figures.show_table(shown, "Runs killed at random moments, recorded", {"Seconds of a whole run": "{:.0f}"})
+figures.show_table(shown, "Runs killed at random moments, recorded")
 
 # %% [markdown]
 # ## Can bytes make a reader fail?
