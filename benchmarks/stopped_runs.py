@@ -42,7 +42,7 @@ def make_inputs(folder):
     write_table(soils, folder / "soils.csv")
     write_table(simulate_mir(400), folder / "library.parquet")
     (folder / "scans").mkdir()
-    for number, spectrum in enumerate(np.tile(soils.spectra, (5, 1))):
+    for number, spectrum in enumerate(np.tile(soils.spectra, (2, 1))):
         rows = "".join(f"{nm:g} {value:.6f}\n" for nm, value in zip(soils.axis, spectrum, strict=True))
         (folder / "scans" / f"s{number:04d}.jdx").write_text(JCAMP.format(n=len(spectrum), rows=rows))
 
