@@ -71,8 +71,9 @@ def as_declared(file, values, signal):
     signal : 'reflectance', 'percent-reflectance' or 'absorbance', as the file or its user declares
     Raises TableError for values on another scale, and where none is left.
     """
-    codes, _ = unmeasured_channels(np.asarray(values, float)[None], signal)
-    values = np.where(codes[0], np.nan, values)
+    values = np.array(values, float)
+    if len(values):
+        values[unmeasured_channels(values[None], signal)[0][0]] = np.nan
     if np.isnan(values).all():
         raise TableError(f"{file}: no channel holds a value that {signal} can have; export it again")
     if rows_on_another_scale(values[None], signal).any():
