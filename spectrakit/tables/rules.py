@@ -277,10 +277,23 @@ def interleaved(table):
     pairs = steps[:-1] + steps[1:]
     # A short step between two long ones leads to a channel of the other detector.
     short = np.flatnonzero((steps[1:-1] < MAX_SHORT * pairs[:-1]) & (steps[1:-1] < MAX_SHORT * pairs[1:])) + 1
+    if len(short) < MIN_SHORT:
+        short = _twice_as_dense(pairs)
     if table.signal != "counts" and len(short) >= MIN_SHORT and not applied(HEADER_ERRORS, table):
         low, high = axis[short[0]], axis[short[-1] + 1]
         message = f"channels of two detectors seem to alternate from {low:g} to {high:g} {table.axis_unit}"
         yield Problem("warning", message, "Keep those of one detector there: spectra jump from one to the other")
+
+
+def _twice_as_dense(pairs):
+    """Positions of a stretch within an axis where two steps are as long as one step on either side; empty for none."""
+    usual = np.median(pairs) if len(pairs) else np.nan
+    dense = np.flatnonzero(np.abs(pairs - usual / 2) < usual / 10)
+    is_stretch = len(dense) > 2 * MIN_SHORT and dense[-1] - dense[0] < 1.1 * len(dense)
+    if not is_stretch or dense[0] < 2 or dense[-1] > len(pairs) - 3:
+        return dense[:0]
+    beside = pairs[[dense[0] - 2, dense[-1] + 2]]
+    return dense if np.all(np.abs(beside - usual) < usual / 5) else dense[:0]
 
 
 def read_otherwise(table):

@@ -319,14 +319,17 @@ def test_parquet_is_read_as_csv_is(write, tmp_path, kind):
         assert answers[0].notes == answers[1].notes
 
 
-def test_two_detectors_that_interleave_are_a_warning(write):
-    axis = np.sort(np.r_[np.arange(350, 1000, 25), np.arange(600, 800, 25) + 0.1])
+@pytest.mark.parametrize(
+    ("step", "offset", "ends"), [(25, 0.1, "600 to 775.1"), (2, 1, "600 to 799"), (2, 0.8, "600 to 798.8")]
+)
+def test_two_detectors_that_interleave_are_a_warning(write, step, offset, ends):
+    axis = np.sort(np.r_[np.arange(350, 1000, step), np.arange(600, 800, step) + offset])
     row = ",".join(["0.2"] * len(axis))
     path = write(f"sample_id,{','.join(f'{nm:g}' for nm in axis)}\na,{row}\n")
     (problem,) = (p for p in check_table(path, *NM).problems if "detectors" in p.message)
     assert (problem.severity, problem.message) == (
         "warning",
-        "channels of two detectors seem to alternate from 600 to 775.1 nm",
+        f"channels of two detectors seem to alternate from {ends} nm",
     )
     assert any(note.startswith("warning: channels of two detectors") for note in read_table(path, *NM).notes)
 
