@@ -15,6 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from spectrakit.tables.columns import MISSING, is_number
+from spectrakit.tables.layouts import has_channels, has_ids
 from spectrakit.tables.rules import MAX_PLACES, TableError
 from spectrakit.tables.text import (
     BLANK,
@@ -34,7 +35,6 @@ ENDINGS = (".csv", ".csv.gz", ".parquet")
 _CSV_BYTES = 1 << 24  # some 1,000 rows of a mid-infrared library: what is held as text at any time
 # Bytes read ahead in each column of a Parquet file, so that no more of a long one than a page is held.
 _PARQUET_BUFFER = 1 << 15
-_CHANNEL = re.compile(r"([A-Za-z][A-Za-z._ -]*)?\d+\.?\d*([ _.]?(nm|cm-1|abs|ref|pcnt))?")
 # Kinds of instruments' files: how they begin, and how they are named; numbers end the names of OPUS files.
 _INSTRUMENTS = tuple(
     (kind, re.compile(begins), re.compile(name))
@@ -126,8 +126,11 @@ def spectra_files(folder):
 
 
 def _with_spectra(folder, files):
-    """The headers of the files that could be tables of spectra, and the first fault of one that cannot be read."""
-    tables, first_fault = [], None
+    """The headers of the files that could be tables of spectra, and the first fault of one that cannot be read.
+
+    Where no CSV has both channels and names of samples, one that lacks either is the one that is meant.
+    """
+    tables, others, first_fault = [], [], None
     for file in files:
         if is_hidden(file.relative_to(folder)) or not file.name.lower().endswith(ENDINGS):
             continue
@@ -136,13 +139,15 @@ def _with_spectra(folder, files):
         except TableError as fault:
             first_fault = first_fault or fault
         else:
-            tables += [table] if any(map(_CHANNEL.fullmatch, table.names)) else []
-    return tables, first_fault
+            sure = has_channels(table.names) and (table.text is None or has_ids(table.names))
+            (tables if sure else others).append(table)
+    likely = [table for table in others if has_channels(table.names) or has_ids(table.names)]
+    return tables or (likely if len(likely) == 1 else []), first_fault
 
 
 def is_hidden(path):
     """Whether a file, or a folder of its path, is hidden or for other programs, as ._soils.csv is."""
-    return any(part.startswith((".", "_")) for part in path.parts)
+    return any(part.startswith((".", "_", "~")) for part in path.parts)
 
 
 def left_out_notes(folder, files):

@@ -182,7 +182,7 @@ def _columns(path, names, layout):
     """
     ids, others, channels = {}, {}, {}
     for name in names:
-        if match := _CHANNEL.fullmatch(name):
+        if match := _CHANNEL.fullmatch(name.replace(",", ".")):
             if float(match[1]) in channels:
                 raise TableError(f"{path}: channel {name} stands twice; delete one")
             channels[float(match[1])] = name
@@ -195,12 +195,13 @@ def _columns(path, names, layout):
                 if first != name and pattern in layout.properties:
                     raise TableError(f"{path}: columns {first} and {name} hold the same property; delete one")
     missing = [value for value in layout.raw_axis if channels and value not in channels]
-    if missing:
+    # What names no samples is no table of either release.
+    if missing and ids:
         raise TableError(
             f"{path}: {len(missing):,} of {len(layout.raw_axis):,} channels are missing, first {missing[0]:g} nm; "
             f"give all from {layout.raw_axis[0]:g} to {layout.raw_axis[-1]:g} nm"
         )
-    return ids, others, tuple(channels[value] for value in layout.raw_axis) if channels else ()
+    return ids, others, tuple(channels[value] for value in layout.raw_axis) if channels and not missing else ()
 
 
 def _contents(names):
@@ -242,7 +243,7 @@ def _read(path, layout, signal, to_reflectance):
     tables, notes = _tables(path, layout, signal)
     for table in tables:
         rows, complete, of_table = _load(table, to_reflectance, counts, spectra)
-        notes += [f"{table.path.name}: {note}" for note in of_table]
+        notes += [f"{table.path.name}: {note}" for note in (*table.files[0].text.notes, *of_table)]
         if _contents(rows):
             contents.append(rows)
         if table.channels:

@@ -173,11 +173,12 @@ def test_the_release_of_2015_says_so_and_a_ph_of_0_is_not_measured(lucas):
 def test_foreign_and_hidden_files_beside_a_release_are_named(lucas):
     before = read_lucas(lucas)
     (lucas / "notes.csv").write_text("date,who\n2024-05-01,me\n")
+    (lucas / "rain.csv").write_text("year,2018,2019\nrain,5,6\n")
     (lucas / "spectra" / "._spectra_AT.csv").write_bytes(b"\0\5\x16\7Mac OS X")
     after = read_lucas(lucas)
     np.testing.assert_array_equal(after.spectra, before.spectra)
     (note,) = [note for note in after.notes if note.startswith("left out of the folder")]
-    assert "notes.csv" in note and "spectra/._spectra_AT.csv" in note
+    assert "notes.csv" in note and "rain.csv" in note and "spectra/._spectra_AT.csv" in note
 
 
 def test_gzip_blank_lines_and_byte_order_mark_are_no_problem(lucas):

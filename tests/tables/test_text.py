@@ -339,8 +339,12 @@ def test_the_one_table_of_a_folder_is_used_and_others_are_named(write, tmp_path)
     write("date,who\n2024-05-01,me\n", "notes.csv")
     write(b"\x00\x05\x16\x07Mac OS X", "._soils.csv")
     write("read me", "readme.txt")
+    write("year,2018,2019\nrain,5,6\n", "rain.csv")
+    write("sample_id,SiO2,Fe2O3\na,50,8\n", "oxides.csv")
     dataset = read_table(tmp_path, *NM)
-    assert len(dataset) == 3 and dataset.notes == ("left out of the folder: ._soils.csv, notes.csv, readme.txt.",)
+    assert len(dataset) == 3 and dataset.notes == (
+        "left out of the folder: ._soils.csv, notes.csv, oxides.csv, rain.csv, readme.txt.",
+    )
     write(PLAIN, "more.csv")
     with pytest.raises(TableError, match=r"2 tables in this folder \(more.csv, soils.csv\); name one"):
         read_table(tmp_path, *NM)

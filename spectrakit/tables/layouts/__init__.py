@@ -6,6 +6,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "ossl": ["is_ossl", "ossl_columns"],
-        "plain": ["NAMELESS", "is_id_name", "plain_columns", "thousands_words"],
+        "plain": ["NAMELESS", "has_channels", "has_ids", "is_id_name", "plain_columns", "thousands_words"],
     },
 )

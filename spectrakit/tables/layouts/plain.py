@@ -7,6 +7,7 @@ import numpy as np
 
 from spectrakit.contents import unit_suffix
 from spectrakit.tables.columns import CHANNEL_NAME, SAMPLE_COLUMNS
+from spectrakit.tables.layouts.ossl import is_ossl
 from spectrakit.tables.rules import TableError, is_numbered
 
 # Other names of the column sample_id, in letters and digits alone.
@@ -54,6 +55,17 @@ def plain_columns(path, names, first_cells=(), axis_unit=None):
 def is_id_name(name):
     """Whether a column could name the samples."""
     return name == "sample_id" or bool(_ID_NAMES.fullmatch(_letters(name)))
+
+
+def has_ids(names):
+    """Whether a column could name the samples: by its name, or the first without one."""
+    return bool(NAMELESS.fullmatch(names[0])) or is_ossl(names) or any(map(is_id_name, names))
+
+
+def has_channels(names):
+    """Whether some columns could be channels, whatever their names hold beside a number."""
+    dressed = [match for name in names if (match := _DRESSED.fullmatch(name)) and float(match[2]) >= _MIN_AXIS]
+    return len(dressed) >= MIN_CHANNELS or is_ossl(names) or any(map(CHANNEL_NAME.fullmatch, names))
 
 
 def _letters(name):
