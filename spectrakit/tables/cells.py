@@ -31,6 +31,7 @@ from spectrakit.tables.text import (
 )
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
+_CONVERT = "spectrakit convert"
 
 _CSV_BYTES = 1 << 24  # some 1,000 rows of a mid-infrared library: what is held as text at any time
 # Bytes read ahead in each column of a Parquet file, so that no more of a long one than a page is held.
@@ -108,7 +109,7 @@ def table_files(path):
     if not tables:
         kinds = Counter(filter(None, map(instrument_kind, files)))
         words = ", ".join(f"{n} files of {kind}" for kind, n in kinds.items())
-        instruments = f" but {words}: make a table of them with spectrakit convert" if kinds else "; name a file"
+        instruments = f" but {words}: make a table of them with {_CONVERT}" if kinds else "; name a file"
         raise fault or TableError(f"{path}: no table of spectra in this folder{instruments}")
     if len(tables) > 1 and not parquet:
         names = ", ".join(str(table.path.relative_to(path)) for table in tables[:MAX_PLACES])
@@ -184,7 +185,10 @@ def _by_number(file):
 def table_file(path, folder):
     """The header of a file; below the `folder` of a table, a folder laboratory=KSSL is a column of the files in it."""
     if kind := instrument_kind(path):
-        raise TableError(f"{path}: a file of {kind}, not a table; make one of it with spectrakit convert")
+        raise TableError(f"{path}: a file of {kind}, not a table; make one of it with {_CONVERT}")
+    if not path.name.lower().endswith(ENDINGS):
+        words = f"its name should end in {', '.join(ENDINGS)}"
+        raise TableError(f"{path}: unknown kind of file; {words}; spectra of instruments become one with {_CONVERT}")
     if table_ending(path) != ".parquet":
         text = text_layout(path)
         return TableFile(path, text.names, dict.fromkeys(text.names, pa.string()), {}, None, text)

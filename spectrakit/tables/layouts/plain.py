@@ -168,5 +168,9 @@ def _refuse_turned(path, names, first_cells, channels):
     if named or is_numbered(np.array([*channels.values()], dtype=float)) or no_samples or no_id:
         raise TableError(
             f"{path}: the wavelengths or wavenumbers stand in the first column ({', '.join(axis[:3])} ...), "
-            "a column a sample; turn the table round, so that it has a row a sample and a column a channel"
+            + (
+                "a single spectrum beside them; make a table of such files with spectrakit convert"
+                if len(names) == 2
+                else "a column a sample; turn the table round, so that it has a row a sample and a column a channel"
+            )
         )

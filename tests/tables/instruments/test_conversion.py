@@ -319,6 +319,14 @@ def test_every_reader_of_tables_names_an_instruments_file(write):
                 read(path, "cm-1", "absorbance")
 
 
+def test_readers_of_tables_say_what_becomes_of_two_columns_of_text(write):
+    text = two_columns(n=120, separator=",", head="wavelength,reflectance\n")
+    with pytest.raises(TableError, match=r"stand in the first column .*a single spectrum .* with spectrakit convert$"):
+        check_table(write(text, "soil.csv"), "nm", "reflectance")
+    with pytest.raises(TableError, match=r"unknown kind of file; .*of instruments become one with spectrakit convert$"):
+        read_table(write(text, "soil.dpt"), "nm", "reflectance")
+
+
 def test_the_command_writes_a_table_that_can_be_used(run, write, tmp_path):
     for number in range(3):
         write(jcamp_text().replace("4000 100", f"4000 10{number}"), f"in/s{number}.jdx")
