@@ -1,4 +1,4 @@
-"""Broken input: what it is, which command gets it, and the right answer, written down before it was tried.
+"""Broken input: what it is, which command gets it, and the right answer.
 
 `python tests/badinput/make.py FOLDER` writes the files there. An answer is the exit code, and what the one line on
 stderr, or a line of the report, says.
