@@ -21,7 +21,7 @@ book: $(READY) ## run the chapters that changed, build the site and say where it
 	@$(BIN)/python -m tools.site build --edition $(EDITION)
 
 test: $(READY) ## unit tests, then the chapters
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --maxschedchunk=1
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lab: $(READY) ## open JupyterLab on copies of the notebooks, in work/
 	@$(BIN)/python -m tools.site lab $(if $(FRESH),--fresh)

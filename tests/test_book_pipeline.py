@@ -395,8 +395,10 @@ DEAD_HTML_LINKS = """
 @pytest.mark.parametrize(
     ("addition", "messages"),
     [
-        (DEAD_LINKS, ["'nowhere.md'", "'no-such-place'"]),
-        ("```{nosuchdirective}\n```", ["Unknown directive type: 'nosuchdirective'"]),
+        (
+            f"{DEAD_LINKS}\n```{{nosuchdirective}}\n```",
+            ["'nowhere.md'", "'no-such-place'", "Unknown directive type: 'nosuchdirective'"],
+        ),
         (
             DEAD_HTML_LINKS,
             [
@@ -406,7 +408,7 @@ DEAD_HTML_LINKS = """
             ],
         ),
     ],
-    ids=["dead links", "warning", "dead html links"],
+    ids=["dead links and a warning", "dead html links"],
 )
 def test_a_fault_of_a_page_stops_the_build(book, addition, messages):
     rewrite(book.book / "intro.md", "# A book\n", f"# A book\n\n{addition}\n")
