@@ -26,7 +26,15 @@ import numpy as np
 import pandas as pd
 from chemotools.scatter import StandardNormalVariate
 
-from spectrakit import evaluation, ledger, preprocess, resources, simulate, teaching, training
+from spectrakit import (
+    evaluation,
+    ledger,
+    preprocess,
+    resources,
+    simulate,
+    teaching,
+    training,
+)
 from spectrakit.studies import mir as study
 from spectrakit.teaching import figures, widgets
 from spectrakit.workflows import harmonise
@@ -34,7 +42,9 @@ from spectrakit.workflows import harmonise
 figures.book_style()
 published = ledger.load_published("mir")["entries"]
 recorded = ledger.load_results("mir")
-tables = {name: pd.DataFrame(columns) for name, columns in recorded["extras"].items()}
+tables = {
+    name: pd.DataFrame(columns) for name, columns in recorded["extras"].items()
+}
 
 # %% [markdown]
 # Two runs stand behind the numbers of this page. The **recorded run** was made beforehand; you can make one of the
@@ -45,12 +55,18 @@ tables = {name: pd.DataFrame(columns) for name, columns in recorded["extras"].it
 # %%
 provenance = recorded["provenance"]
 run, about = provenance["config"]["profile"], provenance["config"]["library"]
-print(f"recorded run: {provenance['profile']} profile, seed {provenance['seed']}, commit {provenance['commit'][:12]}")
-print(f"  {about['n']:,} soils of {about['n_sites']:,} sites, {about['n_laboratories']} laboratories")
+print(
+    f"recorded run: {provenance['profile']} profile, seed {provenance['seed']}, commit {provenance['commit'][:12]}"
+)
+print(
+    f"  {about['n']:,} soils of {about['n_sites']:,} sites, {about['n_laboratories']} laboratories"
+)
 print(f"  splits by site: {run['n_rounds']}")
 live = replace(study.PROFILES[resources.profile_name()], n_samples=2_000)
 library = study.simulated_library(live.n_samples)
-print(f"live run: {len(library.dataset):,} soils\n  {library.dataset.provenance_line()}")
+print(
+    f"live run: {len(library.dataset):,} soils\n  {library.dataset.provenance_line()}"
+)
 
 # %% [markdown]
 # ## What the paper found
@@ -67,12 +83,25 @@ print(f"live run: {len(library.dataset):,} soils\n  {library.dataset.provenance_
 # These are all its scores. RPIQ is the interquartile range of the measured contents over the RMSE.
 
 # %%
-heads = {"R²": "r2.{}", "RMSE (g/kg)": "rmse.{}", "MAE (g/kg)": "mae.{}", "RPIQ": "rpiq.{}"}
-heads |= {"Prediction SD (g/kg)": "prediction_sd.{}.imputed", "Measured": "samples.{}.measured"}
+heads = {
+    "R²": "r2.{}",
+    "RMSE (g/kg)": "rmse.{}",
+    "MAE (g/kg)": "mae.{}",
+    "RPIQ": "rpiq.{}",
+}
+heads |= {
+    "Prediction SD (g/kg)": "prediction_sd.{}.imputed",
+    "Measured": "samples.{}.measured",
+}
 heads |= {"Imputed": "samples.{}.imputed"}
-of_paper = {head: [published[key.format(t)]["value"] for t in figures.TARGET_NAMES] for head, key in heads.items()}
+of_paper = {
+    head: [published[key.format(t)]["value"] for t in figures.TARGET_NAMES]
+    for head, key in heads.items()
+}
 table = pd.DataFrame({"Content": figures.TARGET_NAMES.values()} | of_paper)
-formats = dict.fromkeys(heads, "{:.2f}") | dict.fromkeys(["Measured", "Imputed"], "{:,}")
+formats = dict.fromkeys(heads, "{:.2f}") | dict.fromkeys(
+    ["Measured", "Imputed"], "{:,}"
+)
 figures.show_table(table, "What the abstract reports", formats)
 
 # %% [markdown]
@@ -84,10 +113,11 @@ figures.show_table(table, "What the abstract reports", formats)
 # normally distributed, what would RPIQ be beside an $R^2$ of 0.96?
 
 # %%
-answer = None
+answer_8_1 = None
 
 # %% tags=["hide-input"]
-teaching.check(answer, 1.349 / np.sqrt(1 - 0.96), 0.02, "standard deviation over RMSE is 1 / √(1 − R²)")
+teaching.check("8.1", answer_8_1, score=0.96)
+
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -116,17 +146,48 @@ teaching.check(answer, 1.349 / np.sqrt(1 - 0.96), 0.02, "standard deviation over
 # it the other way round. What is drawn is **absorbance**, $A = \log_{10}(1/R)$: at 1, a tenth of the light comes back.
 
 # %% mystnb={"image": {"alt": "Eight panels of absorbance between 600 and 4000 wavenumbers, each a pure constituent with bands named. Quartz is low except for bands at 1790, 1870 and 1995, and dips at 1080 to 1160, where its surface mirrors. Kaolinite has a sharp group at 3620 and 3695. Smectite has one broad band at 3620. Gibbsite has bands at 3395 to 3620. Goethite is high at 3140 and below 1000. Calcite has bands at 1795 and 2513 and a wide high one near 1450. Organic matter has CH bands at 2850 and 2930 and many below 1720. Water has a very broad band near 3400 and another at 1643."}}
-known = {"quartz": {1870: "lattice", 1163: "Si-O", 797: "Si-O-Si"}, "kaolinite": {3695: "OH", 3620: "OH", 914: "OH"}}
-known |= {"smectite": {3620: "OH", 1016: "Si-O"}, "gibbsite": {3527: "OH", 3455: "OH", 1020: "OH"}}
-known |= {"goethite": {3140: "OH", 890: "OH"}, "calcite": {2513: "CO₃", 1795: "CO₃", 872: "CO₃"}}
-known |= {"organic matter": {2930: "CH₂", 2850: "CH₂", 1720: "C=O", 1612: "COO⁻"}, "water": {3420: "OH", 1643: "H₂O"}}
+known = {
+    "quartz": {1870: "lattice", 1163: "Si-O", 797: "Si-O-Si"},
+    "kaolinite": {3695: "OH", 3620: "OH", 914: "OH"},
+}
+known |= {
+    "smectite": {3620: "OH", 1016: "Si-O"},
+    "gibbsite": {3527: "OH", 3455: "OH", 1020: "OH"},
+}
+known |= {
+    "goethite": {3140: "OH", 890: "OH"},
+    "calcite": {2513: "CO₃", 1795: "CO₃", 872: "CO₃"},
+}
+known |= {
+    "organic matter": {2930: "CH₂", 2850: "CH₂", 1720: "C=O", 1612: "COO⁻"},
+    "water": {3420: "OH", 1643: "H₂O"},
+}
 bands, axis = simulate.soils.infrared_bands(), library.dataset.axis
-parts = {name: [name] for name in known} | {"organic matter": list(simulate.soils.ORGANIC_GROUPS)}
+parts = {name: [name] for name in known} | {
+    "organic matter": list(simulate.soils.ORGANIC_GROUPS)
+}
 for name, own in known.items():  # every label stands at a band of the table
-    assert set(own) <= set(bands.loc[bands["constituent"].isin(parts[name]), "centre_cm"])
-pure = np.array([np.isin(simulate.soils.INFRARED_CONSTITUENTS, own) for own in parts.values()], float)
-pure = dict(zip(known, simulate.soils.soil_absorbance(pure, np.full(len(known), 40.0), axis), strict=True))
-labels = {name: [(centre, f"{text} {centre}") for centre, text in own.items()] for name, own in known.items()}
+    assert set(own) <= set(
+        bands.loc[bands["constituent"].isin(parts[name]), "centre_cm"]
+    )
+pure = np.array(
+    [
+        np.isin(simulate.soils.INFRARED_CONSTITUENTS, own)
+        for own in parts.values()
+    ],
+    float,
+)
+pure = dict(
+    zip(
+        known,
+        simulate.soils.soil_absorbance(pure, np.full(len(known), 40.0), axis),
+        strict=True,
+    )
+)
+labels = {
+    name: [(centre, f"{text} {centre}") for centre, text in own.items()]
+    for name, own in known.items()
+}
 figure = figures.constituent_absorbance(axis, pure, labels)
 
 # %% [markdown]
@@ -153,9 +214,23 @@ places = np.array([1000.0, 1080, 1160, 1250, 1870, 3000])
 index = simulate.soils.refractive_index("quartz", places)
 by_hand = np.abs((index - 1) / (index + 1)) ** 2
 assert np.allclose(by_hand, simulate.soils.fresnel(index))
-columns = {"Wavenumber (1/cm)": places, "n": index.real, "k": index.imag, "Mirrored at the surface": by_hand}
-formats = {"Wavenumber (1/cm)": "{:.0f}", "n": "{:.2f}", "k": "{:.3g}", "Mirrored at the surface": "{:.1%}"}
-figures.show_table(pd.DataFrame(columns), "Quartz: refractive index and what its surface mirrors", formats)
+columns = {
+    "Wavenumber (1/cm)": places,
+    "n": index.real,
+    "k": index.imag,
+    "Mirrored at the surface": by_hand,
+}
+formats = {
+    "Wavenumber (1/cm)": "{:.0f}",
+    "n": "{:.2f}",
+    "k": "{:.3g}",
+    "Mirrored at the surface": "{:.1%}",
+}
+figures.show_table(
+    pd.DataFrame(columns),
+    "Quartz: refractive index and what its surface mirrors",
+    formats,
+)
 
 # %% [markdown]
 # Soils are mixtures of all of these, and of grains of all sizes. Four from the live library, all scanned by the largest
@@ -164,11 +239,32 @@ figures.show_table(pd.DataFrame(columns), "Quartz: refractive index and what its
 # %% mystnb={"image": {"alt": "Absorbance of four simulated soils: a sandy one with clear quartz bands near 1870 and a dip near 1150, a clayey one with high sharp bands at 3620 and 3695, one rich in carbonate with bands at 2513 and 1795, and a peat, highest over most of the range with strong CH bands near 2900 and a broad hump from 1000 to 1720. Nine bands are named above."}}
 about_soils, own = library.dataset.properties, library.laboratory == "national"
 mineral = about_soils[own & (library.truth["om_g_kg"] < 50)]
-chosen = {"sandy": mineral["sand_pct"].idxmax(), "clayey": mineral["clay_pct"].idxmax()}
-chosen |= {"calcareous": mineral["caco3_pct"].idxmax(), "peat": library.truth["om_g_kg"].where(own).idxmax()}
-named = [(797, "quartz 797"), (1160, "reststrahlen"), (1612, "COO⁻ 1612"), (1720, "C=O 1720"), (1870, "quartz 1870")]
-named += [(2513, "carbonate 2513"), (2930, "CH₂ 2930"), (3420, "water 3420"), (3620, "clay OH 3620")]
-figure = figures.soil_spectra(axis, {name: library.dataset.spectra[row] for name, row in chosen.items()}, named)
+chosen = {
+    "sandy": mineral["sand_pct"].idxmax(),
+    "clayey": mineral["clay_pct"].idxmax(),
+}
+chosen |= {
+    "calcareous": mineral["caco3_pct"].idxmax(),
+    "peat": library.truth["om_g_kg"].where(own).idxmax(),
+}
+named = [
+    (797, "quartz 797"),
+    (1160, "reststrahlen"),
+    (1612, "COO⁻ 1612"),
+    (1720, "C=O 1720"),
+    (1870, "quartz 1870"),
+]
+named += [
+    (2513, "carbonate 2513"),
+    (2930, "CH₂ 2930"),
+    (3420, "water 3420"),
+    (3620, "clay OH 3620"),
+]
+figure = figures.soil_spectra(
+    axis,
+    {name: library.dataset.spectra[row] for name, row in chosen.items()},
+    named,
+)
 
 # %% [markdown]
 # ```{exercise-start}
@@ -178,10 +274,11 @@ figure = figures.soil_spectra(axis, {name: library.dataset.spectra[row] for name
 # At which wavelength, in nm?
 
 # %%
-answer = None  # nm
+answer_8_2 = None  # nm
 
 # %% tags=["hide-input"]
-teaching.check(answer, 1e7 / (2 * 3620), 1.0, "a centimetre has 10,000,000 nm", "nm")
+teaching.check("8.2", answer_8_2, wavenumber=3620)
+
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -216,12 +313,35 @@ teaching.check(answer, 1e7 / (2 * 3620), 1.0, "a centimetre has 10,000,000 nm", 
 implied = {target: about["targets"][target] for target in figures.TARGET_NAMES}
 rows = []
 for target, name in figures.TARGET_NAMES.items():
-    error, score, ratio = (published[f"{metric}.{target}"]["value"] for metric in ("rmse", "r2", "rpiq"))
+    error, score, ratio = (
+        published[f"{metric}.{target}"]["value"]
+        for metric in ("rmse", "r2", "rpiq")
+    )
     of_run = implied[target]
-    rows.append((name, error / np.sqrt(1 - score), of_run["sd"], ratio * error, of_run["iqr"], of_run["median"]))
-columns = ["Content (g/kg)", "SD, implied", "SD, recorded", "IQR, implied", "IQR, recorded", "Median, recorded"]
+    rows.append(
+        (
+            name,
+            error / np.sqrt(1 - score),
+            of_run["sd"],
+            ratio * error,
+            of_run["iqr"],
+            of_run["median"],
+        )
+    )
+columns = [
+    "Content (g/kg)",
+    "SD, implied",
+    "SD, recorded",
+    "IQR, implied",
+    "IQR, recorded",
+    "Median, recorded",
+]
 caption = "Standard deviation and interquartile range of the measured contents: implied by the paper, and recorded run"
-figures.show_table(pd.DataFrame(rows, columns=columns), caption, dict.fromkeys(columns[1:], "{:.1f}"))
+figures.show_table(
+    pd.DataFrame(rows, columns=columns),
+    caption,
+    dict.fromkeys(columns[1:], "{:.1f}"),
+)
 
 # %% [markdown]
 # ## A library of many laboratories
@@ -232,10 +352,23 @@ figures.show_table(pd.DataFrame(rows, columns=columns), caption, dict.fromkeys(c
 # missing at random. A few samples have both.
 
 # %%
-columns = {"laboratory": "Laboratory", "samples": "Samples", "site": "Sites", "c": "Carbon", "om": "Organic matter"}
-shown = tables["laboratories"].sort_values("samples", ascending=False).rename(columns=columns)
+columns = {
+    "laboratory": "Laboratory",
+    "samples": "Samples",
+    "site": "Sites",
+    "c": "Carbon",
+    "om": "Organic matter",
+}
+shown = (
+    tables["laboratories"]
+    .sort_values("samples", ascending=False)
+    .rename(columns=columns)
+)
 print(f"both measured: {about['both']} of {about['n']:,} samples")
-shown, formats = shown[list(columns.values())], dict.fromkeys(list(columns.values())[1:], "{:,.0f}")
+shown, formats = (
+    shown[list(columns.values())],
+    dict.fromkeys(list(columns.values())[1:], "{:,.0f}"),
+)
 figures.show_table(shown, "Who measured what, recorded run", formats)
 
 # %% [markdown]
@@ -255,9 +388,24 @@ figure = figures.one_standard(axis, scans, "national")
 # is left after each spectrum was brought to a mean of 0 and a deviation of 1. Which fault vanishes there?
 
 # %%
-soil = {"quartz": 0.40, "feldspar": 0.10, "kaolinite": 0.12, "smectite": 0.10, "illite": 0.12, "calcite": 0.05}
-soil |= {"goethite": 0.02, "aliphatic": 0.01, "carboxylate_aromatic": 0.02, "polysaccharide": 0.02, "water": 0.02}
-composition = np.array([[soil.get(name, 0.0) for name in simulate.soils.INFRARED_CONSTITUENTS]])
+soil = {
+    "quartz": 0.40,
+    "feldspar": 0.10,
+    "kaolinite": 0.12,
+    "smectite": 0.10,
+    "illite": 0.12,
+    "calcite": 0.05,
+}
+soil |= {
+    "goethite": 0.02,
+    "aliphatic": 0.01,
+    "carboxylate_aromatic": 0.02,
+    "polysaccharide": 0.02,
+    "water": 0.02,
+}
+composition = np.array(
+    [[soil.get(name, 0.0) for name in simulate.soils.INFRARED_CONSTITUENTS]]
+)
 widgets.laboratory_switches(composition, np.array([60.0]), "iberian")
 
 # %% [markdown]
@@ -272,11 +420,11 @@ widgets.laboratory_switches(composition, np.array([60.0]), "iberian")
 # at 3695 off, and which band is off by more: this one or that of quartz at 797?
 
 # %%
-answer = None  # 1/cm, for the band at 3695
+answer_8_3 = (None, None)  # 1/cm, for the band at 3695
 
 # %% tags=["hide-input"]
-reported = simulate.library.laboratories()["iberian"].spectrometer.reported(3695)
-teaching.check(answer, float(reported - 3695), 0.01, "put 3695 in place of v, then subtract it")
+teaching.check("8.3", answer_8_3, kaolinite=3695, quartz=797)
+
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -303,7 +451,10 @@ teaching.check(answer, float(reported - 3695), 0.01, "put 3695 in place of v, th
 spectrum = scans.loc["national"].to_numpy()
 distorted = 1.1 * spectrum + 0.05
 by_hand = [(each - each.mean()) / each.std() for each in (spectrum, distorted)]
-assert np.allclose(by_hand, StandardNormalVariate().fit_transform(np.array([spectrum, distorted])))
+assert np.allclose(
+    by_hand,
+    StandardNormalVariate().fit_transform(np.array([spectrum, distorted])),
+)
 print(f"largest difference before: {np.abs(spectrum - distorted).max():.2f}")
 print(f"largest difference after:  {np.abs(by_hand[0] - by_hand[1]).max():.0e}")
 
@@ -321,7 +472,9 @@ print(f"largest difference after:  {np.abs(by_hand[0] - by_hand[1]).max():.0e}")
 # %% mystnb={"image": {"alt": "One row a harmonisation, a dot for each laboratory, and a bar at the median: how much of the squared difference to the reference laboratory is taken away on standards that were left out. At the top stand snv+epo, epo and snv+sst, near nine tenths; at the bottom msc and snv, a little above one half."}}
 tried = ["snv", "msc", "snv+derivative", "sst", "epo", "snv+sst", "snv+epo"]
 removed = {
-    name: preprocess.left_out_standards(preprocess.HARMONISATIONS[name](), library.ring, "national")["removed"]
+    name: preprocess.left_out_standards(
+        preprocess.HARMONISATIONS[name](), library.ring, "national"
+    )["removed"]
     for name in tried
 }
 removed = pd.DataFrame(removed).T
@@ -343,23 +496,44 @@ figure = figures.change_of_error(compared)
 
 # %%
 rows = []
-for (target, name), part in compared.groupby(["target", "harmonisation"], sort=False):
-    plain = compared.query("target == @target and harmonisation == 'none'").set_index("laboratory")["rmse"]
+for (target, name), part in compared.groupby(
+    ["target", "harmonisation"], sort=False
+):
+    plain = compared.query(
+        "target == @target and harmonisation == 'none'"
+    ).set_index("laboratory")["rmse"]
     change = part.set_index("laboratory")["rmse"] / plain - 1
     helped, hurt = (
-        ", ".join(change.index[side]) or "none" for side in (change < -harmonise.MATTERS, change > harmonise.MATTERS)
+        ", ".join(change.index[side]) or "none"
+        for side in (change < -harmonise.MATTERS, change > harmonise.MATTERS)
     )
     if name != "none":
-        rows.append((figures.TARGET_NAMES[target], name, change.median(), helped, hurt))
-heads = f"Down by over {harmonise.MATTERS:.0%}", f"Up by over {harmonise.MATTERS:.0%}"
+        rows.append(
+            (figures.TARGET_NAMES[target], name, change.median(), helped, hurt)
+        )
+heads = (
+    f"Down by over {harmonise.MATTERS:.0%}",
+    f"Up by over {harmonise.MATTERS:.0%}",
+)
 columns = ["Content", "Harmonisation", "Median change", *heads]
-table = pd.DataFrame(rows, columns=columns).sort_values(["Content", "Median change"])
+table = pd.DataFrame(rows, columns=columns).sort_values(
+    ["Content", "Median change"]
+)
 everywhere = table[table[heads[1]] == "none"]
-print("up nowhere:", "; ".join(f"{row[1]} ({row[0]})" for row in everywhere.itertuples(index=False)) or "none of them")
+print(
+    "up nowhere:",
+    "; ".join(
+        f"{row[1]} ({row[0]})" for row in everywhere.itertuples(index=False)
+    )
+    or "none of them",
+)
 both = (table[list(heads)] != "none").all(axis=1).sum()
 print(f"down in one laboratory and up in another: {both} of {len(table)}")
 figures.show_table(
-    table, "RMSE of log10 on laboratories left out, recorded run", {columns[2]: "{:+.0%}"}, wide=columns[3:]
+    table,
+    "RMSE of log10 on laboratories left out, recorded run",
+    {columns[2]: "{:+.0%}"},
+    wide=columns[3:],
 )
 
 # %% [markdown]
@@ -378,11 +552,18 @@ figures.show_table(
 seen = library.laboratory == "national"
 some = np.flatnonzero(seen)[: live.n_linear]
 found = {}
-for words, X in (("as scanned", library.dataset.spectra), ("harmonised", library.harmonised())):
-    domain = preprocess.SpectralDomain(n_components=study.DOMAIN_COMPONENTS).fit(X[some], groups=library.site[some])
+for words, X in (
+    ("as scanned", library.dataset.spectra),
+    ("harmonised", library.harmonised()),
+):
+    domain = preprocess.SpectralDomain(
+        n_components=study.DOMAIN_COMPONENTS
+    ).fit(X[some], groups=library.site[some])
     found[f"other laboratories, {words}"] = domain.examine(X[~seen])
     if words == "as scanned":
-        found["the same, reflectance taken for absorbance"] = domain.examine(10.0 ** -X[~seen])
+        found["the same, reflectance taken for absorbance"] = domain.examine(
+            10.0 ** -X[~seen]
+        )
 figure = figures.domain_distances(found)
 
 # %% [markdown]
@@ -409,10 +590,20 @@ division = study.divide_sites(library.measured("c"), library.site, 0)
 fitted = study.fit_content(library, X, "c", division.training, live)
 test = division.test
 predicted = {"network": fitted.network.predict(X[test])}
-predicted |= study.linear_predictions(library, X, "c", fitted.training, test, live)
-print(f"{len(fitted.training):,} soils fitted, {fitted.n_outliers} outside their own domain left out, {len(test)} test")
-scored = {name: study.content_scores(carbon[test], np.clip(own, 0, 580)) for name, own in predicted.items()}
-counts = {name: training.limit_counts(own, fitted.network.limit) for name, own in predicted.items()}
+predicted |= study.linear_predictions(
+    library, X, "c", fitted.training, test, live
+)
+print(
+    f"{len(fitted.training):,} soils fitted, {fitted.n_outliers} outside their own domain left out, {len(test)} test"
+)
+scored = {
+    name: study.content_scores(carbon[test], np.clip(own, 0, 580))
+    for name, own in predicted.items()
+}
+counts = {
+    name: training.limit_counts(own, fitted.network.limit)
+    for name, own in predicted.items()
+}
 for name, own in scored.items():
     outside = counts[name][["below_zero", "above_limit"]].sum()
     print(
@@ -425,18 +616,43 @@ for name, own in scored.items():
 # were brought inside the limits before they were scored.
 
 # %%
-overall = tables["scores"].query("by == 'all'").groupby(["target", "model"], sort=False).mean(numeric_only=True)
-heads = {"r2": "R²", "rmse": "RMSE", "mae": "MAE", "rpiq": "RPIQ", "bias": "Bias", "r2_log": "R² of log10"}
+overall = (
+    tables["scores"]
+    .query("by == 'all'")
+    .groupby(["target", "model"], sort=False)
+    .mean(numeric_only=True)
+)
+heads = {
+    "r2": "R²",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "rpiq": "RPIQ",
+    "bias": "Bias",
+    "r2_log": "R² of log10",
+}
 rows = [
-    (figures.TARGET_NAMES[target], figures.CONTENT_MODEL_NAMES[model], *row[list(heads)])
+    (
+        figures.TARGET_NAMES[target],
+        figures.CONTENT_MODEL_NAMES[model],
+        *row[list(heads)],
+    )
     for (target, model), row in overall.iterrows()
 ]
 for target, name in figures.TARGET_NAMES.items():
-    paper = [published[f"{metric}.{target}"]["value"] for metric in ("r2", "rmse", "mae", "rpiq")]
+    paper = [
+        published[f"{metric}.{target}"]["value"]
+        for metric in ("r2", "rmse", "mae", "rpiq")
+    ]
     rows.append((name, "network of the paper", *paper, *[np.nan] * 2))
-table = pd.DataFrame(rows, columns=["Content", "Model", *heads.values()]).sort_values("Content", kind="stable")
+table = pd.DataFrame(
+    rows, columns=["Content", "Model", *heads.values()]
+).sort_values("Content", kind="stable")
 formats = dict.fromkeys(heads.values(), "{:.2f}")
-figures.show_table(table, "Sites never seen, recorded run, means over the splits; g/kg", formats)
+figures.show_table(
+    table,
+    "Sites never seen, recorded run, means over the splits; g/kg",
+    formats,
+)
 
 # %%
 best = {}
@@ -446,9 +662,21 @@ for target, name in figures.TARGET_NAMES.items():
         order = models[key].sort_values(ascending=False)
         best[target, key] = order.index[0]
         print(f"R² of {name}, {words}:")
-        print("  " + ", ".join(f"{figures.CONTENT_MODEL_NAMES[model]} {value:.3f}" for model, value in order.items()))
-same = [name for target, name in figures.TARGET_NAMES.items() if best[target, "r2"] == best[target, "r2_log"]]
-print(f"the two scales name the same best model of: {', '.join(same) or 'neither content'}")
+        print(
+            "  "
+            + ", ".join(
+                f"{figures.CONTENT_MODEL_NAMES[model]} {value:.3f}"
+                for model, value in order.items()
+            )
+        )
+same = [
+    name
+    for target, name in figures.TARGET_NAMES.items()
+    if best[target, "r2"] == best[target, "r2_log"]
+]
+print(
+    f"the two scales name the same best model of: {', '.join(same) or 'neither content'}"
+)
 
 # %% [markdown]
 # The two scales ask two questions. On the natural one a prediction of 450 in place of 500 g/kg costs as much as 60 in
@@ -463,12 +691,19 @@ print(f"the two scales name the same best model of: {', '.join(same) or 'neither
 # %%
 of_carbon = tables["shown"].query("target == 'c'")
 labels = ["below 10", "10 to 30", "30 to 120", "120 and more"]
-classes = pd.cut(of_carbon["observed"], [0, 10, 30, 120, np.inf], right=False, labels=labels)
-parts = {"all": of_carbon} | dict(list(of_carbon.groupby(classes, observed=True)))
+classes = pd.cut(
+    of_carbon["observed"], [0, 10, 30, 120, np.inf], right=False, labels=labels
+)
+parts = {"all": of_carbon} | dict(
+    list(of_carbon.groupby(classes, observed=True))
+)
 squares = (of_carbon["observed"] - of_carbon["observed"].mean()) ** 2
 rows = []
 for name, part in parts.items():
-    pair, share = (part["observed"], part["predicted"]), squares[part.index].sum() / squares.sum()
+    pair, share = (
+        (part["observed"], part["predicted"]),
+        squares[part.index].sum() / squares.sum(),
+    )
     rows.append(
         (
             name,
@@ -480,10 +715,22 @@ for name, part in parts.items():
             evaluation.rpiq(*pair),
         )
     )
-columns = ["Carbon (g/kg)", "Soils", "Share of the variance", "RMSE", "MAE", "R²", "RPIQ"]
-formats = dict.fromkeys(columns[3:], "{:.2f}") | {"Share of the variance": "{:.0%}"}
+columns = [
+    "Carbon (g/kg)",
+    "Soils",
+    "Share of the variance",
+    "RMSE",
+    "MAE",
+    "R²",
+    "RPIQ",
+]
+formats = dict.fromkeys(columns[3:], "{:.2f}") | {
+    "Share of the variance": "{:.0%}"
+}
 figures.show_table(
-    pd.DataFrame(rows, columns=columns), "The same predictions by class of carbon, recorded run", formats
+    pd.DataFrame(rows, columns=columns),
+    "The same predictions by class of carbon, recorded run",
+    formats,
 )
 
 # %% [markdown]
@@ -495,15 +742,34 @@ figures.show_table(
 
 # %% mystnb={"image": {"alt": "RMSE on a logarithmic axis of network, PLS, PLS of the logarithm and the mean, one row a laboratory with its number of test soils, left carbon, right organic matter, recorded run."}}
 scores = tables["scores"]
-figure = figures.scores_by_group(scores.query("by == 'laboratory'"), "rmse", "RMSE (g/kg)")
+figure = figures.scores_by_group(
+    scores.query("by == 'laboratory'"), "rmse", "RMSE (g/kg)"
+)
 
 # %%
 by_depth = scores.query("by == 'depth' and model in ('network', 'pls log')")
-by_depth = by_depth.groupby(["target", "group", "model"])[["n", "rmse", "r2_log"]].mean().unstack()
+by_depth = (
+    by_depth.groupby(["target", "group", "model"])[["n", "rmse", "r2_log"]]
+    .mean()
+    .unstack()
+)
 by_depth = by_depth.drop(columns=[("n", "pls log")]).reset_index()
-columns = ["Content", "Depth", "Soils", "RMSE, network", "RMSE, PLS of log", "R² of log10, network", "R², PLS of log"]
-by_depth = by_depth.set_axis(columns, axis=1).replace({"Content": figures.TARGET_NAMES})
-by_depth = by_depth.sort_values(["Content", "Depth"], key=lambda names: names.str.split("-").str[0].str.zfill(3))
+columns = [
+    "Content",
+    "Depth",
+    "Soils",
+    "RMSE, network",
+    "RMSE, PLS of log",
+    "R² of log10, network",
+    "R², PLS of log",
+]
+by_depth = by_depth.set_axis(columns, axis=1).replace(
+    {"Content": figures.TARGET_NAMES}
+)
+by_depth = by_depth.sort_values(
+    ["Content", "Depth"],
+    key=lambda names: names.str.split("-").str[0].str.zfill(3),
+)
 formats = dict.fromkeys(columns[3:], "{:.2f}") | {"Soils": "{:,.0f}"}
 figures.show_table(by_depth, "By depth, recorded run", formats)
 
@@ -517,16 +783,34 @@ figures.show_table(by_depth, "By depth, recorded run", formats)
 # make them. The first hides how often it was needed. So count, on models that know no limits:
 
 # %%
-acted = tables["limits"].groupby(["target", "model"], sort=False).sum(numeric_only=True).drop(columns="round")
+acted = (
+    tables["limits"]
+    .groupby(["target", "model"], sort=False)
+    .sum(numeric_only=True)
+    .drop(columns="round")
+)
 acted = acted.drop(index="mean", level="model")
-acted = acted.div(acted["n_samples"], axis=0).drop(columns="n_samples").reset_index()
+acted = (
+    acted.div(acted["n_samples"], axis=0)
+    .drop(columns="n_samples")
+    .reset_index()
+)
 acted["target"], acted["model"] = (
     acted["target"].map(figures.TARGET_NAMES),
     acted["model"].map(figures.CONTENT_MODEL_NAMES),
 )
-heads = ["Content", "Model", "Below 0", "Above the limit", "Within 1 % of 0", "Within 1 % of the limit"]
+heads = [
+    "Content",
+    "Model",
+    "Below 0",
+    "Above the limit",
+    "Within 1 % of 0",
+    "Within 1 % of the limit",
+]
 figures.show_table(
-    acted.set_axis(heads, axis=1), "Share of test soils, recorded run", dict.fromkeys(heads[2:], "{:.2%}")
+    acted.set_axis(heads, axis=1),
+    "Share of test soils, recorded run",
+    dict.fromkeys(heads[2:], "{:.2%}"),
 )
 
 # %% [markdown]
@@ -535,11 +819,28 @@ figures.show_table(
 # another the **share** of it that is organic, between 0 and 1, none can.
 
 # %%
-organic = tables["organic"].assign(share=lambda found: found["above"] / found["n"])
+organic = tables["organic"].assign(
+    share=lambda found: found["above"] / found["n"]
+)
 organic = organic[["model", "n", "above", "share", "r2", "rmse"]]
-organic.columns = ["Model", "Soils", "Organic above total", "Share", "R² of organic carbon", "RMSE (g/kg)"]
-formats = {"Share": "{:.1%}", "R² of organic carbon": "{:.3f}", "RMSE (g/kg)": "{:.1f}"}
-figures.show_table(organic, "Total and organic carbon of sites never seen, recorded run", formats)
+organic.columns = [
+    "Model",
+    "Soils",
+    "Organic above total",
+    "Share",
+    "R² of organic carbon",
+    "RMSE (g/kg)",
+]
+formats = {
+    "Share": "{:.1%}",
+    "R² of organic carbon": "{:.3f}",
+    "RMSE (g/kg)": "{:.1f}",
+}
+figures.show_table(
+    organic,
+    "Total and organic carbon of sites never seen, recorded run",
+    formats,
+)
 
 # %% [markdown]
 # ## How sure?
@@ -560,15 +861,22 @@ said = fitted.network.predict(X[aside])
 errors = np.sort(np.abs(np.log(carbon[aside] + offset) - np.log(said + offset)))
 by_hand = errors[int(np.ceil((len(aside) + 1) * 0.9)) - 1]
 intervals = evaluation.ConformalIntervals(
-    evaluation.sample_threshold, evaluation.LEVELS, offset, (0, fitted.network.limit)
+    evaluation.sample_threshold,
+    evaluation.LEVELS,
+    offset,
+    (0, fitted.network.limit),
 ).fit(carbon[aside], said)
 assert np.isclose(by_hand, intervals.thresholds_[evaluation.LEVELS.index(0.9)])
-lower, upper = intervals.predict(predicted["network"])[:, :, evaluation.LEVELS.index(0.9)].T
+lower, upper = intervals.predict(predicted["network"])[
+    :, :, evaluation.LEVELS.index(0.9)
+].T
 inside = (lower <= carbon[test]) & (carbon[test] <= upper)
 print(
     f"{len(aside)} soils set aside; for nine of ten, c + {offset:.1f} g/kg is met to a factor of {np.exp(by_hand):.2f}"
 )
-print(f"live run: the 90 % interval holds the measured carbon of {inside.mean():.0%} of {len(test)} test soils")
+print(
+    f"live run: the 90 % interval holds the measured carbon of {inside.mean():.0%} of {len(test)} test soils"
+)
 
 # %% mystnb={"image": {"alt": "Two panels, carbon and organic matter: predicted over measured content of test soils of the recorded run on logarithmic axes, with 90 per cent intervals as vertical lines, blue where they hold the measured value and orange where they do not."}}
 figure = figures.predicted_with_intervals(tables["shown"])
@@ -578,13 +886,27 @@ overall = tables["coverage"].query("by == 'all'")
 figure = figures.coverage_by_method(overall)
 
 # %%
-at_90 = tables["coverage"].query("level == 0.9").groupby(["target", "by", "method", "group"])
+at_90 = (
+    tables["coverage"]
+    .query("level == 0.9")
+    .groupby(["target", "by", "method", "group"])
+)
 at_90 = at_90[["n_samples", "coverage", "median_width"]].mean().reset_index()
 rows = []
-for target, method in [(target, method) for target in figures.TARGET_NAMES for method in figures.METHOD_NAMES]:
+for target, method in [
+    (target, method)
+    for target in figures.TARGET_NAMES
+    for method in figures.METHOD_NAMES
+]:
     part = at_90.query("target == @target and method == @method")
-    apart = {by: part[(part["by"] == by) & (part["n_samples"] >= 20)]["coverage"] for by in ("laboratory", "depth")}
-    spans = [f"{100 * own.min():.0f} to {100 * own.max():.0f}" if len(own) else "–" for own in apart.values()]
+    apart = {
+        by: part[(part["by"] == by) & (part["n_samples"] >= 20)]["coverage"]
+        for by in ("laboratory", "depth")
+    }
+    spans = [
+        f"{100 * own.min():.0f} to {100 * own.max():.0f}" if len(own) else "–"
+        for own in apart.values()
+    ]
     whole = part[part["by"] == "all"].iloc[0]
     rows.append(
         (
@@ -595,7 +917,14 @@ for target, method in [(target, method) for target in figures.TARGET_NAMES for m
             whole["median_width"],
         )
     )
-heads = ["Content", "90 % interval by", "All (%)", "By laboratory (%)", "By depth (%)", "Median width (g/kg)"]
+heads = [
+    "Content",
+    "90 % interval by",
+    "All (%)",
+    "By laboratory (%)",
+    "By depth (%)",
+    "Median width (g/kg)",
+]
 formats = {"All (%)": "{:.0f}", "Median width (g/kg)": "{:.1f}"}
 caption = "Coverage on sites never seen of known laboratories, recorded run"
 figures.show_table(pd.DataFrame(rows, columns=heads), caption, formats)
@@ -622,12 +951,21 @@ figure = figures.coverage_left_out(apart)
 for target, name in figures.TARGET_NAMES.items():
     own = apart[apart["target"] == target]
     promise = evaluation.pooled_promise(0.9, len(own) - 1)
-    print(f"{name}, {len(own)} laboratories left out in turn; R² {own['r2'].min():.2f} to {own['r2'].max():.2f}")
-    for kind, words in (("naive", "known laboratories' intervals"), ("promised", "intervals for new laboratories")):
+    print(
+        f"{name}, {len(own)} laboratories left out in turn; R² {own['r2'].min():.2f} to {own['r2'].max():.2f}"
+    )
+    for kind, words in (
+        ("naive", "known laboratories' intervals"),
+        ("promised", "intervals for new laboratories"),
+    ):
         values, width = 100 * own[f"{kind}_90"], own[f"{kind}_width"].median()
-        print(f"  {words}: {values.mean():.0f} % on average, least {values.min():.0f} %, width {width:.0f} g/kg")
+        print(
+            f"  {words}: {values.mean():.0f} % on average, least {values.min():.0f} %, width {width:.0f} g/kg"
+        )
     kept = "kept" if own["promised_90"].mean() >= promise else "not kept"
-    print(f"  promised on average, with {len(own) - 1} to calibrate: {100 * promise:.0f} %: {kept}")
+    print(
+        f"  promised on average, with {len(own) - 1} to calibrate: {100 * promise:.0f} %: {kept}"
+    )
 
 # %% [markdown]
 # The promise that this kit makes is the last one, and only that: an average over laboratories. It is no theorem here,
@@ -641,10 +979,11 @@ for target, name in figures.TARGET_NAMES.items():
 # be left out to calibrate?
 
 # %%
-answer = None
+answer_9_1 = None
 
 # %% tags=["hide-input"]
-teaching.check(answer, 44, 0.0, "0.9 k / (k + 1) = 0.88; solve for k", "laboratories")
+teaching.check("9.1", answer_9_1, asked=0.9, promised=0.88)
+
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -671,11 +1010,28 @@ for k in (4, 8, 12, 44):
 # Are predictions outside the domain worse? The network fitted to soils inside; test soils on either side:
 
 # %%
-flagged = tables["domain"].assign(target=tables["domain"]["target"].map(figures.TARGET_NAMES))
+flagged = tables["domain"].assign(
+    target=tables["domain"]["target"].map(figures.TARGET_NAMES)
+)
 flagged = flagged[["target", "where", "n", "rmse", "r2_log", "rmse_log"]]
-heads = ["Content", "Domain", "Soils", "RMSE (g/kg)", "R² of log10", "RMSE of log10"]
-formats = {"RMSE (g/kg)": "{:.1f}", "R² of log10": "{:.2f}", "RMSE of log10": "{:.3f}"}
-figures.show_table(flagged.set_axis(heads, axis=1), "Test soils inside and outside the domain, recorded run", formats)
+heads = [
+    "Content",
+    "Domain",
+    "Soils",
+    "RMSE (g/kg)",
+    "R² of log10",
+    "RMSE of log10",
+]
+formats = {
+    "RMSE (g/kg)": "{:.1f}",
+    "R² of log10": "{:.2f}",
+    "RMSE of log10": "{:.3f}",
+}
+figures.show_table(
+    flagged.set_axis(heads, axis=1),
+    "Test soils inside and outside the domain, recorded run",
+    formats,
+)
 
 # %% [markdown]
 # ## The gaps filled
@@ -688,13 +1044,19 @@ figures.show_table(flagged.set_axis(heads, axis=1), "Test soils inside and outsi
 figure = figures.coverage_map(tables["space_om"], "om")
 
 # %% mystnb={"image": {"alt": "Bars by depth, carbon left and organic matter right: samples that reach each layer of 10 cm down to two metres, light for all and dark for those with the content measured. Carbon is measured nearly everywhere; organic matter is measured in few samples, most of them in the uppermost layers."}}
-figure = figures.coverage_profile({target: tables[f"depth_{target}"] for target in figures.TARGET_NAMES})
+figure = figures.coverage_profile(
+    {target: tables[f"depth_{target}"] for target in figures.TARGET_NAMES}
+)
 
 # %%
 for target, name in figures.TARGET_NAMES.items():
     gains, counts = about["gains"][target], about["targets"][target]
-    print(f"{name}: {counts['imputed']:,} imputed beside {counts['measured']:,} measured")
-    print(f"  cells of one degree with a value: {gains['space']:+.0f} %, with layers of 10 cm: {gains['depth']:+.0f} %")
+    print(
+        f"{name}: {counts['imputed']:,} imputed beside {counts['measured']:,} measured"
+    )
+    print(
+        f"  cells of one degree with a value: {gains['space']:+.0f} %, with layers of 10 cm: {gains['depth']:+.0f} %"
+    )
 
 # %% [markdown]
 # Of carbon a tenth of the library is filled, of organic matter nine tenths, and here lies the catch. Organic matter was
@@ -706,12 +1068,29 @@ for target, name in figures.TARGET_NAMES.items():
 # %%
 truth, covered = tables["truth"], tables["truth_coverage"].query("level == 0.9")
 keys = ["target", "by", "group"]
-beside = truth.merge(covered[[*keys, "coverage", "median_width"]], on=keys).query("by != 'depth'")
-beside = beside.sort_values(["target", "by", "n"], ascending=[True, True, False])
+beside = truth.merge(
+    covered[[*keys, "coverage", "median_width"]], on=keys
+).query("by != 'depth'")
+beside = beside.sort_values(
+    ["target", "by", "n"], ascending=[True, True, False]
+)
 beside["target"] = beside["target"].map(figures.TARGET_NAMES)
-heads = {"target": "Content", "group": "Laboratory", "n": "Imputed", "r2": "R²", "rmse": "RMSE", "bias": "Bias"}
-heads |= {"r2_log": "R² of log10", "coverage": "Inside 90 %", "median_width": "Width"}
-formats = dict.fromkeys(["R²", "R² of log10"], "{:.2f}") | dict.fromkeys(["RMSE", "Bias", "Width"], "{:.1f}")
+heads = {
+    "target": "Content",
+    "group": "Laboratory",
+    "n": "Imputed",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "bias": "Bias",
+}
+heads |= {
+    "r2_log": "R² of log10",
+    "coverage": "Inside 90 %",
+    "median_width": "Width",
+}
+formats = dict.fromkeys(["R²", "R² of log10"], "{:.2f}") | dict.fromkeys(
+    ["RMSE", "Bias", "Width"], "{:.1f}"
+)
 formats |= {"Imputed": "{:,}", "Inside 90 %": "{:.0%}"}
 figures.show_table(
     beside[list(heads)].rename(columns=heads),
@@ -720,13 +1099,25 @@ figures.show_table(
 )
 
 # %%
-network = tables["scores"].query("model == 'network' and by == 'all'").groupby("target").mean(numeric_only=True)
+network = (
+    tables["scores"]
+    .query("model == 'network' and by == 'all'")
+    .groupby("target")
+    .mean(numeric_only=True)
+)
 imputed = truth.query("by == 'all'").set_index("target")
 for target, name in figures.TARGET_NAMES.items():
-    ratio, logs = imputed["rmse"][target] / network["rmse"][target], (imputed["rmse_log"] / network["rmse_log"])[target]
-    print(f"{name}: RMSE of imputed values over that of the test soils {ratio:.2f}, of log10 {logs:.2f}")
+    ratio, logs = (
+        imputed["rmse"][target] / network["rmse"][target],
+        (imputed["rmse_log"] / network["rmse_log"])[target],
+    )
+    print(
+        f"{name}: RMSE of imputed values over that of the test soils {ratio:.2f}, of log10 {logs:.2f}"
+    )
     more = "larger" if logs > 1 else "no larger"
-    print(f"  so the relative error of what is imputed is {more} than the test on known laboratories said")
+    print(
+        f"  so the relative error of what is imputed is {more} than the test on known laboratories said"
+    )
 
 # %% [markdown]
 # ### What is a prediction SD?
@@ -738,11 +1129,29 @@ for target, name in figures.TARGET_NAMES.items():
 # %%
 rows = []
 for target, name in figures.TARGET_NAMES.items():
-    readings = [recorded["results"][f"prediction_sd.{target}.{kind}"]["value"] for kind in ("imputed", "per_sample")]
-    rows.append((name, published[f"prediction_sd.{target}.imputed"]["value"], *readings, imputed["rmse"][target]))
-heads = ["Content (g/kg)", "Published", "Spread of imputed values", "Mean deviation of networks", "RMSE of imputed"]
+    readings = [
+        recorded["results"][f"prediction_sd.{target}.{kind}"]["value"]
+        for kind in ("imputed", "per_sample")
+    ]
+    rows.append(
+        (
+            name,
+            published[f"prediction_sd.{target}.imputed"]["value"],
+            *readings,
+            imputed["rmse"][target],
+        )
+    )
+heads = [
+    "Content (g/kg)",
+    "Published",
+    "Spread of imputed values",
+    "Mean deviation of networks",
+    "RMSE of imputed",
+]
 figures.show_table(
-    pd.DataFrame(rows, columns=heads), "Prediction SD in two readings", dict.fromkeys(heads[1:], "{:.1f}")
+    pd.DataFrame(rows, columns=heads),
+    "Prediction SD in two readings",
+    dict.fromkeys(heads[1:], "{:.1f}"),
 )
 
 # %% [markdown]
@@ -765,10 +1174,11 @@ widgets.accept_or_refuse(tables["acceptance"], figures.TARGET_NAMES)
 # How wide is it for $p = 20$ g/kg, with $a = 1.5$ g/kg and $t = 0.5$? And for $p = 200$?
 
 # %%
-answer = None  # g/kg, for 20 g/kg
+answer_9_2 = (None, None)  # g/kg, for 20 g/kg
 
 # %% tags=["hide-input"]
-teaching.check(answer, (20 + 1.5) * (np.exp(0.5) - np.exp(-0.5)), 0.1, "upper less lower bound; a drops out", "g/kg")
+teaching.check("9.2", answer_9_2, offset=1.5, half_width=0.5, low=20, high=200)
+
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -836,41 +1246,91 @@ figure = figures.error_by_laboratory(measured[measured["model"] != "mean"])
 print(path.read_text().splitlines()[0].strip("# ").replace(" --", "\n  --"))
 
 # %%
-heads = {"model": "Model", "harmonisation": "Harmonisation", "r2": "R²", "rmse": "RMSE"}
-heads |= {"coverage_90": "In the 90 % interval", "width_90": "Width", "outside": "Outside the domain"}
+heads = {
+    "model": "Model",
+    "harmonisation": "Harmonisation",
+    "r2": "R²",
+    "rmse": "RMSE",
+}
+heads |= {
+    "coverage_90": "In the 90 % interval",
+    "width_90": "Width",
+    "outside": "Outside the domain",
+}
 formats = dict.fromkeys(["R²", "Width"], "{:.2f}") | {"RMSE": "{:.3f}"}
-formats |= dict.fromkeys(["In the 90 % interval", "Outside the domain"], "{:.0%}")
+formats |= dict.fromkeys(
+    ["In the 90 % interval", "Outside the domain"], "{:.0%}"
+)
 
 
 def mean_scores(records, caption):
     """Table of mean scores over the laboratories left out, the smallest error first."""
-    means = records.groupby(["model", "harmonisation"])[list(heads)[2:]].mean().sort_values("rmse").reset_index()
+    means = (
+        records.groupby(["model", "harmonisation"])[list(heads)[2:]]
+        .mean()
+        .sort_values("rmse")
+        .reset_index()
+    )
     return figures.show_table(
-        means.rename(columns=heads), f"{caption}: means over laboratories left out in turn", formats
+        means.rename(columns=heads),
+        f"{caption}: means over laboratories left out in turn",
+        formats,
     )
 
 
 # The mean of the known soils is the same whatever is done to spectra.
-once = measured[(measured["model"] != "mean") | (measured["harmonisation"] == "none")]
+once = measured[
+    (measured["model"] != "mean") | (measured["harmonisation"] == "none")
+]
 mean_scores(once, "log10 of organic carbon, three measured laboratories")
 
 
 # %%
 def beside_pls(part):
     """RMSE and coverage of one laboratory: the pretrained network without harmonisation, PLS without and at its best."""
-    pls, pretrained = (part[part["model"] == model].set_index("harmonisation") for model in ("pls", "pretrained"))
-    errors = pretrained.loc["none", "rmse"], pls.loc["none", "rmse"], pls["rmse"].min()
-    return [*errors, pretrained.loc["none", "coverage_90"], pls.loc["none", "coverage_90"]]
+    pls, pretrained = (
+        part[part["model"] == model].set_index("harmonisation")
+        for model in ("pls", "pretrained")
+    )
+    errors = (
+        pretrained.loc["none", "rmse"],
+        pls.loc["none", "rmse"],
+        pls["rmse"].min(),
+    )
+    return [
+        *errors,
+        pretrained.loc["none", "coverage_90"],
+        pls.loc["none", "coverage_90"],
+    ]
 
 
-columns = ["RMSE, pretrained", "RMSE, PLS", "PLS, its best harmonisation", "Covered, pretrained", "Covered, PLS"]
+columns = [
+    "RMSE, pretrained",
+    "RMSE, PLS",
+    "PLS, its best harmonisation",
+    "Covered, pretrained",
+    "Covered, PLS",
+]
 rows = {name: beside_pls(part) for name, part in measured.groupby("laboratory")}
-table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("Laboratory left out").reset_index()
+table = (
+    pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    .rename_axis("Laboratory left out")
+    .reset_index()
+)
 won = (table[columns[0]] < table[columns[2]]).sum()
-print(f"pretrained, without harmonisation, below PLS with its best: {won} of {len(table)} laboratories")
-print("90 % intervals cover on average: " + ", ".join(f"{name[9:]} {table[name].mean():.0%}" for name in columns[3:]))
-formats = dict.fromkeys(columns[:3], "{:.3f}") | dict.fromkeys(columns[3:], "{:.0%}")
-figures.show_table(table, "Without harmonisation unless said; log10 of organic carbon", formats)
+print(
+    f"pretrained, without harmonisation, below PLS with its best: {won} of {len(table)} laboratories"
+)
+print(
+    "90 % intervals cover on average: "
+    + ", ".join(f"{name[9:]} {table[name].mean():.0%}" for name in columns[3:])
+)
+formats = dict.fromkeys(columns[:3], "{:.3f}") | dict.fromkeys(
+    columns[3:], "{:.0%}"
+)
+figures.show_table(
+    table, "Without harmonisation unless said; log10 of organic carbon", formats
+)
 
 # %% [markdown]
 # 'Its best' is chosen by looking at the answer, which nobody could do beforehand; the pretrained network is spared the
@@ -886,7 +1346,9 @@ def own_laboratories(folder):
     if not (folder / "mir").is_dir():
         return None
     try:
-        dataset, notes = harmonise.read_laboratories([folder / "mir"], "cm-1", "percent-reflectance")
+        dataset, notes = harmonise.read_laboratories(
+            [folder / "mir"], "cm-1", "percent-reflectance"
+        )
     except ValueError as reason:
         dataset, notes = None, [f"not used: {reason}"]
     print(*notes, sep="\n")
@@ -898,12 +1360,19 @@ own = None if folder is None else own_laboratories(folder)
 
 # %%
 if own is None:
-    print("no mid-infrared tables in SPECTRAKIT_DATA: the recorded ones above stand for them")
+    print(
+        "no mid-infrared tables in SPECTRAKIT_DATA: the recorded ones above stand for them"
+    )
 else:
     standards, ring, _ = harmonise.ring_of(own)
-    target = "soc_pct" if "soc_pct" in own.properties else own.properties.columns[0]
+    target = (
+        "soc_pct" if "soc_pct" in own.properties else own.properties.columns[0]
+    )
     soils, _ = harmonise.soils_to_predict(own.subset(~standards), target)
-    choices = {name: harmonise.possible_harmonisations(soils, ring)[0][name] for name in ("none", "snv")}
+    choices = {
+        name: harmonise.possible_harmonisations(soils, ring)[0][name]
+        for name in ("none", "snv")
+    }
     found = harmonise.leave_laboratories_out(soils, target, choices)
     print(f"{own.provenance_line()}; log10 of {target}")
 None if own is None else mean_scores(found, "Your laboratories")

@@ -23,7 +23,11 @@ record, published = ledger.load_results("libs"), ledger.load_published("libs")
 judged = ledger.ledger_frame("libs", record["results"])
 kinds = pd.Series([entry["kind"] for entry in published["entries"].values()])
 print(f"{published['title']}: {len(kinds)} entries")
-print(", ".join(f"{n} of kind '{kind}'" for kind, n in kinds.value_counts().items()))
+print(
+    ", ".join(
+        f"{n} of kind '{kind}'" for kind, n in kinds.value_counts().items()
+    )
+)
 
 # %% [markdown]
 # Inputs and settings (the windows, the number of shots, the layers of the network) are what we took over; they stand in
@@ -37,11 +41,19 @@ print(", ".join(f"{n} of kind '{kind}'" for kind, n in kinds.value_counts().item
 # %%
 provenance = record["provenance"]
 profile = provenance["config"]["profile"]
-print(f"profile {provenance['profile']}, seed {provenance['seed']}, spectrakit {provenance['version']}")
+print(
+    f"profile {provenance['profile']}, seed {provenance['seed']}, spectrakit {provenance['version']}"
+)
 print(f"commit {provenance['commit']}")
-print(f"{profile['n_repeats']} repeats of the cross-validation, {profile['n_trees']} trees")
-print(f"{profile['n_measurements']} repeated measurements for the RSD, {profile['n_blanks']} blanks for the LOD")
-print(f"normalised by {provenance['config']['normalise']}, scaled: {provenance['config']['scale']}")
+print(
+    f"{profile['n_repeats']} repeats of the cross-validation, {profile['n_trees']} trees"
+)
+print(
+    f"{profile['n_measurements']} repeated measurements for the RSD, {profile['n_blanks']} blanks for the LOD"
+)
+print(
+    f"normalised by {provenance['config']['normalise']}, scaled: {provenance['config']['scale']}"
+)
 
 # %% [markdown]
 # ## How a verdict is reached
@@ -64,7 +76,9 @@ print(f"normalised by {provenance['config']['normalise']}, scaled: {provenance['
 # Read a verdict beside the two numbers, never alone.
 
 # %%
-kind = judged["kind"].map({"result": "Results", "ordering": "Orderings", "line": "Lines"})
+kind = judged["kind"].map(
+    {"result": "Results", "ordering": "Orderings", "line": "Lines"}
+)
 counts = ledger.verdict_counts(kind, judged["verdict"]).rename_axis("Claims")
 counts.columns = [str(name).capitalize() for name in counts.columns]
 figures.show_table(counts.reset_index(), "How many claims got which verdict")
@@ -78,12 +92,19 @@ figures.show_table(counts.reset_index(), "How many claims got which verdict")
 
 # %%
 def results_table(range_, caption):
-    rows = judged[(kind == "Results") & (judged["range"] == range_)].sort_values("element", kind="stable")
+    rows = judged[
+        (kind == "Results") & (judged["range"] == range_)
+    ].sort_values("element", kind="stable")
     unit = rows["unit"].map(lambda text: f", {text}" if text else "")
     shown = pd.DataFrame(
-        {"Claim": (rows["element"] + " " + rows["what"] + unit).str.strip(), "Verdict": rows["verdict"]}
+        {
+            "Claim": (rows["element"] + " " + rows["what"] + unit).str.strip(),
+            "Verdict": rows["verdict"],
+        }
     )
-    shown = shown.assign(Published=rows["published"], Ours=rows["ours"], Why=rows["why"])
+    shown = shown.assign(
+        Published=rows["published"], Ours=rows["ours"], Why=rows["why"]
+    )
     return figures.show_table(shown, caption, wide=["Claim"])
 
 
@@ -110,8 +131,12 @@ results_table("low", "Field soils, samples 13 to 24")
 
 # %%
 rest = judged[(kind == "Results") & (judged["range"] == "")]
-shown = pd.DataFrame({"Quantity": rest["what"], "Verdict": rest["verdict"], "Why": rest["why"]})
-figures.show_table(shown, "Results that belong to no set of soils", wide=["Quantity", "Why"])
+shown = pd.DataFrame(
+    {"Quantity": rest["what"], "Verdict": rest["verdict"], "Why": rest["why"]}
+)
+figures.show_table(
+    shown, "Results that belong to no set of soils", wide=["Quantity", "Why"]
+)
 
 # %% [markdown]
 # ## Orderings
@@ -122,12 +147,24 @@ figures.show_table(shown, "Results that belong to no set of soils", wide=["Quant
 
 # %%
 orderings = judged[kind == "Orderings"]
-place = (orderings["element"] + " " + orderings["range"].map({"high": "spiked", "low": "field"})).rename("task")
+place = (
+    orderings["element"]
+    + " "
+    + orderings["range"].map({"high": "spiked", "low": "field"})
+).rename("task")
 cell = orderings["ours"] + ", " + orderings["verdict"]
 claims = pd.DataFrame({"Claim": orderings["what"], "task": place, "cell": cell})
-matrix = claims.pivot(index="Claim", columns="task", values="cell")[list(place.unique())]
-matrix = matrix.loc[claims["Claim"].unique()].reset_index().rename_axis(columns=None)
-figures.show_table(matrix, "Share of our repeats in which each claimed ordering holds", wide=["Claim"])
+matrix = claims.pivot(index="Claim", columns="task", values="cell")[
+    list(place.unique())
+]
+matrix = (
+    matrix.loc[claims["Claim"].unique()].reset_index().rename_axis(columns=None)
+)
+figures.show_table(
+    matrix,
+    "Share of our repeats in which each claimed ordering holds",
+    wide=["Claim"],
+)
 
 # %% [markdown]
 # ## Lines
@@ -139,8 +176,17 @@ figures.show_table(matrix, "Share of our repeats in which each claimed ordering 
 # %%
 lines = judged[kind == "Lines"]
 entries = [published["entries"][name] for name in lines.index]
-shown = pd.DataFrame({"Line (nm)": [f"{entry['element']} {entry['value']:.2f}" for entry in entries]})
-shown = shown.assign(Verdict=lines["verdict"].to_numpy(), Window=[entry["window"] for entry in entries])
+shown = pd.DataFrame(
+    {
+        "Line (nm)": [
+            f"{entry['element']} {entry['value']:.2f}" for entry in entries
+        ]
+    }
+)
+shown = shown.assign(
+    Verdict=lines["verdict"].to_numpy(),
+    Window=[entry["window"] for entry in entries],
+)
 shown["Why"] = lines["why"].to_numpy()
 figures.show_table(shown, "Lines named in the Grad-CAM section")
 
@@ -156,12 +202,22 @@ figures.show_table(shown, "Lines named in the Grad-CAM section")
 # %%
 def inconsistency_table(standing, caption):
     rows = ledger.inconsistencies_frame("libs").query("standing == @standing")
-    shown = pd.DataFrame({"What (where in the paper)": rows["title"] + " (" + rows["where"] + ")", "Why": rows["text"]})
+    shown = pd.DataFrame(
+        {
+            "What (where in the paper)": rows["title"]
+            + " ("
+            + rows["where"]
+            + ")",
+            "Why": rows["text"],
+        }
+    )
     return figures.show_table(shown, caption, wide=list(shown.columns))
 
 
 checks = published["inconsistencies"].values()
-print(f"{sum('figures' in check for check in checks)} of {len(checks)} texts hold computed figures")
+print(
+    f"{sum('figures' in check for check in checks)} of {len(checks)} texts hold computed figures"
+)
 inconsistency_table("contradiction", "Contradictions")
 
 # %%

@@ -23,12 +23,19 @@ from spectrakit.teaching import figures
 
 record, published = ledger.load_results("gejiu"), ledger.load_published("gejiu")
 entries, checks = published["entries"], published["inconsistencies"]
-kinds = {"input": "Inputs", "setting": "Settings", "result": "Results", "ordering": "Orderings"}
+kinds = {
+    "input": "Inputs",
+    "setting": "Settings",
+    "result": "Results",
+    "ordering": "Orderings",
+}
 kinds |= {"wavelength": "Wavelengths", "quoted": "Quoted"}
 judged = ledger.ledger_frame("gejiu", record["results"], tuple(kinds))
 kind = judged["kind"].map(kinds)
 print(f"{published['title']}: {len(entries)} entries")
-print(", ".join(f"{n} {name.lower()}" for name, n in kind.value_counts().items()))
+print(
+    ", ".join(f"{n} {name.lower()}" for name, n in kind.value_counts().items())
+)
 
 # %% [markdown]
 # The paper's tables and figures were not at hand beyond what its text repeats of them. Each number stands once in
@@ -42,12 +49,18 @@ print(", ".join(f"{n} {name.lower()}" for name, n in kind.value_counts().items()
 # %%
 provenance = record["provenance"]
 profile = provenance["config"]["profile"]
-print(f"profile {provenance['profile']}, seed {provenance['seed']}, spectrakit {provenance['version']}")
+print(
+    f"profile {provenance['profile']}, seed {provenance['seed']}, spectrakit {provenance['version']}"
+)
 print(f"commit {provenance['commit']}")
 print(f"{profile['n_source']:,} European soils, {profile['n_rounds']} rounds")
 recipe = profile["source_recipe"]
-print(f"ResNet-pH by the recipe '{recipe['name']}', {recipe['max_epochs']} epochs of batches of {recipe['batch_size']}")
-print(f"{provenance['config']['unknown_share']:.0%} of the lead score cannot be known from any spectrum")
+print(
+    f"ResNet-pH by the recipe '{recipe['name']}', {recipe['max_epochs']} epochs of batches of {recipe['batch_size']}"
+)
+print(
+    f"{provenance['config']['unknown_share']:.0%} of the lead score cannot be known from any spectrum"
+)
 
 # %% [markdown]
 # **Which verdicts are a test?** Not all. The inputs were put in. And what lead goes along with in the simulated
@@ -58,10 +71,20 @@ print(f"{provenance['config']['unknown_share']:.0%} of the lead score cannot be 
 
 # %%
 tuned = "pls_pb|svm_pb|svm_above_pls|svm_below_pls|r2_max.direct"
-of_baselines = judged.index.str.contains(tuned) & ~judged.index.str.contains("resnet")
+of_baselines = judged.index.str.contains(tuned) & ~judged.index.str.contains(
+    "resnet"
+)
 sort = kind.where(~of_baselines, "Scores that were tuned to")
 counts = ledger.verdict_counts(sort, judged["verdict"])
-order = ["Inputs", "Settings", "Scores that were tuned to", "Results", "Orderings", "Wavelengths", "Quoted"]
+order = [
+    "Inputs",
+    "Settings",
+    "Scores that were tuned to",
+    "Results",
+    "Orderings",
+    "Wavelengths",
+    "Quoted",
+]
 counts = counts.loc[order].rename_axis("Claims")
 counts.columns = [str(name).capitalize() for name in counts.columns]
 figures.show_table(counts.reset_index(), "How many claims got which verdict")
@@ -82,8 +105,18 @@ def ledger_table(rows, caption):
     """Claim, verdict, both sides and the reason of some rows of the ledger."""
     unit = rows["unit"].map(lambda text: f", {text}" if text else "")
     claim = (rows["element"] + " " + rows["what"] + unit).str.strip()
-    shown = pd.DataFrame({"Claim": claim, "Verdict": rows["verdict"], "Published": rows["published"]})
-    return figures.show_table(shown.assign(Ours=rows["ours"], Why=rows["why"]), caption, wide=["Claim", "Why"])
+    shown = pd.DataFrame(
+        {
+            "Claim": claim,
+            "Verdict": rows["verdict"],
+            "Published": rows["published"],
+        }
+    )
+    return figures.show_table(
+        shown.assign(Ours=rows["ours"], Why=rows["why"]),
+        caption,
+        wide=["Claim", "Why"],
+    )
 
 
 results = judged[kind == "Results"]
@@ -92,7 +125,10 @@ is_score = ~is_band & ~results.index.str.startswith("difference")
 ledger_table(results[is_score], "Scores")
 
 # %%
-ledger_table(results[results.index.str.startswith("difference")], "Differences of R² that the text states")
+ledger_table(
+    results[results.index.str.startswith("difference")],
+    "Differences of R² that the text states",
+)
 
 # %% [markdown]
 # R², RMSE and RPD come from the same residuals, and a difference comes from two scores; counting verdicts counts such
@@ -117,10 +153,16 @@ ledger_table(judged[kind == "Orderings"], "Claimed orderings")
 
 # %%
 named = judged[kind == "Wavelengths"]
-ledger_table(named.assign(published=named["published"] + " nm", unit=""), "Wavelengths named in the SHAP section")
+ledger_table(
+    named.assign(published=named["published"] + " nm", unit=""),
+    "Wavelengths named in the SHAP section",
+)
 
 # %%
-ledger_table(results[is_band], "What named wavelengths are laid to: distance to the nearest such band")
+ledger_table(
+    results[is_band],
+    "What named wavelengths are laid to: distance to the nearest such band",
+)
 
 # %% [markdown]
 # ## Inputs and settings
@@ -134,18 +176,31 @@ ledger_table(judged[kind == "Inputs"], "Samples and statistics")
 rows = judged[kind == "Settings"]
 compared = rows["ours"] != ""
 print(f"{len(rows)} settings, {compared.sum()} of which can be read off a run")
-ledger_table(rows[compared], "Settings of spectra, network and models that a run can show")
+ledger_table(
+    rows[compared],
+    "Settings of spectra, network and models that a run can show",
+)
 
 # %%
-unread = [(row.what, row.published, row.where) for row in rows[~compared].itertuples()]
+unread = [
+    (row.what, row.published, row.where) for row in rows[~compared].itertuples()
+]
 figures.show_table(
-    pd.DataFrame(unread, columns=["Setting", "Published", "Where"]), "Other settings, as published", wide=["Setting"]
+    pd.DataFrame(unread, columns=["Setting", "Published", "Where"]),
+    "Other settings, as published",
+    wide=["Setting"],
 )
 
 # %%
 quoted = judged[kind == "Quoted"]
-shown = quoted[["what", "published", "where"]].set_axis(["Figure", "Value", "Where"], axis=1)
-figures.show_table(shown, "Figures of other studies that the paper compares itself with", wide=["Figure", "Where"])
+shown = quoted[["what", "published", "where"]].set_axis(
+    ["Figure", "Value", "Where"], axis=1
+)
+figures.show_table(
+    shown,
+    "Figures of other studies that the paper compares itself with",
+    wide=["Figure", "Where"],
+)
 
 # %% [markdown]
 # ## The paper against itself
@@ -163,18 +218,45 @@ figures.show_table(shown, "Figures of other studies that the paper compares itse
 # And deviation = RMSE × RPD: one target must give one deviation, whichever model predicts it.
 
 # %%
-implied, spread = checks["rpd_identity"]["figures"], checks["implied_spread"]["figures"]
+implied, spread = (
+    checks["rpd_identity"]["figures"],
+    checks["implied_spread"]["figures"],
+)
 rows = []
-for row in (name.removeprefix("r2.") for name in entries if name.startswith("r2.")):
-    values = [entries[f"{metric}.{row}"]["value"] for metric in ("r2", "rmse", "rpd")]
+for row in (
+    name.removeprefix("r2.") for name in entries if name.startswith("r2.")
+):
+    values = [
+        entries[f"{metric}.{row}"]["value"] for metric in ("r2", "rmse", "rpd")
+    ]
     key = row.replace(".", "_")
     rows.append(
-        (entries[f"r2.{row}"]["what"].removeprefix("R² of "), *values, implied[key], spread[key], spread[f"{key}_r2"])
+        (
+            entries[f"r2.{row}"]["what"].removeprefix("R² of "),
+            *values,
+            implied[key],
+            spread[key],
+            spread[f"{key}_r2"],
+        )
     )
-heads = ["Model", "R²", "RMSE", "RPD", "RPD from R²", "Deviation: RMSE × RPD", "Deviation: RMSE / √(1 − R²)"]
+heads = [
+    "Model",
+    "R²",
+    "RMSE",
+    "RPD",
+    "RPD from R²",
+    "Deviation: RMSE × RPD",
+    "Deviation: RMSE / √(1 − R²)",
+]
 formats = dict.fromkeys(heads[1:], "{:.2f}")
-print(f"rounding to two places explains {implied['explained']} of {implied['rows']} rows")
-figures.show_table(pd.DataFrame(rows, columns=heads), "RPD as printed and as R² implies it, row by row", formats)
+print(
+    f"rounding to two places explains {implied['explained']} of {implied['rows']} rows"
+)
+figures.show_table(
+    pd.DataFrame(rows, columns=heads),
+    "RPD as printed and as R² implies it, row by row",
+    formats,
+)
 
 # %% [markdown]
 # The rows of lead on the logarithm fit, with RPD a little above what the mean $R^2$ implies. That is as it should be:
@@ -188,13 +270,27 @@ figures.show_table(pd.DataFrame(rows, columns=heads), "RPD as printed and as R²
 # Pb can be in any of them. Base 10 divides both limits by 2.30.
 
 # %%
-limits, error = checks["natural_logarithms"]["figures"], entries["rmse.resnet_ph_pb"]["value"]
-print(f"deviation of ln Pb in any distribution with these statistics: {limits['low']:.2f} to {limits['high']:.2f}")
-print(f"deviation of log10 Pb: {limits['low_10']:.2f} to {limits['high_10']:.2f}")
-print(f"deviation that the four models imply: {limits['spread_low']:.2f} to {limits['spread_high']:.2f}")
-inside = limits["low"] <= limits["spread_low"] and limits["spread_high"] <= limits["high"]
+limits, error = (
+    checks["natural_logarithms"]["figures"],
+    entries["rmse.resnet_ph_pb"]["value"],
+)
+print(
+    f"deviation of ln Pb in any distribution with these statistics: {limits['low']:.2f} to {limits['high']:.2f}"
+)
+print(
+    f"deviation of log10 Pb: {limits['low_10']:.2f} to {limits['high_10']:.2f}"
+)
+print(
+    f"deviation that the four models imply: {limits['spread_low']:.2f} to {limits['spread_high']:.2f}"
+)
+inside = (
+    limits["low"] <= limits["spread_low"]
+    and limits["spread_high"] <= limits["high"]
+)
 above = limits["spread_low"] > limits["high_10"]
-print(f"all within the limits of ln: {inside}; all above those of log10: {above}")
+print(
+    f"all within the limits of ln: {inside}; all above those of log10: {above}"
+)
 print(f"an RMSE of {error} is then a factor of {np.exp(error):.2f} in mg/kg")
 
 # %% [markdown]
@@ -202,8 +298,12 @@ print(f"an RMSE of {error} is then a factor of {np.exp(error):.2f} in mg/kg")
 
 # %%
 found = checks["early_stopping"]["figures"]
-print(f"training and test set leave {found['left']} % of the samples for a third one")
-print(f"a fifth of the training side would be {found['held']} soils, with {found['fitted']} left to fit")
+print(
+    f"training and test set leave {found['left']} % of the samples for a third one"
+)
+print(
+    f"a fifth of the training side would be {found['held']} soils, with {found['fitted']} left to fit"
+)
 
 # %% [markdown]
 # The paper says that training stops when nothing improves, and not on which samples. If it was the test set, $R^2$ of
@@ -220,11 +320,21 @@ print(f"a fifth of the training side would be {found['held']} soils, with {found
 # %%
 def inconsistency_table(standing, caption):
     rows = ledger.inconsistencies_frame("gejiu").query("standing == @standing")
-    shown = pd.DataFrame({"What (where in the paper)": rows["title"] + " (" + rows["where"] + ")", "Why": rows["text"]})
+    shown = pd.DataFrame(
+        {
+            "What (where in the paper)": rows["title"]
+            + " ("
+            + rows["where"]
+            + ")",
+            "Why": rows["text"],
+        }
+    )
     return figures.show_table(shown, caption, wide=list(shown.columns))
 
 
-print(f"{sum('figures' in check for check in checks.values())} of {len(checks)} texts hold computed figures")
+print(
+    f"{sum('figures' in check for check in checks.values())} of {len(checks)} texts hold computed figures"
+)
 inconsistency_table("contradiction", "Contradictions")
 
 # %%

@@ -22,12 +22,21 @@ from spectrakit.teaching import figures
 
 record, published = ledger.load_results("mir"), ledger.load_published("mir")
 entries = published["entries"]
-kinds = {"input": "Inputs", "setting": "Settings", "result": "Results", "ordering": "Orderings"}
+kinds = {
+    "input": "Inputs",
+    "setting": "Settings",
+    "result": "Results",
+    "ordering": "Orderings",
+}
 judged = ledger.ledger_frame("mir", record["results"], tuple(kinds))
 kind = judged["kind"].map(kinds)
 print(f"{published['title']}: {len(entries)} entries")
-print(", ".join(f"{n} {name.lower()}" for name, n in kind.value_counts().items()))
-print(f"{sum('value' not in entry for entry in entries.values())} of them are things that the abstract does not say")
+print(
+    ", ".join(f"{n} {name.lower()}" for name, n in kind.value_counts().items())
+)
+print(
+    f"{sum('value' not in entry for entry in entries.values())} of them are things that the abstract does not say"
+)
 
 # %% [markdown]
 # ## Where our numbers come from
@@ -37,11 +46,20 @@ print(f"{sum('value' not in entry for entry in entries.values())} of them are th
 
 # %%
 provenance = record["provenance"]
-profile, library = provenance["config"]["profile"], provenance["config"]["library"]
-print(f"profile {provenance['profile']}, seed {provenance['seed']}, spectrakit {provenance['version']}")
+profile, library = (
+    provenance["config"]["profile"],
+    provenance["config"]["library"],
+)
+print(
+    f"profile {provenance['profile']}, seed {provenance['seed']}, spectrakit {provenance['version']}"
+)
 print(f"commit {provenance['commit']}")
-print(f"{library['n']:,} soils of {library['n_sites']:,} sites, {library['n_laboratories']} laboratories")
-print(f"splits by site: {profile['n_rounds']}; harmonised by {provenance['config']['harmonised_by']}")
+print(
+    f"{library['n']:,} soils of {library['n_sites']:,} sites, {library['n_laboratories']} laboratories"
+)
+print(
+    f"splits by site: {profile['n_rounds']}; harmonised by {provenance['config']['harmonised_by']}"
+)
 
 # %% [markdown]
 # **Which verdicts are a test?** The counts were put in. So was the *spread* of both contents, and it came from results:
@@ -60,11 +78,23 @@ implied = published["inconsistencies"]["implied_spread"]["figures"]
 rows = []
 for target, name in (("c", "carbon"), ("om", "organic matter")):
     ours = library["targets"][target]
-    rows += [(f"{name}, standard deviation", implied[f"{target}_sd"], ours["sd"])]
-    rows += [(f"{name}, interquartile range", implied[f"{target}_iqr"], ours["iqr"])]
-heads = ["Spread of measured contents (g/kg)", "Implied by results", "Recorded library"]
+    rows += [
+        (f"{name}, standard deviation", implied[f"{target}_sd"], ours["sd"])
+    ]
+    rows += [
+        (f"{name}, interquartile range", implied[f"{target}_iqr"], ours["iqr"])
+    ]
+heads = [
+    "Spread of measured contents (g/kg)",
+    "Implied by results",
+    "Recorded library",
+]
 formats = dict.fromkeys(heads[1:], "{:.1f}")
-figures.show_table(pd.DataFrame(rows, columns=heads), "Inputs of ours that came from results", formats)
+figures.show_table(
+    pd.DataFrame(rows, columns=heads),
+    "Inputs of ours that came from results",
+    formats,
+)
 
 # %% [markdown]
 # ## Results
@@ -79,7 +109,13 @@ def ledger_table(rows, caption, wide=("Claim", "Why")):
     """Claim, verdict, both sides and the reason of some rows of the ledger."""
     unit = rows["unit"].map(lambda text: f", {text}" if text else "")
     claim = (rows["element"] + " " + rows["what"] + unit).str.strip()
-    shown = pd.DataFrame({"Claim": claim, "Verdict": rows["verdict"], "Published": rows["published"]})
+    shown = pd.DataFrame(
+        {
+            "Claim": claim,
+            "Verdict": rows["verdict"],
+            "Published": rows["published"],
+        }
+    )
     shown = shown.assign(Ours=rows["ours"], Why=rows["why"])
     for side in ("Published", "Ours"):  # lists as text
         shown[side] = shown[side].str.replace(r"[\[\]']", "", regex=True)
@@ -91,7 +127,10 @@ open_ones = results["verdict"] == "cannot be assessed"
 ledger_table(results[~open_ones], "Results that can be judged")
 
 # %%
-ledger_table(results[open_ones], "Results that cannot be assessed, with ours where there is one")
+ledger_table(
+    results[open_ones],
+    "Results that cannot be assessed, with ours where there is one",
+)
 
 # %% [markdown]
 # ## Orderings
@@ -112,11 +151,19 @@ ledger_table(judged[kind == "Orderings"], "Claimed orderings")
 taken = judged[kind.isin(["Inputs", "Settings"])]
 unstated = taken["verdict"] == "cannot be assessed"
 wide = ["Claim", "Published", "Ours"]
-ledger_table(taken[~unstated], "What the abstract says of samples, spectra and models", wide)
+ledger_table(
+    taken[~unstated],
+    "What the abstract says of samples, spectra and models",
+    wide,
+)
 
 # %%
-shown = taken[unstated].assign(claim=lambda rows: (rows["element"] + " " + rows["what"]).str.strip())
-shown = shown[["claim", "why", "ours"]].set_axis(["What", "Why it cannot be assessed", "Ours"], axis=1)
+shown = taken[unstated].assign(
+    claim=lambda rows: (rows["element"] + " " + rows["what"]).str.strip()
+)
+shown = shown[["claim", "why", "ours"]].set_axis(
+    ["What", "Why it cannot be assessed", "Ours"], axis=1
+)
 figures.show_table(shown, "What it leaves open", wide=["What"])
 
 # %% [markdown]
@@ -133,12 +180,22 @@ checks = ledger.inconsistencies_frame("mir")
 
 def check_table(standing, caption):
     rows = checks.query("standing == @standing")
-    shown = pd.DataFrame({"What (where in the paper)": rows["title"] + " (" + rows["where"] + ")", "Why": rows["text"]})
+    shown = pd.DataFrame(
+        {
+            "What (where in the paper)": rows["title"]
+            + " ("
+            + rows["where"]
+            + ")",
+            "Why": rows["text"],
+        }
+    )
     return figures.show_table(shown, caption, wide=list(shown.columns))
 
 
 standings = checks["standing"].value_counts()
-n_computed = sum("figures" in check for check in published["inconsistencies"].values())
+n_computed = sum(
+    "figures" in check for check in published["inconsistencies"].values()
+)
 print(f"{len(checks)} texts, {n_computed} of which hold computed figures")
 print(", ".join(f"{count} {name}" for name, count in standings.items()), end="")
 print("" if "contradiction" in standings else "; no contradiction")
