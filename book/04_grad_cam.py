@@ -23,7 +23,7 @@ import pandas as pd
 import torch
 from sklearn.metrics import r2_score
 
-from spectrakit import explain, ledger, preprocess, resources, teaching
+from spectrakit import explain, ledger, preprocess, teaching
 from spectrakit.simulate import libs
 from spectrakit.studies import libs as study
 from spectrakit.teaching import figures, widgets

@@ -4,7 +4,7 @@
 # A mining district has 130 soils with a lead content. Europe has 19,036 soils with a pH. The second study of this book
 # teaches a network to read pH from the European soils first, and then asks it about lead. This chapter is the first
 # half: what a soil's reflectance can know of its pH, how the network is built and trained, how good it becomes, and
-# what it cannot see. [The ledger](08_ledger_libs.ipynb) of the first study is at the end of the book.
+# what it cannot see. [The ledger](11_ledger_libs.ipynb) of the first study is at the end of the book.
 #
 # **What you will learn**
 #
