@@ -5,7 +5,7 @@
 # apart and runs them again: each equation beside the line of code that does it, each figure with its counterpart, each
 # claim with a verdict. It is for soil spectroscopists who want to learn deep learning, and to learn when to believe it.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 import matplotlib.pyplot as plt
 import pandas as pd
 
@@ -31,8 +31,8 @@ published = {
 }
 records = {study: ledger.load_results(study) for study in STUDIES}
 
-# %% mystnb={"image": {"alt": "Bars of how many claims of each study got which verdict in the rebuild: agrees, same direction, differs, cannot be assessed. In the LIBS study and in the lead study most claims differ; of the library's, most cannot be assessed from an abstract."}} tags=["hide-input"]
-figure, axes = figures.panels(height=2.1)
+# %% mystnb={"image": {"alt": "Bars of how many claims of each study got which verdict in the rebuild: agrees, same direction, differs, cannot be assessed. In the LIBS study and in the lead study most claims differ; of the library's, most cannot be assessed from an abstract."}} tags=["remove-input"]
+figure, axes = figures.panels(height=1.9)
 left = pd.Series(0, counts.index)
 for verdict in VERDICTS:
     fill, ink = figures.VERDICT_COLOURS[verdict]
@@ -63,7 +63,7 @@ axes.tick_params(axis="y", length=0)
 legend = figure.legend(loc="outside upper right", ncols=4)
 plt.show()
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 libs, gejiu, mir = (records[study]["results"] for study in STUDIES)
 r2 = [
     (libs[key]["value"], entry["value"])

@@ -321,6 +321,23 @@ print(
 # ```
 
 # %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** You double the calcium in a soil whose calcium line has an optical depth of 10. By how much does the
+# line's peak grow?
+#
+# <details><summary>It doubles</summary>
+# No. That holds while the optical depth is far below 1, and each atom sends its light out unhindered.</details>
+# <details><summary>Hardly at all</summary>
+# Right. At this depth the centre of the line has reached the black body of the plasma; only its wings still
+# grow.</details>
+# <details><summary>It becomes smaller</summary>
+# No. The light of the slab cannot fall below that of the black body; a dip needs a cooler rim, which our plasma
+# lacks.</details>
+#
+# </div>
+
+# %% [markdown]
 # ## From light to counts
 #
 # The light goes through a fibre into an **echelle spectrometer**, whose resolution element is a fixed share of the
@@ -572,6 +589,44 @@ print(f"{3 * 120 / 45:.1f} ppm")
 # - **Temperature and electron density** are typical values; the paper measured neither.
 # - **Stark widths** (how much electrons broaden a line) are known for the strong lines and estimated for the others.
 #   The spectrometer's resolution hides most of it.
+
+# %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** A limit of detection of 150 ppm was found on soils that hold thousands of ppm of the element anyway. What
+# does it say?
+#
+# <details><summary>Soils with less than 150 ppm cannot be measured</summary>
+# No. It was found as scatter over slope at a high content; at a low content both may differ.</details>
+# <details><summary>An addition of less than 150 ppm cannot be told from the scatter of the blank</summary>
+# Right. Three deviations of the blank, in units of content: what can be seen on top of it.</details>
+# <details><summary>The error of a prediction is 150 ppm</summary>
+# No. The error of a model also has to do with other soils and with what it has learned.</details>
+#
+# </div>
+
+# %% [markdown]
+# ```{exercise-start}
+# :label: ex-write-1
+# ```
+# Write for a colleague, in five sentences: why are the twelve spiked soils a hard task, and what would you change
+# about the experiment to make it an easier one? Use two numbers of this page.
+
+# %% [markdown]
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-write-1
+# :class: dropdown
+# ```
+# A good answer names the share that an addition is of the total and the optical depth of the line, and changes one of
+# the two: soils that differ in their totals, or a line that is not self-absorbed. It says what the change costs. The
+# [guide](lecturers_guide.md) has the rubric.
+
+# %% [markdown]
+# ```{solution-end}
+# ```
 
 # %% [markdown]
 # ## Summary

@@ -250,6 +250,21 @@ teaching.check("2.1", answer_2_1, n_channels=66)
 # ```
 
 # %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** A network ends in the mean of each feature map over the wavelength. What does it still know of where a
+# line stood?
+#
+# <details><summary>Everything: the convolution saw each channel</summary>
+# No. It saw them, but the mean forgets from which channel a value came.</details>
+# <details><summary>Next to nothing, but for the zeros at the two ends</summary>
+# Right. Padding makes the ends differ; all other places look alike to the mean.</details>
+# <details><summary>The order of the lines, but not their distance</summary>
+# No. Neither survives a mean over all places.</details>
+#
+# </div>
+
+# %% [markdown]
 # ## Training
 #
 # Training changes the parameters so that the mean squared error of the training soils falls. The study uses Adam
@@ -815,6 +830,44 @@ print(f"{np.concatenate(twins).mean():.0%} have a twin in training")
 # - **RSD** is over repeated measurements of a soil, since there is no prediction 'at a wavelength point'.
 # - **Open points** were settled by the fit of the training data; `study.OpenChoices` and `models.CNNConfig` name them
 #   all in one place, so you can settle them otherwise.
+
+# %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** Ten measurements of each of 12 soils are dealt out in ten folds of 12 spectra. A model scores much better
+# than with one measurement each. What have you learned?
+#
+# <details><summary>More data help</summary>
+# No. The number of soils, and of different contents, has not changed.</details>
+# <details><summary>Nothing, before the soils are kept whole</summary>
+# Right. Nearly every test spectrum has a twin in training. Deal out soils and compare again.</details>
+# <details><summary>The measurements repeat well</summary>
+# No. That they do is why recognising a soil is so easy here.</details>
+#
+# </div>
+
+# %% [markdown]
+# ```{exercise-start}
+# :label: ex-write-2
+# ```
+# A paper reports 12 samples and 120 spectra, and '10-fold cross-validation'. Write the three questions that you would
+# send to the authors, and say for each what either answer would mean.
+
+# %% [markdown]
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-write-2
+# :class: dropdown
+# ```
+# Expected: what was dealt out, samples or spectra; over what the printed deviation was taken; what was learned from
+# all samples before the split (scaling, number of epochs, choice of lines). Each with what it does to the score. The
+# [guide](lecturers_guide.md) has the rubric.
+
+# %% [markdown]
+# ```{solution-end}
+# ```
 
 # %% [markdown]
 # ## Summary

@@ -269,6 +269,20 @@ teaching.check("3.1", answer_3_1)
 # ```
 
 # %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** Two models have the same generalisation gap in magnitude. Which one would you take?
+#
+# <details><summary>Either: they over-fit equally</summary>
+# No. That they do says nothing of how well they predict; the mean has a small gap, too.</details>
+# <details><summary>The one with the smaller test error</summary>
+# Right. A gap is a virtue only beside a small test error.</details>
+# <details><summary>The one with the larger training error</summary>
+# No. It over-fits less for its error, and predicts worse.</details>
+#
+# </div>
+
+# %% [markdown]
 # ### Which gap is the largest?
 #
 # The paper gives RF the largest gap and the CNN the smallest, and yet says that it is the BPNN which over-fits severely.
@@ -627,6 +641,43 @@ teaching.sentence(
 # - **BPNN**: tanh units, gradient descent with momentum, inputs and contents scaled on the training side. The paper names
 #   none of these. Its scores depend on them; take its rank with care.
 # - **The baselines get the same normalised spectra** as the network.
+
+# %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** A paper prints R² = 0.98 ± 0.006 over ten repeats of a cross-validation on 12 samples. What is 0.006?
+#
+# <details><summary>The uncertainty of R² for other samples</summary>
+# No. All repeats see the same twelve samples, so their scatter knows nothing of others.</details>
+# <details><summary>How much the split matters on these samples</summary>
+# Right. Only the folds change from repeat to repeat.</details>
+# <details><summary>The error of the reference method</summary>
+# No. That is hidden in all contents alike.</details>
+#
+# </div>
+
+# %% [markdown]
+# ```{exercise-start}
+# :label: ex-write-3
+# ```
+# Your network beats PLS by 0.02 in R² on 40 samples. Write the paragraph of the paper that reports it, so that a
+# reader can judge it.
+
+# %% [markdown]
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-write-3
+# :class: dropdown
+# ```
+# Expected: the difference taken repeat by repeat with its count of signs; the same splits for both; how PLS chose its
+# components; a bootstrap over samples; the sentence that one data set is one experiment. The
+# [guide](lecturers_guide.md) has the rubric.
+
+# %% [markdown]
+# ```{solution-end}
+# ```
 
 # %% [markdown]
 # ## Summary

@@ -298,6 +298,20 @@ teaching.sentence(
 )
 
 # %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** A channel is dark in a Grad-CAM map of a regression network. What may you conclude?
+#
+# <details><summary>The network does not use it</summary>
+# No. A channel that lowers the prediction is dark as well, and may be in use just as much.</details>
+# <details><summary>There is no line in it</summary>
+# No. Maps show features, and features need no line.</details>
+# <details><summary>That features there do not raise the prediction; no more</summary>
+# Right. To know whether the channel matters, take it away (occlude it) and look.</details>
+#
+# </div>
+
+# %% [markdown]
 # ## Look for yourself
 #
 # **Would you notice if a map came from a network that has learned nothing?** Choose any of the 24 soils and compare the
@@ -738,6 +752,43 @@ print(f"{place:.2f} nm; the line stands at 422.67 nm")
 #   others.
 # - **Normalisation and scaling** are our readings of "normalised" (chapter 2). They decide what a map shows.
 # - **Lines were chosen before** looking at any map, by their emissivity. The paper names lines after looking.
+
+# %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** The brightest place of a map lies on a known line of titanium. How strong an argument is that?
+#
+# <details><summary>That depends on how much of the window lies near some known line</summary>
+# Right. Where lines of all elements cover most channels, any bright place meets one.</details>
+# <details><summary>Strong, since titanium is in every soil</summary>
+# No. So are a dozen other elements with lines of their own.</details>
+# <details><summary>Strong, if the map was averaged over samples</summary>
+# No. An average makes the place more certain, not its cause.</details>
+#
+# </div>
+
+# %% [markdown]
+# ```{exercise-start}
+# :label: ex-write-4
+# ```
+# Design a test, in six sentences, of the claim that a network uses lines of iron to correct for the plasma. Which
+# outcome would refute it?
+
+# %% [markdown]
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-write-4
+# :class: dropdown
+# ```
+# Expected: occlude those lines (or remove iron from the simulation), train or predict again, compare errors with
+# those after occluding as many other channels, over folds; the claim is refuted if errors do not grow more. The
+# [guide](lecturers_guide.md) has the rubric.
+
+# %% [markdown]
+# ```{solution-end}
+# ```
 
 # %% [markdown]
 # ## Summary

@@ -270,6 +270,21 @@ teaching.check("5.1", answer_5_1, reflectance=0.3, times_size=4)
 # ```
 
 # %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** A network reads pH from European soils through carbonate. What do you expect of it on acid red soils
+# without carbonate?
+#
+# <details><summary>The same error: pH is pH</summary>
+# No. It never saw pH, only what went along with it in Europe.</details>
+# <details><summary>Little: what it leans on does not vary there</summary>
+# Right. What goes along with pH differs from place to place.</details>
+# <details><summary>A smaller error, as the range is smaller</summary>
+# No. A smaller range makes R² smaller at the same error.</details>
+#
+# </div>
+
+# %% [markdown]
 # ## Two instruments
 #
 # The European soils were measured with a FOSS XDS: one grating, two detectors, soil in a rotating cup, in one
@@ -947,6 +962,44 @@ teaching.sentence(
 # - **The logarithm** is the natural one. The paper says 'logR'; the base only rescales the input.
 # - **The output's bias** starts at the mean pH. A single ReLU unit that starts below zero for every soil would never
 #   learn.
+
+# %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** Early stopping watched the test soils, and the score rose by 0.05. The network is saved. What will it do
+# on new soils?
+#
+# <details><summary>Keep the gain</summary>
+# No. The epoch was chosen by the errors of those soils; others have other errors.</details>
+# <details><summary>About as well as before</summary>
+# Right. The gain belongs to the soils that chose the epoch.</details>
+# <details><summary>Worse than before</summary>
+# No. It is no worse, it was only praised too much.</details>
+#
+# </div>
+
+# %% [markdown]
+# ```{exercise-start}
+# :label: ex-write-5
+# ```
+# Somebody shows you R² = 0.9 for pH from near-infrared spectra of one farm. Write down three ways in which the score
+# could be right and yet useless elsewhere.
+
+# %% [markdown]
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-write-5
+# :class: dropdown
+# ```
+# Expected: pH goes along with one thing on that farm (liming, carbonate, a texture boundary); profiles or neighbours
+# on both sides of a split; a range set by two groups of soils. Each with the test that would show it. The
+# [guide](lecturers_guide.md) has the rubric.
+
+# %% [markdown]
+# ```{solution-end}
+# ```
 
 # %% [markdown]
 # ## Summary

@@ -428,6 +428,20 @@ teaching.sentence(
 )
 
 # %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** Which comparison shows that a transfer from pH has helped?
+#
+# <details><summary>The transferred network against PLS</summary>
+# No. The two differ in more than the start.</details>
+# <details><summary>The same network, same soils, from scratch and from untrained frozen features</summary>
+# Right. Only the start differs, and the second is the floor of what frozen features give by themselves.</details>
+# <details><summary>The transferred network on soils with and without pH measured</summary>
+# No. Neither says what the start was worth.</details>
+#
+# </div>
+
+# %% [markdown]
 # ## All rounds
 #
 # One round says little: with 32 test soils an $R^2$ moves a good deal if other soils happen to be kept back. So there
@@ -867,6 +881,42 @@ print(f"{error / median ** implied['exponent']:.2f} in ln Pb")
 # - **Batch normalisation** is frozen with the features, its running mean and variance too. The paper does not say.
 # - **The output's bias** is moved to the mean of ln Pb before tuning, since pH and ln Pb have different means.
 # - **Gamma of the SVM** is searched along with C, where the paper leaves it at 'scale'.
+
+# %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** Model A has R² 0.77 on ln Pb, model B 0.65 on a Box-Cox scale. Which is better?
+#
+# <details><summary>A</summary>
+# No. Each scale has its own variance to explain.</details>
+# <details><summary>B, since its RMSE is smaller</summary>
+# No. An RMSE means nothing without its unit.</details>
+# <details><summary>Nobody knows before both are brought back to one scale</summary>
+# Right. Turn the predictions of both into mg/kg or ln Pb, then compare.</details>
+#
+# </div>
+
+# %% [markdown]
+# ```{exercise-start}
+# :label: ex-write-6
+# ```
+# Write the abstract (120 words) that the recorded run of this page would deserve.
+
+# %% [markdown]
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-write-6
+# :class: dropdown
+# ```
+# Expected: the gain with its spread and its count, the floor of untrained features, the SVM beside it, that soils are
+# simulated and what was tuned; no word such as 'significantly' without a test. The [guide](lecturers_guide.md) has
+# the rubric.
+
+# %% [markdown]
+# ```{solution-end}
+# ```
 
 # %% [markdown]
 # ## Summary

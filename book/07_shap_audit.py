@@ -163,7 +163,22 @@ teaching.sentence(
 # Two cautions before we look at wavelengths. A SHAP value explains the *model*, not the soil: a channel has a large
 # share when the model leans on it, for good or bad reasons. And it is a difference *from a background*. With other
 # background soils the shares are others.
+
+# %% [markdown]
+# <div class="quiz">
 #
+# **Quiz.** The SHAP values of a soil do not add up to its prediction less the mean one: a gap of 0.3. What do you do?
+#
+# <details><summary>Scale them until they do</summary>
+# No. That hides the gap and changes every value by the same factor, right or wrong.</details>
+# <details><summary>Take more random points, and report the gap</summary>
+# Right. The values are means over random points; their noise falls with the root of the number.</details>
+# <details><summary>Nothing: SHAP values are exact</summary>
+# No. Those of a linear model are; expected gradients are estimates.</details>
+#
+# </div>
+
+# %% [markdown]
 # ## Which wavelengths?
 #
 # For each wavelength the study takes the **mean absolute** SHAP value over the explained soils: how much it matters, in
@@ -517,7 +532,46 @@ teaching.sentence(
 # - **About wavelengths**: windows of 10 nm can be named, not nanometres; what differs between two networks of one task
 #   cannot be laid to the task; and a band nearby explains a peak only if it lies nearer than chance puts it.
 # - **What we cannot say**: what the paper's networks looked at, and how they would do on soils of another district.
+
+# %% [markdown]
+# <div class="quiz">
 #
+# **Quiz.** The first layer of a network averages ten channels. A paper names a SHAP peak at 959 nm. What can be
+# meant?
+#
+# <details><summary>Water, at 958 to 960 nm</summary>
+# No. The network cannot tell 959 from 950.</details>
+# <details><summary>The window from 950 to 959 nm</summary>
+# Right. All ten have one gradient; which is highest follows from the spectra alone.</details>
+# <details><summary>The band centre nearest to 959 nm</summary>
+# No. A band may lie anywhere in the window, or beside it.</details>
+#
+# </div>
+
+# %% [markdown]
+# ```{exercise-start}
+# :label: ex-write-7
+# ```
+# Rewrite the sentence 'The model identified 759 nm as a key wavelength of lead, related to iron oxides' so that it
+# claims what was shown and no more.
+
+# %% [markdown]
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-write-7
+# :class: dropdown
+# ```
+# Expected: a window of 10 nm; the share of rounds (networks) in which it is among the highest; what chance would
+# give; that iron oxides absorb there as in many windows, and that lead has no band of its own. The
+# [guide](lecturers_guide.md) has the rubric.
+
+# %% [markdown]
+# ```{solution-end}
+# ```
+
+# %% [markdown]
 # ## Summary
 #
 # SHAP values add up to the prediction, but behind an average over ten channels they know windows, not nanometres. They

@@ -377,6 +377,20 @@ figures.show_table(
 )
 
 # %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** Why does strong absorption of quartz near 1100 1/cm make its absorbance fall?
+#
+# <details><summary>The detector is saturated</summary>
+# No. It is a property of the surface, in every instrument.</details>
+# <details><summary>The surface of the grains mirrors the light before it can be absorbed</summary>
+# Right. Where k is of the order of 1, nothing comes back from inside and much from the surface.</details>
+# <details><summary>Quartz is transparent there</summary>
+# No. It is least transparent there.</details>
+#
+# </div>
+
+# %% [markdown]
 # ## A library of many laboratories
 #
 # A large laboratory holds most of the samples; others hold a few hundred, from another part of the world. Each has its
@@ -627,7 +641,45 @@ figure = figures.domain_distances(found)
 #
 # - **Everything is simulated**, and of the method the abstract says little: the harmonisation is ours.
 # - **Contents**: total carbon by combustion and organic matter by loss on ignition. The paper does not say which carbon.
+
+# %% [markdown]
+# <div class="quiz">
 #
+# **Quiz.** After harmonisation the standards of two laboratories look alike. Does that make predictions better?
+#
+# <details><summary>Yes: the same spectrum gives the same prediction</summary>
+# No. What was taken out may have been needed, and soils differ too.</details>
+# <details><summary>That has to be tested with a laboratory left out</summary>
+# Right. Alike is not yet better; the error on an unseen laboratory decides.</details>
+# <details><summary>No: harmonisation only hides differences</summary>
+# No. In some laboratories it helps a good deal.</details>
+#
+# </div>
+
+# %% [markdown]
+# ```{exercise-start}
+# :label: ex-write-8
+# ```
+# Two laboratories want to share spectra. Write the protocol (half a page): which standards, how many, how often, and
+# which number decides whether harmonisation is used.
+
+# %% [markdown]
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-write-8
+# :class: dropdown
+# ```
+# Expected: standards that span the soils; scanned by both, again over time; some kept out to measure what is taken
+# away; decision by the error of one laboratory predicted from the other, with and without. The
+# [guide](lecturers_guide.md) has the rubric.
+
+# %% [markdown]
+# ```{solution-end}
+# ```
+
+# %% [markdown]
 # ## Summary
 #
 # A mid-infrared spectrum shows the fundamental vibrations of what a soil is made of, and the laboratory that took it.

@@ -565,6 +565,21 @@ for k in (4, 8, 12, 44):
 # ```
 
 # %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** A 90 % conformal interval was calibrated on samples of five laboratories. How many values of a sixth does
+# it hold?
+#
+# <details><summary>90 %, that is the theorem</summary>
+# No. The theorem is about samples drawn like those set aside.</details>
+# <details><summary>Nobody knows; leave laboratories out and look</summary>
+# Right. The new laboratory is not drawn like samples of the old ones.</details>
+# <details><summary>At least 75 %, that is 90 k/(k + 1)</summary>
+# No. That holds, on average over laboratories, for intervals calibrated on laboratories left out.</details>
+#
+# </div>
+
+# %% [markdown]
 # ### The flag
 #
 # Are predictions outside the domain worse? The network fitted to soils inside; test soils on either side:
@@ -811,6 +826,43 @@ teaching.check("9.2", answer_9_2, offset=1.5, half_width=0.5, low=20, high=200)
 #   not said; scores on samples of known sites would be higher.
 # - **Contents**: total carbon by combustion and organic matter by loss on ignition. The paper does not say which carbon.
 # - **Limits** are built into the network. The abstract lists them under the preprocessing of spectra.
+
+# %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** A library was filled, and only values with narrow intervals were kept. What happened to its mean carbon?
+#
+# <details><summary>Nothing: errors have no sign</summary>
+# No. The rule does not choose by sign but by size.</details>
+# <details><summary>It fell</summary>
+# Right. Intervals grow with the content, so the rule refuses soils that are rich in carbon.</details>
+# <details><summary>It rose</summary>
+# No. Narrow intervals belong to poor soils.</details>
+#
+# </div>
+
+# %% [markdown]
+# ```{exercise-start}
+# :label: ex-write-9
+# ```
+# Write the datasheet entry (ten lines) for the imputed organic matter of this page: what it is, how sure, for what it
+# may be used and for what not.
+
+# %% [markdown]
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-write-9
+# :class: dropdown
+# ```
+# Expected: origin of each value; error on sites and on laboratories never seen; coverage; extrapolation to subsoils
+# and other laboratories; not for means of carbon-rich soils after a threshold, not as a reference value. The
+# [guide](lecturers_guide.md) has the rubric.
+
+# %% [markdown]
+# ```{solution-end}
+# ```
 
 # %% [markdown]
 # ## Summary

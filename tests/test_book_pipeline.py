@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -14,7 +15,7 @@ import pytest
 from nbclient import NotebookClient
 
 from tools.site.executor import chapter_key, execute_chapters, forget_removed_chapters, is_current
-from tools.site.lab import prepare_lab
+from tools.site.lab import hand_out, prepare_lab
 from tools.site.layout import BookError, Layout
 from tools.site.pairs import EDITED, RUN, STALE, check_pairs, notebook_state, notebook_text, write_pairs
 from tools.site.publisher import build_site, edition_cells, pages_in_contents, stage
@@ -383,6 +384,21 @@ def test_the_student_edition_leaves_solutions_out(book):
     page = build_site(book, "student").with_name("01_first.html").read_text()
     assert "Add one and one." in page
     assert "the sum is" not in page
+
+
+@pytest.mark.parametrize("edition", ["student", "reader"])
+def test_a_zip_to_hand_out_has_site_and_notebooks_and_for_students_no_solution(book, edition):
+    with zipfile.ZipFile(hand_out(book, edition)) as archive:
+        texts = {name: archive.read(name).decode("utf-8", "ignore") for name in archive.namelist()}
+    assert {"notebooks/01_first.ipynb", "site/index.html", "site/searchindex.js"} <= set(texts)
+    with_solution = [name for name, text in texts.items() if "the sum is" in text and "_static" not in name]
+    assert bool(with_solution) == (edition == "reader")
+    notebook = nbformat.reads(texts["notebooks/01_first.ipynb"], 4)
+    boxes = [cell.source for cell in notebook.cells if "alert-info" in cell.source]
+    assert boxes == ['<div class="alert alert-block alert-info">\n\n**Exercise 1.1.** Add one and one.\n\n</div>']
+    assert not any("{exercise" in cell.source or "{solution" in cell.source for cell in notebook.cells)
+    hidden = [cell.source for cell in notebook.cells if cell.metadata.get("jupyter", {}).get("outputs_hidden")]
+    assert hidden == (['print("the sum is", 1 + 1)'] if edition == "reader" else [])
 
 
 DEAD_LINKS = """
