@@ -34,6 +34,10 @@ _MAX_VALUES = {"reflectance": (1, ""), "percent-reflectance": (100, " %"), "abso
 class TableError(ValueError):
     """A file that cannot be used as a spectral table; the message is one line for its owner."""
 
+    def __init__(self, message):
+        # It may quote a name that holds line ends.
+        super().__init__(" ".join(message.splitlines()))
+
 
 @dataclass(frozen=True)
 class Problem:

@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 
 from spectrakit.runs import KeptParts, Run, result_key
-from spectrakit.tables.cells import TableFile, files_at, instrument_kind, is_hidden, left_out_notes, table_file
+from spectrakit.tables.cells import (
+    TableFile,
+    files_at,
+    instrument_kind,
+    is_hidden,
+    left_out_notes,
+    refuse_nested,
+    table_file,
+)
 from spectrakit.tables.columns import CHANNEL_NAME
 from spectrakit.tables.instruments.formats import READERS, is_two_columns
 from spectrakit.tables.instruments.scans import as_dataset, ascending, scan_name, to_absorbance
@@ -220,6 +228,7 @@ def _averaged(dataset):
 def _contents(path, below_detection):
     """The table of a laboratory as one DataFrame by sample_id, its attribute `properties` names them, and notes."""
     file = table_file(path, path)
+    refuse_nested(file)
     pairs, notes = plain_columns(path, file.names, file.text.first_cells if file.text else ())
     others = {name: (column, 1) for name, column in pairs if not CHANNEL_NAME.fullmatch(name)}
     notes += [f"{len(pairs) - len(others)} channels of {path.name} left out"] * (len(pairs) > len(others))
