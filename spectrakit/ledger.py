@@ -73,6 +73,10 @@ def load_results(study, path=None):
         ) from None
     except json.JSONDecodeError as error:
         raise ValueError(f"{path.name}, line {error.lineno}: not JSON ({error.msg})") from None
+    except (RecursionError, ValueError):
+        raise ValueError(
+            f"{path.name}: numbers too long or lists too deep; name a record that spectrakit replicate wrote"
+        ) from None
     provenance, results = (record.get(key) if isinstance(record, dict) else None for key in ("provenance", "results"))
     if not isinstance(provenance, dict) or not isinstance(results, dict):
         raise ValueError(f"{path.name}: not a record with provenance and results, such as `replicate -o` writes")

@@ -279,6 +279,8 @@ def test_recorded_results_are_read(tmp_path):
     ("record", "message"),
     [
         ('{"results": \n {,', r"libs-paper.json, line 2: not JSON"),
+        ("[" * 200_000, "libs-paper.json: numbers too long or lists too deep"),
+        ("9" * 5000, "libs-paper.json: numbers too long or lists too deep"),
         ([1, 2], r"not a record"),
         ({"results": {}}, r"not a record"),
         ({"provenance": PROVENANCE}, r"not a record"),

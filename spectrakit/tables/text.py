@@ -81,12 +81,7 @@ def text_layout(path):
         n_blank = next((at for at, line in enumerate(lines[n_header:]) if line.strip(BLANK)), 0)
         rows = [*csv.reader(lines[n_header + n_blank :], delimiter=separator)]
     except csv.Error as error:
-        row = next((n for n, line in enumerate(lines, skipped + 1) if "\r" in line.rstrip("\r\n")), None)
-        words = f"row {row} has a line end within a cell; put the cell between quotation marks, or delete the line end"
-        words = (
-            words if row else f"a cell holds over {csv.field_size_limit():,} characters; this is no table of spectra"
-        )
-        raise TableError(f"{path}: {words}") from error
+        raise TableError(f"{path}: {_undivided(lines, skipped + 1)}") from error
     rows = [row for row in rows if row]
     head = _Head(path, separator, header, rows, skipped + 1, skipped + n_header + n_blank + 1)
     notes = [(skipped, "above"), (n_blank, "below")]
@@ -100,6 +95,19 @@ def text_layout(path):
     notes += ["numbers have decimal commas"] if decimal == "," else []
     first_cells = tuple(row[0].strip().replace(decimal, ".") for row in rows)
     return TextLayout(tuple(names), separator, decimal, head.first_row - 1, (*notes, *of_columns), first_cells)
+
+
+def _undivided(lines, first_row):
+    """What is said of lines, from a row of the file on, that cannot be divided into cells."""
+    for row, line in enumerate(lines, first_row):
+        if "\r" in line.rstrip("\r\n"):
+            return (
+                f"row {row} has a line end within a cell; put the cell between quotation marks, or delete the line end"
+            )
+    row = first_row + max(range(len(lines)), key=lambda at: (lines[at].count('"') % 2, len(lines[at])))
+    return (
+        f"row {row} begins a cell of over {csv.field_size_limit():,} characters; close its quotation marks, or cut it"
+    )
 
 
 def _head(path):

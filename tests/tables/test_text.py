@@ -230,7 +230,7 @@ REFUSED = {
     ),
     "a line end in a name": ('"by\nwhom",600,602\na,1,1\n', "or rename one .by whom"),
     "a line end without quotation marks": ("sample_id,site,600\na,b\rc,1\n", "row 2 has a line end within a cell"),
-    "a long cell": ("sample_id,600\n" + "a" * 140_000 + ",1\n", "a cell holds over 131,072 characters"),
+    "a long cell": ("sample_id,600\n" + "a" * 140_000 + ",1\n", "row 2 begins a cell of over 131,072 characters"),
     "words among numbers": ("sample_id,SOM,400\na,2,1\nb,high,1\nc,3,1\n", r"not a number: 'high' \(row 3, column SOM"),
 }
 
