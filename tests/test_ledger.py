@@ -285,8 +285,11 @@ def test_recorded_results_are_read(tmp_path):
         ({"results": {}}, r"not a record"),
         ({"provenance": PROVENANCE}, r"not a record"),
         ({"provenance": {"seed": 0}, "results": {}}, r"lacks profile, config, commit, version"),
-        ({"provenance": PROVENANCE, "results": {"r2.ca.high": 3}}, r"'r2.ca.high' is not of the form"),
-        ({"provenance": PROVENANCE, "results": {"r2.fe.high": {}}}, r"'r2.fe.high' is not an id of libs.yml"),
+        ({"provenance": PROVENANCE, "results": {"r2.ca.high": 3}}, r"the result of 'r2.ca.high' has no value"),
+        (
+            {"provenance": PROVENANCE, "results": {"r2.fe.high": {}}},
+            r"'r2.fe.high' is no result that the study libs published",
+        ),
     ],
 )
 def test_broken_records_are_refused_in_one_line(tmp_path, record, message):

@@ -386,7 +386,7 @@ def blocks(table, n_rows=BLOCK_ROWS, positions=None):
                 yield _block(table, before + start, cells, [arrays[name] for name in table.channels])
         end = end if file.n_rows is None else before + file.n_rows
     if not end:
-        raise TableError(f"{table.path}: a header but no sample below it")
+        raise TableError(f"{table.path}: a header but no sample below it; give it a row for every sample")
     for position in [] if positions is None else positions[(positions < 0) | (positions >= end)]:
         raise ValueError(f"{table.path}: no row at position {position}, it has {end:,}; count from 0")
 

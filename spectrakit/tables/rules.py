@@ -379,7 +379,10 @@ _READ_SO = "Check them against the source"
 
 
 @rule(
-    cells, "warning", "{cells} channel cells in {samples} hold no value of the signal, read as not measured", _READ_SO
+    cells,
+    "warning",
+    "{cells} channel cells in {samples} hold what the signal cannot be, read as not measured",
+    _READ_SO,
 )
 def coded_channels(block):
     """Channels with a code for 'not measured', or with what no such signal has."""

@@ -139,8 +139,8 @@ def _common(option, scans, given, path):
     """The unit or signal that was given, else that of all scans; TableError where they differ."""
     counts = Counter(scan.axis_unit if option == "axis" else scan.signal for _, scan in scans)
     if given is None and len(counts) > 1:
-        words = " and ".join(f"{n} with {value}" for value, n in counts.items())
-        raise TableError(f"{path}: {words}; say with --{option} what all are brought to, or convert them one by one")
+        words = " and ".join(f"{n} {'file' if n == 1 else 'files'} with {value}" for value, n in counts.items())
+        raise TableError(f"{path}: {words}; choose one for all with --{option}, or convert them one by one")
     return next(iter(counts)) if given is None else given.removeprefix("percent-")
 
 
@@ -152,7 +152,9 @@ def _brought(path, scans, faults, axis_unit, signal):
     brought, faults, turned, first = [], [*faults], Counter(), {}
     for file, scan in scans:
         if other := first.get((scan.sample_id, scan.replicate)):
-            raise TableError(f"{file}: named as {other}; rename one, or convert their folders one by one")
+            raise TableError(
+                f"{file}: its name gives the same sample as {other}; rename one, or convert their folders one by one"
+            )
         first[scan.sample_id, scan.replicate] = file
         try:
             brought.append((file, _turned(file, scan, unit, kind)))
@@ -253,7 +255,7 @@ def _with_contents(dataset, lab, path):
     there = names.isin(lab.index)
     if not there.any():
         raise TableError(
-            f"{path}: no name is that of a spectrum (here {lab.index[0]!r}, there {names.iloc[0]!r}); "
+            f"{path}: none of its samples is named as a spectrum (here {lab.index[0]!r}, there {names.iloc[0]!r}); "
             "give the samples the names of their files"
         )
     rows = lab.reindex(names).reset_index(drop=True)

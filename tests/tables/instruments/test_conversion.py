@@ -219,10 +219,10 @@ def test_a_folder_of_many_kinds_on_one_axis_with_contents(shared, write, tmp_pat
 def test_units_and_signals_that_mix_are_brought_to_one_on_request(write, tmp_path):
     write(jcamp_text(), "a.jdx")
     write(jcamp_text("REFLECTANCE", "NANOMETERS"), "b.jdx")
-    with pytest.raises(TableError, match="1 with cm-1 and 1 with nm; say with --axis"):
+    with pytest.raises(TableError, match="1 file with cm-1 and 1 file with nm; choose one for all with --axis"):
         convert_files(tmp_path)
     (tmp_path / "b.jdx").write_text(jcamp_text("REFLECTANCE"))
-    with pytest.raises(TableError, match="1 with absorbance and 1 with reflectance; say with --signal"):
+    with pytest.raises(TableError, match="1 file with absorbance and 1 file with reflectance; choose one for all with --signal"):
         convert_files(tmp_path)
     dataset = convert_files(tmp_path, signal="absorbance")
     np.testing.assert_allclose(dataset.spectra[1], -np.log10(dataset.spectra[0]), rtol=1e-6)
@@ -298,7 +298,7 @@ def test_what_cannot_be_read_is_named_in_one_line(write, name, content, message)
 def test_contents_that_cannot_be_joined(write):
     spectrum = write(jcamp_text(), "a.jdx")
     for text, message in (
-        ("sample_id,ph\nb,6\n", "no name is that of a spectrum .here 'b', there 'a'."),
+        ("sample_id,ph\nb,6\n", "none of its samples is named as a spectrum .here 'b', there 'a'."),
         ("sample_id,ph\na,6\na,7\n", "sample_id is doubled: 'a'"),
         ("date,ph\na,6\n", "no column sample_id"),
         ("sample_id,ph\na,<5\n", "not a number: '<5' .row 2, column ph.*--below-detection"),
