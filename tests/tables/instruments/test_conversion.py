@@ -222,7 +222,8 @@ def test_units_and_signals_that_mix_are_brought_to_one_on_request(write, tmp_pat
     with pytest.raises(TableError, match="1 file with cm-1 and 1 file with nm; choose one for all with --axis"):
         convert_files(tmp_path)
     (tmp_path / "b.jdx").write_text(jcamp_text("REFLECTANCE"))
-    with pytest.raises(TableError, match="1 file with absorbance and 1 file with reflectance; choose one for all with --signal"):
+    words = "1 file with absorbance and 1 file with reflectance; choose one for all with --signal"
+    with pytest.raises(TableError, match=words):
         convert_files(tmp_path)
     dataset = convert_files(tmp_path, signal="absorbance")
     np.testing.assert_allclose(dataset.spectra[1], -np.log10(dataset.spectra[0]), rtol=1e-6)
