@@ -42,7 +42,7 @@ lint: $(READY) ## check the style of the code
 	@$(BIN)/ruff format --check .
 
 clean: ## remove everything made from the sources, but not the environment
-	@rm -rf build dist .pytest_cache .ruff_cache
+	@rm -rf build dist .hypothesis .pytest_cache .ruff_cache
 	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf
 
 $(READY): requirements.txt pyproject.toml

@@ -20,6 +20,7 @@ import yaml
 
 from spectrakit.resources import data_path
 
+_REMEDY = "name a record that spectrakit replicate wrote with -o"
 PROVENANCE = ("profile", "config", "seed", "commit", "version")
 VERDICTS = ("agrees", "same direction", "differs", "cannot be assessed")
 # An ordering agrees when it holds in nine of ten repeats; it points the same way when it holds in more than half.
@@ -68,23 +69,23 @@ def load_results(study, path=None):
         remedy = f"run: spectrakit replicate {study} --profile paper"
         raise FileNotFoundError(f"{path.name}: no recorded results; {remedy}") from None
     except UnicodeDecodeError:
-        raise ValueError(
-            f"{path.name}: not JSON but binary data; name a record that spectrakit replicate wrote"
-        ) from None
+        raise ValueError(f"{path.name}: not JSON but binary data; {_REMEDY}") from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path.name}, line {error.lineno}: not JSON ({error.msg})") from None
+        raise ValueError(f"{path.name}, line {error.lineno}: not JSON ({error.msg}); {_REMEDY}") from None
+    except (RecursionError, ValueError):
+        raise ValueError(f"{path.name}: numbers too long or lists too deep; {_REMEDY}") from None
     provenance, results = (record.get(key) if isinstance(record, dict) else None for key in ("provenance", "results"))
     if not isinstance(provenance, dict) or not isinstance(results, dict):
-        raise ValueError(f"{path.name}: not a record with provenance and results, such as `replicate -o` writes")
+        raise ValueError(f"{path.name}: not a record with provenance and results; {_REMEDY}")
     missing = [key for key in PROVENANCE if key not in provenance]
     if missing:
-        raise ValueError(f"{path.name}: its provenance lacks {', '.join(missing)}")
+        raise ValueError(f"{path.name}: its provenance lacks {', '.join(missing)}; {_REMEDY}")
     entries = load_published(study)["entries"]
     for key, result in results.items():
         if not isinstance(result, dict):
-            raise ValueError(f"{path.name}: result '{key}' is not of the form {{'value': ...}}")
+            raise ValueError(f"{path.name}: the result of '{key}' has no value; {_REMEDY}")
         if key not in entries:
-            raise ValueError(f"{path.name}: '{key}' is not an id of {study}.yml")
+            raise ValueError(f"{path.name}: '{key}' is no result that the study {study} published; {_REMEDY}")
     return record
 
 

@@ -21,10 +21,10 @@ CASES = [
         r"2 cells of clay_pct hold a code \(999\)",
     ),
     ("missing/ph_0", *NM, True, r"3 cells of ph hold a code \(0\), read as not measured \(row 5"),
-    ("missing/channels_usgs", *NM, True, "8 channel cells in 2 of 40 samples hold no value of the signal"),
+    ("missing/channels_usgs", *NM, True, "8 channel cells in 2 of 40 samples hold what the signal cannot be"),
     (
         *("missing/channels_-9999_absorbance", "cm-1", "absorbance", True),
-        "6 channel cells in 2 of 32 samples hold no value of the signal",
+        "6 channel cells in 2 of 32 samples hold what the signal cannot be",
     ),
     (
         "missing/below_detection",

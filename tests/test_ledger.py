@@ -279,12 +279,17 @@ def test_recorded_results_are_read(tmp_path):
     ("record", "message"),
     [
         ('{"results": \n {,', r"libs-paper.json, line 2: not JSON"),
+        ("[" * 200_000, "libs-paper.json: numbers too long or lists too deep"),
+        ("9" * 5000, "libs-paper.json: numbers too long or lists too deep"),
         ([1, 2], r"not a record"),
         ({"results": {}}, r"not a record"),
         ({"provenance": PROVENANCE}, r"not a record"),
         ({"provenance": {"seed": 0}, "results": {}}, r"lacks profile, config, commit, version"),
-        ({"provenance": PROVENANCE, "results": {"r2.ca.high": 3}}, r"'r2.ca.high' is not of the form"),
-        ({"provenance": PROVENANCE, "results": {"r2.fe.high": {}}}, r"'r2.fe.high' is not an id of libs.yml"),
+        ({"provenance": PROVENANCE, "results": {"r2.ca.high": 3}}, r"the result of 'r2.ca.high' has no value"),
+        (
+            {"provenance": PROVENANCE, "results": {"r2.fe.high": {}}},
+            r"'r2.fe.high' is no result that the study libs published",
+        ),
     ],
 )
 def test_broken_records_are_refused_in_one_line(tmp_path, record, message):

@@ -46,7 +46,8 @@ def sample_threshold(scores, level, groups=None):
     """
     needed = math.ceil(1 / (1 - level) - _ROUNDING)
     if len(scores) < needed:
-        raise ValueError(f"{len(scores)} samples to calibrate: intervals of {100 * level:g} % need at least {needed}")
+        words = f"intervals of {100 * level:g} % need at least {needed}; give a lower level, or more samples"
+        raise ValueError(f"{len(scores)} samples to calibrate: {words}")
     return float(np.sort(scores)[math.ceil((len(scores) + 1) * level - _ROUNDING) - 1])
 
 

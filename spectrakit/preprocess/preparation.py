@@ -62,7 +62,7 @@ def measured_channels(dataset):
     some = there.any(axis=1)
     measured = there[some].mean(axis=0) >= 0.5 if some.any() else np.zeros(dataset.n_channels, bool)
     if not measured.any():
-        raise ValueError("no channel is measured in most samples")
+        raise ValueError("no channel is measured in most samples; leave out the samples of which most is missing")
     lost = dataset.axis[~measured & there.any(axis=0)]
     words = f"{len(lost)} channels left out, not measured in most samples: {_first(f'{nm:g}' for nm in lost)}"
     part = replace(dataset, spectra=dataset.spectra[:, measured], axis=dataset.axis[measured])
@@ -98,7 +98,9 @@ def shared_channels(grid, axes, minimum, words):
     """
     shared = grid[np.all([covered_channels(grid, axis) for axis in axes], axis=0)]
     if len(shared) < minimum:
-        raise ValueError(f"the laboratories share {len(shared)} channels {words}: at least {minimum} are needed")
+        raise ValueError(
+            f"the laboratories share {len(shared)} channels {words}: at least {minimum} are needed; leave one out"
+        )
     return shared
 
 
@@ -169,7 +171,9 @@ def lucas_reflectance(dataset):
     dataset, of_samples = complete_samples(dataset, LUCAS_AXIS_NM)
     notes += of_samples
     if not len(dataset):
-        raise ValueError("no sample has all its channels from 400 to 2499 nm: leave out those that are not measured")
+        raise ValueError(
+            "no sample has all its channels from 400 to 2499 nm; leave out the channels that are not measured"
+        )
     axis, spectra = dataset.axis, dataset.spectra.astype(float)
     reflectance, low = positive_reflectance(spectra if dataset.signal == "reflectance" else 10.0**-spectra)
     notes += low_notes(low)
@@ -186,11 +190,13 @@ def _refuse_uncovered(axis):
     low, high = LUCAS_AXIS_NM[[0, -1]]
     if axis[0] > low + MAX_MISSING_NM or axis[-1] < high - MAX_MISSING_NM:
         needed = f"the network needs {low:g} to {high:g} nm, and up to {MAX_MISSING_NM:g} nm of either end"
-        raise ValueError(f"the spectra span {axis[0]:g} to {axis[-1]:g} nm: {needed} may be missing")
+        raise ValueError(
+            f"the spectra span {axis[0]:g} to {axis[-1]:g} nm: {needed} may be missing; give spectra of that range"
+        )
     wide = np.flatnonzero((axis[1:] > low) & (axis[:-1] < high) & (np.diff(axis) > MAX_STEP_NM))
     if len(wide):
         words = f"no channel between {axis[wide[0]]:g} and {axis[wide[0] + 1]:g} nm"
-        raise ValueError(f"{words}: steps of at most {MAX_STEP_NM:g} nm are bridged")
+        raise ValueError(f"{words}: steps of at most {MAX_STEP_NM:g} nm are bridged; give the channels between")
 
 
 def _missing_ends(axis):
@@ -227,13 +233,17 @@ def target_rows(properties, target, minimum=MIN_SAMPLES, limits=(-np.inf, np.inf
     refuse_unknown(target, properties)
     y = properties[target].to_numpy()
     if np.isnan(y).all():
-        raise ValueError(f"{target} is not measured in any of {len(y):,} rows")
+        raise ValueError(f"{target} is not measured in any of {len(y):,} rows; choose another property")
     usable = np.isfinite(y) & (y >= limits[0]) & (y <= limits[1])
     count = usable.sum() if names is None else names[usable].nunique()
     if count < minimum:
-        raise ValueError(f"{target} is measured in {count} samples: at least {minimum} are needed")
+        raise ValueError(
+            f"{target} is measured in {count} samples: at least {minimum} are needed; choose another property"
+        )
     if np.ptp(y[usable]) == 0:
-        raise ValueError(f"{target} is {y[usable][0]:g} wherever it is measured: there is nothing to predict")
+        raise ValueError(
+            f"{target} is {y[usable][0]:g} wherever it is measured: there is nothing to predict; choose another"
+        )
     return usable
 
 

@@ -82,7 +82,9 @@ class Cluster:
                     raise result
                 yield places[future.key], result
         except KilledWorker as error:
-            raise ConnectionError(f"{self.scheduler}: workers die over one task, again and again ({error})") from error
+            raise ConnectionError(
+                f"{self.scheduler}: workers die over one task, again and again; give them more memory ({error})"
+            ) from error
         except CancelledError as error:
             remedy = _REMEDY.format(self.scheduler)
             raise ConnectionError(f"{self.scheduler}: the scheduler was lost during the run; {remedy}") from error

@@ -206,6 +206,13 @@ def table_file(path, folder):
     return TableFile(path, names, kinds | dict.fromkeys(fixed, pa.string()), fixed, metadata.num_rows)
 
 
+def refuse_nested(file):
+    """Raises TableError for a column that holds lists or the like."""
+    for name, kind in file.kinds.items():
+        if pa.types.is_nested(kind):
+            raise TableError(f"{file.path}: column {name} holds neither numbers nor text but {kind}; leave it out")
+
+
 def _as_first(file, first):
     """The header of a further file with the columns of the first, so that they are held once for all files."""
     here, there = Counter(file.names), Counter(first.names)

@@ -147,10 +147,16 @@ def _tables(path, layout, signal):
         raise next(iter(faults.values()))
     if not there[0]:
         low, high = layout.raw_axis[[0, -1]]
-        raise TableError(f"{path}: no CSV table with channels {low:g} to {high:g} nm and a column naming the samples")
+        words = f"channels {low:g} to {high:g} nm and a column naming the samples"
+        raise TableError(f"{path}: no CSV table with {words}; put the spectra of the release there")
     if not there[1]:
-        required = " or ".join(layout.required)
-        raise TableError(f"{path}: no CSV table with {required} and a column naming the samples{_other_kinds(path)}")
+        required, remedy = (
+            " or ".join(layout.required),
+            "; put the table of contents there, or its columns beside the spectra",
+        )
+        raise TableError(
+            f"{path}: no CSV table with {required} and a column naming the samples{_other_kinds(path) or remedy}"
+        )
     pattern = next((pattern for pattern in layout.ids if all(pattern in ids for _, ids, *_ in files)), None)
     if pattern is None:
         words = "; ".join(f"{file.path.name} has {', '.join(ids.values())}" for file, ids, *_ in files)

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from spectrakit.contents import not_measured
 from spectrakit.spectra import AXIS_UNITS, FILE_SIGNALS, SpectralDataset, one_of, unmeasured_channels
-from spectrakit.tables.cells import batches, first_cells, table_files
+from spectrakit.tables.cells import batches, first_cells, refuse_nested, table_files
 from spectrakit.tables.columns import (
     BELOW_DETECTION,
     CHANNEL_NAME,
@@ -354,9 +354,7 @@ def _check_header(file, axis):
             f"{file.path}: no channel; name each channel column by its bare wavelength or wavenumber, "
             f"for example 421.09 (the last column is {file.names[-1]!r})"
         )
-    for name, kind in file.kinds.items():
-        if pa.types.is_nested(kind):
-            raise TableError(f"{file.path}: column {name} holds neither numbers nor text but {kind}; leave it out")
+    refuse_nested(file)
 
 
 def _chosen(path, others, columns):
@@ -388,7 +386,7 @@ def blocks(table, n_rows=BLOCK_ROWS, positions=None):
                 yield _block(table, before + start, cells, [arrays[name] for name in table.channels])
         end = end if file.n_rows is None else before + file.n_rows
     if not end:
-        raise TableError(f"{table.path}: a header but no sample below it")
+        raise TableError(f"{table.path}: a header but no sample below it; give it a row for every sample")
     for position in [] if positions is None else positions[(positions < 0) | (positions >= end)]:
         raise ValueError(f"{table.path}: no row at position {position}, it has {end:,}; count from 0")
 

@@ -34,6 +34,10 @@ _MAX_VALUES = {"reflectance": (1, ""), "percent-reflectance": (100, " %"), "abso
 class TableError(ValueError):
     """A file that cannot be used as a spectral table; the message is one line for its owner."""
 
+    def __init__(self, message):
+        # It may quote a name that holds line ends.
+        super().__init__(" ".join(message.splitlines()))
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -375,7 +379,10 @@ _READ_SO = "Check them against the source"
 
 
 @rule(
-    cells, "warning", "{cells} channel cells in {samples} hold no value of the signal, read as not measured", _READ_SO
+    cells,
+    "warning",
+    "{cells} channel cells in {samples} hold what the signal cannot be, read as not measured",
+    _READ_SO,
 )
 def coded_channels(block):
     """Channels with a code for 'not measured', or with what no such signal has."""

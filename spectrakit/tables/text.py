@@ -81,7 +81,7 @@ def text_layout(path):
         n_blank = next((at for at, line in enumerate(lines[n_header:]) if line.strip(BLANK)), 0)
         rows = [*csv.reader(lines[n_header + n_blank :], delimiter=separator)]
     except csv.Error as error:
-        raise TableError(f"{path}: row {skipped + 1} is no header of a CSV table ({error})") from error
+        raise TableError(f"{path}: {_undivided(lines, skipped + 1)}") from error
     rows = [row for row in rows if row]
     head = _Head(path, separator, header, rows, skipped + 1, skipped + n_header + n_blank + 1)
     notes = [(skipped, "above"), (n_blank, "below")]
@@ -95,6 +95,19 @@ def text_layout(path):
     notes += ["numbers have decimal commas"] if decimal == "," else []
     first_cells = tuple(row[0].strip().replace(decimal, ".") for row in rows)
     return TextLayout(tuple(names), separator, decimal, head.first_row - 1, (*notes, *of_columns), first_cells)
+
+
+def _undivided(lines, first_row):
+    """What is said of lines, from a row of the file on, that cannot be divided into cells."""
+    for row, line in enumerate(lines, first_row):
+        if "\r" in line.rstrip("\r\n"):
+            return (
+                f"row {row} has a line end within a cell; put the cell between quotation marks, or delete the line end"
+            )
+    row = first_row + max(range(len(lines)), key=lambda at: (lines[at].count('"') % 2, len(lines[at])))
+    return (
+        f"row {row} begins a cell of over {csv.field_size_limit():,} characters; close its quotation marks, or cut it"
+    )
 
 
 def _head(path):
@@ -123,7 +136,8 @@ def _n_above(path, lines):
     at = next((n for n, line in enumerate(lines) if not _is_remark(line)), len(lines))
     if at == len(lines):
         return at
-    separator = _separator(lines[-1])
+    lines = _whole_rows(lines, at)
+    separator = _separator(next(line for line in reversed(lines) if line))
     cells = [[cell.strip(BLANK) for cell in line.split(separator)] for line in lines]
     if at and _n_channels(cells[at - 1]) >= 2 and len(cells[at - 1]) == len(cells[at]) > 2:
         raise TableError(f"{path}: row {at} is a remark that looks like the header; delete the {lines[at - 1][0]!r}")
@@ -134,6 +148,20 @@ def _n_above(path, lines):
     titles = next(n for n, count in enumerate(n_different[at:], at) if 2 * count >= widest)
     above = [line.strip().split(_separator(line)) for line in lines[at:titles]]
     return at if any("sample_id" in row or _n_channels(row) >= 2 for row in above) else titles
+
+
+def _whole_rows(lines, start):
+    """Lines, from a start on with those that go on within quotation marks put to the line above, '' in their place."""
+    rows, n_marks = lines[:start], 0
+    if "".join(lines[start:]).count('"') % 2:
+        return lines
+    for line in lines[start:]:
+        rows.append(line)
+        if n_marks % 2:
+            first = next(at for at in range(len(rows) - 2, -1, -1) if rows[at])
+            rows[first:] = [rows[first] + line, *[""] * (len(rows) - first - 1)]
+        n_marks += line.count('"')
+    return rows
 
 
 def _n_channels(cells):
@@ -235,6 +263,7 @@ class _Head:
             at
             for at in range(min(len(names), len(first)))
             if others
+            and not _describes(names[at])
             and all(at < len(row) and (not row[at].strip() or _NUMBER.fullmatch(row[at])) for row in others[:3])
         ]
         words = [at for at in numeric if _WORD.fullmatch(cells[at]) and cells[at].lower().lstrip("+-") not in _NO_WORDS]
@@ -256,7 +285,7 @@ class _Head:
             for at, (name, cell) in enumerate(zip(names, row, strict=False)):
                 # Names and places may be written with points and commas of their own.
                 mark = next((mark for mark, form in forms.items() if form.fullmatch(cell)), None)
-                if mark and not (is_id_name(name) or name in SAMPLE_COLUMNS):
+                if mark and not _describes(name):
                     places[mark].setdefault(at, (number, cell.strip()))
                     certain |= mark == "," and not _THOUSANDS.fullmatch(cell)
         if not places[","]:
@@ -276,6 +305,11 @@ class _Head:
                 "thousands; write numbers with decimal points and without separators of thousands"
             )
         return ","
+
+
+def _describes(name):
+    """Whether a column names or describes the samples, so that it may hold words among numbers."""
+    return is_id_name(name) or name in SAMPLE_COLUMNS
 
 
 def refuse_nameless(path, at, cell, row):

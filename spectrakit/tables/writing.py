@@ -79,7 +79,7 @@ def _arrow_table(dataset):
     frame = pd.concat([samples[["sample_id"]], dataset.properties, samples.drop(columns="sample_id")], axis=1)
     for name in frame:
         if CHANNEL_NAME.fullmatch(str(name)):
-            raise TableError(f"column {name}: a number names a channel; give the property or sample column a name")
+            raise TableError(f"column {name}: a number names a channel; rename this property or sample column")
     names = [*frame.columns, *(np.format_float_positional(value, trim="-") for value in dataset.axis)]
     arrays = [pa.array(frame[name], from_pandas=True) for name in frame]
     # A column without values has no type, and would differ from the same column of another partition.

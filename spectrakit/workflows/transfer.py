@@ -73,7 +73,8 @@ def run_rounds(
     rounds = random_rounds(len(y), n_rounds, train_size=train_size, random_state=random_state, groups=groups)
     fewest = min(len(training) for training, _ in rounds)
     if fewest < MIN_TRAINING:
-        raise ValueError(f"a round has {fewest} samples to train on: at least {MIN_TRAINING} are needed")
+        words = f"at least {MIN_TRAINING} are needed; give a table with more samples or groups"
+        raise ValueError(f"a round has {fewest} samples to train on: {words}")
     # The number of rounds is left out, so that more rounds take up fewer.
     key = result_key(X, y, groups, train_size, random_state, models, code=(_score, random_rounds))
     tasks = {

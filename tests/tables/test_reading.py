@@ -301,7 +301,7 @@ NO_TABLE = [
     ("a.txt", "sample_id,600\na,1\n", "unknown kind of file; its name should end in .csv, .csv.gz, .parquet"),
     ("a.csv", "", "the file is empty"),
     ("a.csv", " \n\n", "the file is empty"),
-    ("a.csv", '"' + "x" * 200_000, "row 1 is no header of a CSV table"),
+    ("a.csv", '"' + "x" * 200_000, "row 1 begins a cell of over 131,072 characters; close its quotation"),
     ("a.csv", "sample_id,600,601\n", "a header but no sample below it"),
     ("a.csv", "a,1,2,3\nb,4,5,6\n", "no column sample_id; add one"),
     ("a.csv", "a,5,2,3,1\nb,4,5,6,7\n", "row 1 looks like data, the header is missing"),

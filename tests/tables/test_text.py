@@ -96,6 +96,11 @@ def test_what_can_be_read_with_certainty_is_read_with_a_note(write, kind):
     assert report.usable and [str(p).removesuffix(".") for p in report.problems if p.severity == "note"] == notes
 
 
+def test_a_line_end_and_a_separator_in_the_last_name(write):
+    read = read_table(write('"sample_id";"ph";"600"\n"a";"6,5";"0,5"\n"b\nc,d";"7,5";"0,25"\n'), *NM)
+    assert read.samples["sample_id"].tolist() == ["a", "b\nc,d"] and read.spectra.tolist() == [[0.5], [0.25]]
+
+
 def channels(form):
     values = [f"{nm:g}" for nm in np.arange(400, 406) + 0.5]
     names = ",".join(form.format(value) for value in values)
@@ -223,6 +228,9 @@ REFUSED = {
         "sample_id,SOM,400\na,2,1\nb,n.d.,1\nc,3,1\n",
         r"not a number: 'n.d.' \(row 3, column SOM\). Read .* with --below-detection",
     ),
+    "a line end in a name": ('"by\nwhom",600,602\na,1,1\n', "or rename one .by whom"),
+    "a line end without quotation marks": ("sample_id,site,600\na,b\rc,1\n", "row 2 has a line end within a cell"),
+    "a long cell": ("sample_id,600\n" + "a" * 140_000 + ",1\n", "row 2 begins a cell of over 131,072 characters"),
     "words among numbers": ("sample_id,SOM,400\na,2,1\nb,high,1\nc,3,1\n", r"not a number: 'high' \(row 3, column SOM"),
 }
 

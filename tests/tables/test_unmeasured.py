@@ -77,7 +77,7 @@ def test_one_harmful_cell_of_a_quarter_million_is_seen(tmp_path):
     columns.to_parquet(tmp_path / "table.parquet")
     dataset = read_table(tmp_path / "table.parquet", *PERCENT)
     assert np.flatnonzero(np.isnan(dataset.spectra)).tolist() == [321 * 500 + 77]
-    assert "1 channel cells in 1 of 500 samples hold no value of the signal" in dataset.notes[0]
+    assert "1 channel cells in 1 of 500 samples hold what the signal cannot be" in dataset.notes[0]
     assert "(row 323, column 477)" in dataset.notes[0]
 
 

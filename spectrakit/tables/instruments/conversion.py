@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 
 from spectrakit.runs import KeptParts, Run, result_key
-from spectrakit.tables.cells import TableFile, files_at, instrument_kind, is_hidden, left_out_notes, table_file
+from spectrakit.tables.cells import (
+    TableFile,
+    files_at,
+    instrument_kind,
+    is_hidden,
+    left_out_notes,
+    refuse_nested,
+    table_file,
+)
 from spectrakit.tables.columns import CHANNEL_NAME
 from spectrakit.tables.instruments.formats import READERS, is_two_columns
 from spectrakit.tables.instruments.scans import as_dataset, ascending, scan_name, to_absorbance
@@ -131,8 +139,8 @@ def _common(option, scans, given, path):
     """The unit or signal that was given, else that of all scans; TableError where they differ."""
     counts = Counter(scan.axis_unit if option == "axis" else scan.signal for _, scan in scans)
     if given is None and len(counts) > 1:
-        words = " and ".join(f"{n} with {value}" for value, n in counts.items())
-        raise TableError(f"{path}: {words}; say with --{option} what all are brought to, or convert them one by one")
+        words = " and ".join(f"{n} {'file' if n == 1 else 'files'} with {value}" for value, n in counts.items())
+        raise TableError(f"{path}: {words}; choose one for all with --{option}, or convert them one by one")
     return next(iter(counts)) if given is None else given.removeprefix("percent-")
 
 
@@ -144,7 +152,9 @@ def _brought(path, scans, faults, axis_unit, signal):
     brought, faults, turned, first = [], [*faults], Counter(), {}
     for file, scan in scans:
         if other := first.get((scan.sample_id, scan.replicate)):
-            raise TableError(f"{file}: named as {other}; rename one, or convert their folders one by one")
+            raise TableError(
+                f"{file}: its name gives the same sample as {other}; rename one, or convert their folders one by one"
+            )
         first[scan.sample_id, scan.replicate] = file
         try:
             brought.append((file, _turned(file, scan, unit, kind)))
@@ -220,6 +230,7 @@ def _averaged(dataset):
 def _contents(path, below_detection):
     """The table of a laboratory as one DataFrame by sample_id, its attribute `properties` names them, and notes."""
     file = table_file(path, path)
+    refuse_nested(file)
     pairs, notes = plain_columns(path, file.names, file.text.first_cells if file.text else ())
     others = {name: (column, 1) for name, column in pairs if not CHANNEL_NAME.fullmatch(name)}
     notes += [f"{len(pairs) - len(others)} channels of {path.name} left out"] * (len(pairs) > len(others))
@@ -244,7 +255,7 @@ def _with_contents(dataset, lab, path):
     there = names.isin(lab.index)
     if not there.any():
         raise TableError(
-            f"{path}: no name is that of a spectrum (here {lab.index[0]!r}, there {names.iloc[0]!r}); "
+            f"{path}: none of its samples is named as a spectrum (here {lab.index[0]!r}, there {names.iloc[0]!r}); "
             "give the samples the names of their files"
         )
     rows = lab.reindex(names).reset_index(drop=True)

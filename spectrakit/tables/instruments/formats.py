@@ -44,6 +44,8 @@ _JCAMP_AXES |= dict.fromkeys(("um", "micrometers", "micrometres", "micrometer", 
 _JCAMP_SIGNALS = dict.fromkeys(("absorbance", "abs", "log1/r", "log101/r"), "absorbance")
 _JCAMP_SIGNALS |= {"reflectance": "reflectance"}
 _JCAMP_SIGNALS |= dict.fromkeys(("%reflectance", "reflectance%", "%r", "percentreflectance"), "percent-reflectance")
+# One value, by its first digit of 5: E, e. The library reads a power of ten.
+_JCAMP_FIVE = re.compile(r"(\s*[-+]?\d+\.?\d*)([Ee])(\d+\s*)")
 _JCAMP_TIMES = re.compile(r"((?:[@A-Ia-i%J-Rj-r+-]|\s)\d*\.?\d*)([S-Zs]\d{0,6})")
 
 
@@ -136,6 +138,8 @@ def _jcamp_lines(file):
             n_values += int(value[:_MAX_DIGITS]) if name == "NPOINTS" and value.isdecimal() else 0
             lines.append(f"##{name}={value}")
         elif is_data:
+            if found := _JCAMP_FIVE.fullmatch(line):
+                line = f"{found[1]}{'+' if found[2] == 'E' else '-'}5{found[3]}"
             # The library repeats differences alone, at most nine times.
             n_values += sum(_times(found[2]) for found in _JCAMP_TIMES.finditer(line))
             full = n_values <= _MAX_VALUES

@@ -30,10 +30,10 @@ def opus_scan(file):
         raise TableError(f"{file}: not an OPUS file; remove it, or read it as a table if it is one")
     data = _spectrum(file, opus)
     x_unit, y_format = (getattr(data.params, name, None) for name in ("dxu", "dpf"))
-    if x_unit not in _X_UNITS or y_format != _FLOAT32:
-        raise TableError(
-            f"{file}: {data.label} over {shown(x_unit)} in format {y_format}; save it from OPUS over wavenumbers"
-        )
+    if x_unit not in _X_UNITS:
+        raise TableError(f"{file}: {data.label} is over {shown(x_unit)}; save it from OPUS over wavenumbers")
+    if y_format != _FLOAT32:
+        raise TableError(f"{file}: {data.label} is not stored as single precision; save it from OPUS as a new file")
     if not np.isfinite(data.y).all():
         raise TableError(damaged)
     axis, values = in_order(file, data.wn, data.y)

@@ -88,12 +88,14 @@ def ossl_columns(path, names, axis_unit, signal):
     if any(name.endswith("_pcnt") for name in scans.values()):
         held = "percent-reflectance"
     if not scans:
-        raise TableError(f"{path}: no scan in {axis_unit} ({channels.pattern}); read the other scans of this table")
+        example = "scan_mir.600_abs" if axis_unit == "cm-1" else "scan_visnir.350_ref"
+        words = f"no scan in {axis_unit}, which has columns such as {example}; declare the other axis"
+        raise TableError(f"{path}: {words} to read the other scans of this table")
     if signal != held:
-        raise TableError(f"{path}: the scans in {axis_unit} are {held} in the OSSL, not {signal}; read them as {held}")
+        raise TableError(f"{path}: the scans in {axis_unit} are {held} in the OSSL, not {signal}; declare {held}")
     wrong = [scans[value] for value in scans if not CHANNEL_NAME.fullmatch(value)]
     if wrong:
-        raise TableError(f"{path}: no number in the name of a channel (column {wrong[0]}). Name it as the OSSL does.")
+        raise TableError(f"{path}: no number in the name of a channel (column {wrong[0]}); name it as the OSSL does")
     sample_id = next((name for name in _IDS if name in names), None)
     if sample_id is None:
         raise TableError(f"{path}: row 1 names no column {' or '.join(_IDS)}; add one with a name for every sample")

@@ -77,7 +77,7 @@ def scale_of(contents, target, scale=None):
         one_of("scale", scale, SCALES)
     not_positive = int((np.asarray(contents) <= 0).sum())
     if scale == "log10" and not_positive:
-        raise ValueError(f"{target} is not above 0 in {not_positive} samples: choose the natural scale")
+        raise ValueError(f"{target} is not above 0 in {not_positive} samples; give --scale natural")
     if scale is None:
         return "natural" if not_positive or split_unit(target)[1] == UNITS["ph"][0] else "log10"
     return scale

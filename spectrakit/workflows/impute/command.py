@@ -40,7 +40,9 @@ def log_pls(limits, random_state):
 def content_network(limits, random_state):
     """The network of the command, for contents between 0 and an upper limit; ValueError for others."""
     if limits[0] != 0 or np.isinf(limits[1]):
-        raise ValueError("the network predicts contents between 0 and an upper limit, which this has not: take pls")
+        raise ValueError(
+            "the network predicts contents between 0 and an upper limit, which this property has not; give --model pls"
+        )
     return ContentNetwork(limits[1], random_state=random_state)
 
 

@@ -69,7 +69,7 @@ def read_training(plan):
     usable = usable_spectra(X)
     if usable.sum() < MIN_ROWS:
         words = f"{plan.target} is measured and the spectrum usable in {usable.sum()} rows"
-        raise ValueError(f"{words}: at least {MIN_ROWS} are needed to fit and to calibrate")
+        raise ValueError(f"{words}: at least {MIN_ROWS} are needed to fit and to calibrate; choose another property")
     if not usable.all():
         notes.append(f"{(~usable).sum()} of {len(X)} rows to fit have no usable spectrum and are left out")
     rows = plan.rows[usable].reset_index(drop=True)
@@ -102,7 +102,8 @@ def _groups(rows, random_state):
         return laboratory, "laboratories", []
     n_sites = len(np.unique(site))
     if n_sites < 3:
-        raise ValueError(f"one laboratory and {n_sites} sites: at least 3 sites, or 2 laboratories, are needed")
+        words = "at least 3 sites, or 2 laboratories, are needed; name them in columns site, laboratory"
+        raise ValueError(f"one laboratory and {n_sites} sites: {words}")
     n_parts, part = min(SITE_PARTS, n_sites), np.empty(len(rows), int)
     folds = GroupKFold(n_parts, shuffle=True, random_state=random_state).split(rows, groups=site)
     for number, (_, held_out) in enumerate(folds, start=1):

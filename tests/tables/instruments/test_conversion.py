@@ -40,6 +40,8 @@ def two_columns(n=12, separator=" ", decimal=".", head=""):
         ("(X++(Y..Y))\n4000+100-90+80\n3994-70+60\n", [60, -70, 80, -90, 100]),  # packed
         ("(X++(Y..Y))\n4000A00I0H0\n3994G0F0\n", [60, 70, 80, 90, 100]),  # squeezed
         ("(X++(Y..Y))\n4000A00T\n3996H0T\n3992f0\n", [-60, 80, 80, 100, 100]),  # squeezed, doubled
+        ("(X++(Y..Y))\n4000A00I0H0G0\n3992E0\n", [50, 70, 80, 90, 100]),  # no power of ten
+        ("(X++(Y..Y))\n4000A00I0H0G0\n3992e0\n", [-50, 70, 80, 90, 100]),
         # Differences, and how often they stand; the last value of a line is checked by the next.
         ("(X++(Y..Y))\n4000A00j0T\n3996H0j0T\n3992F0\n", [60, 70, 80, 90, 100]),
         ("(X++(Y..Y))\n4000A00%U\n3994A00j00\n3992@\n", [0, 100, 100, 100, 100]),
@@ -217,10 +219,11 @@ def test_a_folder_of_many_kinds_on_one_axis_with_contents(shared, write, tmp_pat
 def test_units_and_signals_that_mix_are_brought_to_one_on_request(write, tmp_path):
     write(jcamp_text(), "a.jdx")
     write(jcamp_text("REFLECTANCE", "NANOMETERS"), "b.jdx")
-    with pytest.raises(TableError, match="1 with cm-1 and 1 with nm; say with --axis"):
+    with pytest.raises(TableError, match="1 file with cm-1 and 1 file with nm; choose one for all with --axis"):
         convert_files(tmp_path)
     (tmp_path / "b.jdx").write_text(jcamp_text("REFLECTANCE"))
-    with pytest.raises(TableError, match="1 with absorbance and 1 with reflectance; say with --signal"):
+    words = "1 file with absorbance and 1 file with reflectance; choose one for all with --signal"
+    with pytest.raises(TableError, match=words):
         convert_files(tmp_path)
     dataset = convert_files(tmp_path, signal="absorbance")
     np.testing.assert_allclose(dataset.spectra[1], -np.log10(dataset.spectra[0]), rtol=1e-6)
@@ -296,7 +299,7 @@ def test_what_cannot_be_read_is_named_in_one_line(write, name, content, message)
 def test_contents_that_cannot_be_joined(write):
     spectrum = write(jcamp_text(), "a.jdx")
     for text, message in (
-        ("sample_id,ph\nb,6\n", "no name is that of a spectrum .here 'b', there 'a'."),
+        ("sample_id,ph\nb,6\n", "none of its samples is named as a spectrum .here 'b', there 'a'."),
         ("sample_id,ph\na,6\na,7\n", "sample_id is doubled: 'a'"),
         ("date,ph\na,6\n", "no column sample_id"),
         ("sample_id,ph\na,<5\n", "not a number: '<5' .row 2, column ph.*--below-detection"),
@@ -305,6 +308,17 @@ def test_contents_that_cannot_be_joined(write):
             convert_files(spectrum, contents=write(text, "lab.csv"))
     half = convert_files(spectrum, contents=write("sample_id,ph\na,<5\n", "lab.csv"), below_detection="half")
     assert half.properties["ph"].tolist() == [2.5]
+
+
+def test_contents_in_lists_are_refused(write, tmp_path):
+    pd.DataFrame({"sample_id": ["a"], "ph": [[6.0, 6.5]]}).to_parquet(tmp_path / "lab.parquet")
+    with pytest.raises(TableError, match=r"lab\.parquet: column ph holds neither numbers nor text but list"):
+        convert_files(write(jcamp_text(), "a.jdx"), contents=tmp_path / "lab.parquet")
+
+
+def test_a_first_sample_without_contents_is_no_second_header(write):
+    lab = write("sample_id,ph,date\na,,\n7,6.5,2024\n", "lab.csv")
+    assert convert_files(write(jcamp_text(), "7.jdx"), contents=lab).properties["ph"].tolist() == [6.5]
 
 
 def test_every_reader_of_tables_names_an_instruments_file(write):

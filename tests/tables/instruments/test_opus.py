@@ -131,8 +131,11 @@ def cut(path, n_bytes):
         (lambda path: cut(path, 60), "damaged OPUS file"),
         (lambda path: cut(path, 76), "damaged OPUS file"),
         (lambda path: path.write_bytes(opus_bytes([1, 2], 604, 602, held=5)), "neither absorbance nor reflectance but"),
-        (lambda path: path.write_bytes(opus_bytes([1, 2], 604, 602, dxu="SEC")), "Absorbance over sec in format 1"),
-        (lambda path: path.write_bytes(opus_bytes([1, 2], 604, 602, dpf=2)), "Absorbance over wn in format 2"),
+        (lambda path: path.write_bytes(opus_bytes([1, 2], 604, 602, dxu="SEC")), "Absorbance is over sec; save it"),
+        (
+            lambda path: path.write_bytes(opus_bytes([1, 2], 604, 602, dpf=2)),
+            "Absorbance is not stored as single precision",
+        ),
         (lambda path: path.write_bytes(opus_bytes([1, np.nan], 604, 602)), "damaged OPUS file"),
         (lambda path: path.write_bytes(opus_bytes([1, 2], 604, 604)), "no channels, or one that stands twice"),
         (lambda path: path.write_bytes(opus_bytes([1, 2], 604, 602, npt=9)), "neither absorbance nor reflectance"),
@@ -155,7 +158,7 @@ def test_folders_that_hold_no_or_contradicting_files(write, tmp_path):
         converted(tmp_path / "gone")
     write("x/a.0", [1, 2], 604, 602)
     twin = write("y/a.0", [1, 2], 604, 602)
-    with pytest.raises(TableError, match=rf"^{twin}: named as .*x/a\.0"):
+    with pytest.raises(TableError, match=rf"^{twin}: its name gives the same sample as .*x/a\.0"):
         converted(tmp_path)
     write("y/a.0", [1, 2], 704, 702)
     (tmp_path / "y" / "a.0").rename(tmp_path / "y" / "a.1")

@@ -147,7 +147,11 @@ def test_the_descriptions_of_the_manual_are_in_the_map():
     ("header", "arguments", "message"),
     [
         (MIR, ("cm-1", "absorbance"), "row 1 names no column id.layer_uuid_txt or id.layer_local_c"),
-        (["id.layer_uuid_txt", *MIR], ("nm", "reflectance"), r"no scan in nm .*read the other scans of this table"),
+        (
+            ["id.layer_uuid_txt", *MIR],
+            ("nm", "reflectance"),
+            r"no scan in nm, .*scan_visnir.350_ref; declare the other axis",
+        ),
         (["id.layer_uuid_txt", *MIR], ("cm-1", "reflectance"), "are absorbance in the OSSL, not reflectance"),
         (["id.layer_uuid_txt", "scan_mir.6OO_abs"], ("cm-1", "absorbance"), "column scan_mir.6OO_abs"),
         (["id.layer_uuid_txt", MIR[1], MIR[0], MIR[2]], ("cm-1", "absorbance"), "channel out of order"),

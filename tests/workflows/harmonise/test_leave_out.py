@@ -249,7 +249,7 @@ def test_the_stage_is_the_best_on_average_over_laboratories():
 def test_the_scale_is_asked_for_or_follows_from_the_contents():
     assert scale_of([1, 2], "soc_pct") == "log10" and scale_of([0, 2], "soc_pct") == "natural"
     assert scale_of([5, 8], "ph") == "natural" and scale_of([5, 8], "ph", "log10") == "log10"
-    with pytest.raises(ValueError, match="soc_pct is not above 0 in 1 samples: choose the natural scale"):
+    with pytest.raises(ValueError, match="soc_pct is not above 0 in 1 samples; give --scale natural"):
         scale_of([0, 2], "soc_pct", "log10")
     with pytest.raises(ValueError, match="scale 'ln': give one of log10, natural"):
         scale_of([1], "soc_pct", "ln")

@@ -414,7 +414,7 @@ def test_the_network_of_the_command_fills_a_library(run):
     empty = table["origin"] == "imputed"
     assert table["value"][empty].between(0, 580, inclusive="neither").all() and table["sd"][empty].gt(0).all()
     assert table["predicted"].notna().sum() == 59
-    with pytest.raises(ValueError, match="between 0 and an upper limit, which this has not: take pls"):
+    with pytest.raises(ValueError, match="between 0 and an upper limit, which this property has not; give --model pls"):
         run(library(60), target="lg_c", model=content_network)
 
 
