@@ -99,6 +99,7 @@ def ledger(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="With --verify: write what came of it.")] = None,
 ):
     """Show what a study published beside what its rebuild gives, and what does not agree inside the paper."""
+    from spectrakit.files import written_whole
     from spectrakit.ledger import inconsistencies_frame, last_verified, ledger_frame, load_results
 
     refuse_no_place(csv)
@@ -118,13 +119,14 @@ def ledger(
             print(fill(f"  {item.standing}: {item.title}", 80, subsequent_indent="    "))
         print()
     if csv is not None:
-        frame.to_csv(csv)
+        with written_whole(csv) as part:
+            frame.to_csv(part)
         print(f"{csv}: {len(frame)} figures")
     provenance = record["provenance"]
     print(_counts(frame["verdict"]))
     print(f"ours: {provenance['profile']} profile, seed {provenance['seed']}, commit {provenance['commit']}")
     if results is None:
-        print(f"the kit's record was {last_verified(study)}")
+        print(fill(f"the kit's record was {last_verified(study)}", 80, subsequent_indent="  "))
 
 
 def _verify(study, record, n_parts, seed, data, output):
