@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.spectrakit-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab sync lint clean
+.PHONY: help book student instructor test lab sync lint clean
 
 help: ## list these commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 14
@@ -20,8 +20,14 @@ help: ## list these commands
 book: $(READY) ## run the chapters that changed, build the site and say where it is
 	@$(BIN)/python -m tools.site build --edition $(EDITION)
 
+student: $(READY) ## site and notebooks without solutions, as a zip file
+	@$(BIN)/python -m tools.site hand-out --edition student
+
+instructor: $(READY) ## site and notebooks with solutions, as a zip file
+	@$(BIN)/python -m tools.site hand-out --edition reader
+
 test: $(READY) ## unit tests, then the chapters
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --maxschedchunk=1
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lab: $(READY) ## open JupyterLab on copies of the notebooks, in work/
 	@$(BIN)/python -m tools.site lab $(if $(FRESH),--fresh)

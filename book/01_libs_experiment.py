@@ -19,7 +19,6 @@
 # %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
-from IPython.display import display
 
 from spectrakit import evaluation, ledger, resources, teaching
 from spectrakit.simulate import libs
@@ -29,6 +28,26 @@ from spectrakit.teaching import figures, widgets
 figures.book_style()
 profile = study.PROFILES[resources.profile_name()]
 published = ledger.load_published("libs")["entries"]
+scatter = libs.settings()["scatter"]["scale"]
+native = libs.settings()["reference_soil_ppm"]
+
+# %% tags=["hide-input"]
+stages = libs.stage_fractions(
+    *(
+        np.array([libs.settings()["plasma"][name]])
+        for name in ("temperature_K", "electron_density_cm3")
+    )
+)[0]
+teaching.sentence(
+    "**What comes out.** In the spark of this experiment {ca:.0%} of the calcium and {mg:.0%} of the magnesium are "
+    "ions, and their strongest lines swallow part of their own light. Adding 1000 ppm to an average soil raises its "
+    "calcium by {more:.0%} only: the spiked soils differ by a few per cent of a large signal. To detect so little, as "
+    "published, the sparks on the spiked soils must repeat {ratio:.0f} times as well as those on the field soils.",
+    ca=stages[libs.ELEMENTS.index("Ca"), 1],
+    mg=stages[libs.ELEMENTS.index("Mg"), 1],
+    more=1000 / native["Ca"],
+    ratio=scatter["low"] / scatter["high"],
+)
 
 # %% [markdown]
 # ## The set-up
@@ -38,15 +57,21 @@ published = ledger.load_published("libs")["entries"]
 # has faded do the sharp lines of the elements stand out. So the camera waits: its shutter opens 2 µs after the pulse,
 # for 0.9 µs. A hundred such spectra are averaged into one.
 
-# %% mystnb={"image": {"alt": "Diagram of the set-up: laser, attenuator and lens above a pellet on a moving stage; the light of the plasma goes through a second lens and a fibre to an echelle spectrometer with a gated camera; a delay generator triggers both."}}
+# %% mystnb={"image": {"alt": "Diagram of the set-up: laser, attenuator and lens above a pellet on a moving stage; the light of the plasma goes through a second lens and a fibre to an echelle spectrometer with a gated camera; a delay generator triggers both."}} tags=["hide-input"]
 figure = figures.setup_diagram()
 # %% [markdown]
 # This is the counterpart of the paper's figure 1. All settings of our simulation stand in one file,
 # `data/libs_experiment.yml`, each with its source: the paper, the literature, or an assumption that is named as one.
 
-# %%
+# %% tags=["hide-input"]
 recorded = libs.settings()["recorded"]
-print(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in recorded.items()))
+settings = [
+    f"{name.replace('_', ' ')}: {value}" for name, value in recorded.items()
+]
+teaching.sentence(
+    "With every spectrum goes how it was recorded: {settings}.",
+    settings=", ".join(settings),
+)
 
 # %% [markdown]
 # ## The spark is a lamp
@@ -66,11 +91,19 @@ print(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in recorded
 
 # %%
 nominal = libs.settings()["plasma"]
-shares = libs.stage_fractions(np.array([nominal["temperature_K"]]), np.array([nominal["electron_density_cm3"]]))[0]
-print(f"T = {nominal['temperature_K']:,.0f} K, electron density {nominal['electron_density_cm3']:.0e} per cm3")
-rows = [(e, *shares[libs.ELEMENTS.index(e)]) for e in ("Ca", "Mg", "Na", "Fe", "Si")]
+shares = libs.stage_fractions(
+    np.array([nominal["temperature_K"]]),
+    np.array([nominal["electron_density_cm3"]]),
+)[0]  # (n_elements, 3): atoms, ions, doubly charged ions
+
+# %% tags=["hide-input"]
+rows = [
+    (e, *shares[libs.ELEMENTS.index(e)]) for e in ("Ca", "Mg", "Na", "Fe", "Si")
+]
 frame = pd.DataFrame(rows, columns=["element", "I (atom)", "II (ion)", "III"])
-figures.show_table(frame, "Share of each stage of ionisation", dict.fromkeys(frame.columns[1:], "{:.3f}"))
+conditions = f"{nominal['temperature_K']:,.0f} K and {nominal['electron_density_cm3']:.0e} electrons per cm³"
+caption = f"Share of each stage of ionisation at {conditions}"
+figures.show_table(frame, caption, dict.fromkeys(frame.columns[1:], "{:.3f}"))
 
 # %% [markdown]
 # The second share is that of atoms in an excited state, from which they can fall and send out light. It follows
@@ -83,10 +116,11 @@ figures.show_table(frame, "Share of each stage of ionisation", dict.fromkeys(fra
 # ([references](references.md)). Here are the lines of the three elements that matter in the study's three windows,
 # each with its share of the strongest line of its element there:
 
-# %%
-print(f"the kit carries {len(libs.line_table()):,} lines of {len(libs.ELEMENTS)} elements between 200 and 975 nm")
+# %% tags=["hide-input"]
 table = pd.concat([study.reference_lines(target) for target in libs.TARGETS])
-table["share"] = table["strength"] / table.groupby("element")["strength"].transform("max")
+table["share"] = table["strength"] / table.groupby("element")[
+    "strength"
+].transform("max")
 names = {
     "wavelength_air_nm": "wavelength (nm)",
     "A_s-1": "A (1/s)",
@@ -94,8 +128,14 @@ names = {
     "E_upper_eV": "upper (eV)",
 }
 frame = table[["element", "stage", *names, "share"]].rename(columns=names)
-formats = dict.fromkeys(["wavelength (nm)", "lower (eV)", "upper (eV)", "share"], "{:.3f}") | {"A (1/s)": "{:.2e}"}
-figures.show_table(frame, "Lines above 1 % of the strongest of their element in its window", formats)
+formats = dict.fromkeys(
+    ["wavelength (nm)", "lower (eV)", "upper (eV)", "share"], "{:.3f}"
+) | {"A (1/s)": "{:.2e}"}
+figures.show_table(
+    frame,
+    f"Lines above 1 % of the strongest in its window, of {len(libs.line_table()):,} in the kit",
+    formats,
+)
 
 # %% [markdown]
 # ### A thermometer
@@ -106,7 +146,10 @@ figures.show_table(frame, "Lines above 1 % of the strongest of their element in 
 
 # %% mystnb={"image": {"alt": "Boltzmann plot of seven lines of neutral iron: the points fall on a straight line that goes down to the right."}}
 iron = [370.5565, 371.9934, 374.9484, 404.5812, 438.3544, 495.7596, 561.5644]
-lines = pd.concat([libs.line_table(nm - 0.003, nm + 0.003, "Fe", 1) for nm in iron], ignore_index=True)
+lines = pd.concat(
+    [libs.line_table(nm - 0.003, nm + 0.003, "Fe", 1) for nm in iron],
+    ignore_index=True,
+)
 trace = pd.DataFrame({"Si": [467_000.0], "O": [532_800.0], "Fe": [200.0]})
 
 
@@ -115,8 +158,12 @@ def boltzmann_y(temperature):
     plasma, areas = libs.soil_plasma(trace, temperature), []
     for row, nm in enumerate(lines.wavelength_air_nm):
         part = libs.SpectralRange(nm - 0.5, nm + 0.5, lines.iloc[[row]])
-        areas.append(study.line_areas(part.grid_nm, part.radiance(plasma), nm, 0.49)[0])
-    return np.log(areas * lines.wavelength_air_nm / (lines["A_s-1"] * lines.g_upper))
+        areas.append(
+            study.line_areas(part.grid_nm, part.radiance(plasma), nm, 0.49)[0]
+        )
+    return np.log(
+        areas * lines.wavelength_air_nm / (lines["A_s-1"] * lines.g_upper)
+    )
 
 
 figure = figures.boltzmann_plot(lines.E_upper_eV, boltzmann_y(10_000.0))
@@ -130,10 +177,11 @@ figure = figures.boltzmann_plot(lines.E_upper_eV, boltzmann_y(10_000.0))
 # %%
 secret = np.random.default_rng(7).uniform(7000, 9500)
 another = boltzmann_y(secret)
-answer = None  # its temperature in K, from `another` and the energies
+answer_1_1 = None  # its temperature in K, from `another` and the energies
 
 # %% tags=["hide-input"]
-teaching.check(answer, secret, 0.03 * secret, "fit a straight line; its slope is -1/kT", "K")
+teaching.check("1.1", answer_1_1, lines=lines, another=another)
+
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -164,31 +212,79 @@ print(f"{-1 / (8.617e-5 * slope):,.0f} K")
 # line has reached the black body and its top cannot rise any further; it can only grow wider. This is
 # *self-absorption*, and plotted against content it gives the *curve of growth*.
 
-# %% mystnb={"image": {"alt": "Curve of growth of the main lines of calcium, magnesium and sodium: the area of each line rises in proportion to the content at first and then more slowly; magnesium bends first."}}
+# %% mystnb={"image": {"alt": "Curve of growth of the main lines of calcium, magnesium and sodium: the area of each line rises in proportion to the content at first and then more slowly; magnesium bends first."}} tags=["hide-input"]
 contents = np.geomspace(1, 30_000, 13)
-average_soil = pd.DataFrame([libs.settings()["reference_soil_ppm"]] * len(contents)).astype(float)
+average_soil = pd.DataFrame(
+    [libs.settings()["reference_soil_ppm"]] * len(contents)
+).astype(float)
 figure, axes = figures.panels(height=3.6)
-for target, (ion, nm) in {"ca": ("Ca I", 422.673), "mg": ("Mg II", 279.553), "na": ("Na I", 588.995)}.items():
+for target, (ion, nm) in {
+    "ca": ("Ca I", 422.673),
+    "mg": ("Mg II", 279.553),
+    "na": ("Na I", 588.995),
+}.items():
     soil = average_soil.assign(**{target.capitalize(): contents})
-    part = libs.SpectralRange(nm - 0.3, nm + 0.3, libs.line_table(nm - 0.003, nm + 0.003, ion.split()[0]))
-    area = study.line_areas(part.grid_nm, part.radiance(libs.soil_plasma(soil)), nm, 0.25)
-    axes.loglog(contents, area / area[0], marker="o", label=f"{ion} {nm:.1f} nm")
-axes.loglog(contents, contents, color="0.6", linestyle=":", label="in proportion")
+    part = libs.SpectralRange(
+        nm - 0.3,
+        nm + 0.3,
+        libs.line_table(nm - 0.003, nm + 0.003, ion.split()[0]),
+    )
+    area = study.line_areas(
+        part.grid_nm, part.radiance(libs.soil_plasma(soil)), nm, 0.25
+    )
+    axes.loglog(
+        contents, area / area[0], marker="o", label=f"{ion} {nm:.1f} nm"
+    )
+axes.loglog(
+    contents, contents, color="0.6", linestyle=":", label="in proportion"
+)
 axes.set(xlabel="Content (ppm by mass)", ylabel="Line area, relative to 1 ppm")
 legend = axes.legend()
 # %% [markdown]
-# Look where the three lines bend. The resonance lines of ionised magnesium are the strongest in the study, and they
-# bend first. An average soil of the world holds this much of each element; its lines are this deep at their centres:
+# Look where the three lines bend: the stronger the line, the sooner. An average soil of the world holds this much of
+# each element; its lines are this deep at their centres:
 
-# %%
+# %% tags=["hide-input"]
+rows = []
 for target in libs.TARGETS:
     own = study.reference_lines(target)
-    part = libs.SpectralRange(own.wavelength_air_nm.min() - 0.2, own.wavelength_air_nm.max() + 0.2, own)
-    depth = part.line_optical_depth(libs.nominal_plasma()).max()
-    native = libs.settings()["reference_soil_ppm"][target.capitalize()]
-    print(
-        f"{target.capitalize()}: {native:,} ppm, optical depth {depth:.1f}; 1000 ppm more are {1000 / native:.0%} more"
+    ends = own.wavelength_air_nm.min() - 0.2, own.wavelength_air_nm.max() + 0.2
+    depth = (
+        libs.SpectralRange(*ends, own)
+        .line_optical_depth(libs.nominal_plasma())
+        .max()
     )
+    ppm = native[target.capitalize()]
+    rows.append((target.capitalize(), ppm, float(depth), 1000 / ppm))
+depths = pd.DataFrame(
+    rows,
+    columns=["element", "content (ppm)", "optical depth", "1000 ppm more are"],
+)
+formats = {
+    "content (ppm)": "{:,}",
+    "optical depth": "{:.1f}",
+    "1000 ppm more are": "{:.0%} more",
+}
+figures.show_table(
+    depths,
+    "An average soil: what it holds, and how deep its strongest lines are",
+    formats,
+)
+
+# %% tags=["hide-input"]
+first = depths.loc[depths["optical depth"].idxmax()]
+teaching.sentence(
+    "The deepest line is that of {element}, with an optical depth of {depth:.0f} in soil that nobody has spiked. "
+    "{growth} The column on the right is what counts for the spiked soils: it is all that their labels tell apart.",
+    element=first["element"],
+    depth=first["optical depth"],
+    growth=teaching.claim(
+        first["optical depth"],
+        1,
+        below="It is still in the straight part of its curve.",
+        above="It has long left the straight part of its curve: twice the content is far from twice the light.",
+    ),
+)
 
 # %% [markdown]
 # ```{exercise-start}
@@ -200,10 +296,11 @@ for target in libs.TARGETS:
 
 # %%
 sodium = libs.line_table(588.9, 589.7, "Na", 1)
-answer = None
+answer_1_2 = None
 
 # %% tags=["hide-input"]
-teaching.check(answer, 2.0, 0.05, "g_upper times A of one line over that of the other")
+teaching.check("1.2", answer_1_2, sodium=sodium)
+
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -215,11 +312,30 @@ teaching.check(answer, 2.0, 0.05, "g_upper times A of one line over that of the 
 
 # %%
 strength = (sodium["A_s-1"] * sodium.g_upper).to_numpy()
-print(f"{strength[0] / strength[1]:.1f}: the two decay equally fast, but the upper state of D2 has twice the weight.")
+print(
+    f"{strength[0] / strength[1]:.1f}: the two decay equally fast, but the upper state of D2 has twice the weight."
+)
 
 # %% [markdown]
 # ```{solution-end}
 # ```
+
+# %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** You double the calcium in a soil whose calcium line has an optical depth of 10. By how much does the
+# line's peak grow?
+#
+# <details><summary>It doubles</summary>
+# No. That holds while the optical depth is far below 1, and each atom sends its light out unhindered.</details>
+# <details><summary>Hardly at all</summary>
+# Right. At this depth the centre of the line has reached the black body of the plasma; only its wings still
+# grow.</details>
+# <details><summary>It becomes smaller</summary>
+# No. The light of the slab cannot fall below that of the black body; a dip needs a cooler rim, which our plasma
+# lacks.</details>
+#
+# </div>
 
 # %% [markdown]
 # ## From light to counts
@@ -228,15 +344,29 @@ print(f"{strength[0] / strength[1]:.1f}: the two decay equally fast, but the upp
 # wavelength: with a resolving power of 5000 it is $\lambda/5000$, wider than almost every line in our plasma. An
 # intensified camera counts the light, in 16 bits: it ends at 65,535. The study keeps three windows:
 
-# %%
+# %% tags=["hide-input"]
 spectrometer = libs.spectrometer()
 rows = [
-    (t.capitalize(), f"{a[0]:.2f} to {a[-1]:.2f}", len(a), a[1] - a[0], float(spectrometer.resolution_nm(a.mean())))
+    (
+        t.capitalize(),
+        f"{a[0]:.2f} to {a[-1]:.2f}",
+        len(a),
+        a[1] - a[0],
+        float(spectrometer.resolution_nm(a.mean())),
+    )
     for t, a in libs.window_axes().items()
 ]
-columns = ["element", "window (nm)", "channels", "channel width (nm)", "resolution element (nm)"]
+columns = [
+    "element",
+    "window (nm)",
+    "channels",
+    "channel width (nm)",
+    "resolution element (nm)",
+]
 figures.show_table(
-    pd.DataFrame(rows, columns=columns), "The study's three windows", dict.fromkeys(columns[3:], "{:.4f}")
+    pd.DataFrame(rows, columns=columns),
+    "The study's three windows",
+    dict.fromkeys(columns[3:], "{:.4f}"),
 )
 
 # %% [markdown]
@@ -257,16 +387,30 @@ figures.show_table(
 # $R^2 = 1 - \mathrm{RMSE}^2/s^2$, so any published pair of $R^2$ and RMSE gives away the standard deviation $s$ of the
 # contents. We draw contents with exactly these deviations.
 
-# %%
+# %% tags=["hide-input"]
 soils = libs.study_soils(random_state=0)
 rows = []
 for range_, group in soils.samples.groupby("range"):
     for target in libs.TARGETS:
-        rmse, r2 = (published[f"{metric}.{target}.{range_}"]["value"] for metric in ("rmse", "r2"))
-        rows.append((range_, target.capitalize(), rmse / np.sqrt(1 - r2), group[f"{target}_ppm"].std(ddof=0)))
+        rmse, r2 = (
+            published[f"{metric}.{target}.{range_}"]["value"]
+            for metric in ("rmse", "r2")
+        )
+        rows.append(
+            (
+                range_,
+                target.capitalize(),
+                rmse / np.sqrt(1 - r2),
+                group[f"{target}_ppm"].std(ddof=0),
+            )
+        )
 columns = ["range", "element", "implied by the paper (ppm)", "here (ppm)"]
 caption = "Standard deviation of the contents: spiked soils (high) and field soils (low)"
-figures.show_table(pd.DataFrame(rows, columns=columns), caption, dict.fromkeys(columns[2:], "{:.1f}"))
+figures.show_table(
+    pd.DataFrame(rows, columns=columns),
+    caption,
+    dict.fromkeys(columns[2:], "{:.1f}"),
+)
 
 # %% [markdown]
 # The levels of the spiked soils, 0, 50 and then 100 to 1000 ppm, are known, and their deviation agrees with what the
@@ -286,9 +430,16 @@ figures.show_table(pd.DataFrame(rows, columns=columns), caption, dict.fromkeys(c
 #
 # Now we fire. First a survey of one soil over the whole range of the spectrometer, to see where we are:
 
-# %% mystnb={"image": {"alt": "Simulated survey spectrum of the reference soil from 200 to 975 nm with the strongest lines of calcium, magnesium, sodium, silicon, aluminium and hydrogen named."}}
+# %% mystnb={"image": {"alt": "Simulated survey spectrum of the reference soil from 200 to 975 nm with the strongest lines of calcium, magnesium, sodium, silicon, aluminium and hydrogen named."}} tags=["hide-input"]
 survey = libs.measure(libs.spiked_soils([0]), survey=True)
-named = [(279.55, "Mg II"), (288.16, "Si I"), (393.37, "Ca II"), (422.67, "Ca I"), (589.0, "Na I"), (656.28, "H I")]
+named = [
+    (279.55, "Mg II"),
+    (288.16, "Si I"),
+    (393.37, "Ca II"),
+    (422.67, "Ca I"),
+    (589.0, "Na I"),
+    (656.28, "H I"),
+]
 figure = figures.survey_spectrum(survey.axis, survey.spectra[0], named)
 # %% [markdown]
 # The tallest lines run into the end of the camera's scale: the gain was set for the three windows, as the study uses
@@ -296,27 +447,30 @@ figure = figures.survey_spectrum(survey.axis, survey.spectra[0], named)
 
 # %%
 dataset = libs.simulate_libs(random_state=0)
-print(dataset.provenance_line())
-print(f"{dataset.n_samples} spectra of {dataset.n_channels} channels")
+assert dataset.spectra.shape == (24, 223)  # soils, channels
 
 
-# %% mystnb={"image": {"alt": "The three windows of the twelve spiked soils, each spectrum coloured by content, with the lines of the element marked; the spectra lie almost on top of each other."}}
+# %% mystnb={"image": {"alt": "The three windows of the twelve spiked soils, each spectrum coloured by content, with the lines of the element marked; the spectra lie almost on top of each other."}} tags=["hide-input"]
 def draw_windows(range_):
     tasks = [study.cut_task(dataset, target, range_) for target in libs.TARGETS]
     return figures.window_spectra(
-        tasks, [figures.line_labels(study.reference_lines(target)) for target in libs.TARGETS]
+        tasks,
+        [
+            figures.line_labels(study.reference_lines(target))
+            for target in libs.TARGETS
+        ],
     )
 
 
 figure = draw_windows("high")
-# %% mystnb={"image": {"alt": "The same three windows for the twelve field soils; the lines grow visibly with content."}}
+# %% mystnb={"image": {"alt": "The same three windows for the twelve field soils; the lines grow visibly with content."}} tags=["hide-input"]
 figure = draw_windows("low")
 # %% [markdown]
 # These are the counterparts of the paper's figure 3: the spiked soils first, then the field soils. In the field soils
 # the lines grow visibly with the content. In the spiked soils twelve spectra lie almost on top of each other: all that the network will have to go by is a change of a
 # few per cent on a large background. The next step is the study's data flow, its figure 2:
 
-# %% mystnb={"image": {"alt": "Data flow: spectra are cut to windows and normalised; ten-fold cross-validation trains the network and its baselines; metrics and Grad-CAM maps come out."}}
+# %% mystnb={"image": {"alt": "Data flow: spectra are cut to windows and normalised; ten-fold cross-validation trains the network and its baselines; metrics and Grad-CAM maps come out."}} tags=["hide-input"]
 figure = figures.data_flow_diagram()
 # %% [markdown]
 # ## Play with the plasma
@@ -339,37 +493,58 @@ widgets.plasma_explorer(
 # deviation of repeated blanks, divided by the slope of signal over content. It depends on noise alone, which makes it
 # the right thing to calibrate a simulator on: it says how much the plasma scatters before any model has been trained.
 
-# %%
+# %% tags=["hide-input"]
 rows = []
-for range_, group in (("high", libs.spiked_soils()), ("low", libs.field_soils(0))):
+for range_, group in (
+    ("high", libs.spiked_soils()),
+    ("low", libs.field_soils(0)),
+):
     calibration = libs.measure(group, random_state=0)
     for target in libs.TARGETS:
         task = study.cut_task(calibration, target, range_)
-        blanks = libs.measure(libs.blank_soils(group, target), profile.n_blanks, random_state=1)
-        noise = study.line_signal(study.cut_task(blanks, target, range_)).std(ddof=1)
-        limit = evaluation.limit_of_detection(np.polyfit(task.content, study.line_signal(task), 1)[0], noise)
-        rows.append((target.capitalize(), range_, published[f"lod.{target}.{range_}"]["value"], float(limit)))
+        blanks = libs.measure(
+            libs.blank_soils(group, target), profile.n_blanks, random_state=1
+        )
+        noise = study.line_signal(study.cut_task(blanks, target, range_)).std(
+            ddof=1
+        )
+        limit = evaluation.limit_of_detection(
+            np.polyfit(task.content, study.line_signal(task), 1)[0], noise
+        )
+        rows.append(
+            (
+                target.capitalize(),
+                range_,
+                published[f"lod.{target}.{range_}"]["value"],
+                float(limit),
+            )
+        )
 columns = ["element", "range", "published (ppm)", "here (ppm)"]
-figures.show_table(pd.DataFrame(rows, columns=columns), "Limits of detection", dict.fromkeys(columns[2:], "{:.4g}"))
+figures.show_table(
+    pd.DataFrame(rows, columns=columns),
+    "Limits of detection",
+    dict.fromkeys(columns[2:], "{:.4g}"),
+)
 
 # %% [markdown]
 # Two numbers were set so that the geometric means of the two groups of three agree with the published ones: one factor
 # on the scatter of the spiked set and one on that of the field set (`tools/make/calibrate_libs.py`). Nothing else in the
-# simulator was fitted to what the paper reports, and the single limits were left to fall where they fall. Note
-# what the factors are:
+# simulator was fitted to what the paper reports, and the single limits were left to fall where they fall. But look at
+# the factors:
 
-# %%
-scatter = libs.settings()["scatter"]
-for range_, scale in scatter["scale"].items():
-    print(
-        f"{range_}: " + ", ".join(f"{k.replace('_', ' ')} {100 * scale * v:.2g} %" for k, v in scatter["shot"].items())
-    )
-print(f"ratio of the two: {scatter['scale']['low'] / scatter['scale']['high']:.0f}")
+# %% tags=["hide-input"]
+shot = libs.settings()["scatter"]["shot"]
+teaching.sentence(
+    "From shot to shot the ablated mass scatters by {high:.2g} % on the spiked soils and by {low:.2g} % on the field "
+    "soils, a ratio of {ratio:.0f}.",
+    high=100 * scatter["high"] * shot["ablated_mass"],
+    low=100 * scatter["low"] * shot["ablated_mass"],
+    ratio=scatter["low"] / scatter["high"],
+)
 
 # %% [markdown]
-# These are relative standard deviations from shot to shot. To find fewer than 200 ppm of an added element on top of
-# thousands, the sparks on the spiked soil must repeat better than those on the field soils by the ratio printed last,
-# with the same laser on the same bench. Either the reference soil held much less of the three elements than an average
+# To find fewer than 200 ppm of an added element on top of thousands, the sparks on the spiked soil must repeat better
+# than those on the field soils by that ratio, with the same laser on the same bench. Either the reference soil held much less of the three elements than an average
 # soil, or the sparks were that quiet, or the limits of the two sets were not measured in the same way. The paper does
 # not say. We take its limits at their word, which favours the study: the spectra that follow are as quiet as the
 # published limits ask for.
@@ -381,11 +556,11 @@ print(f"ratio of the two: {scatter['scale']['low'] / scatter['scale']['high']:.0
 # 45 counts per ppm. What is its limit of detection, in ppm?
 
 # %%
-answer = None
+answer_1_3 = None
 
 # %% tags=["hide-input"]
-limit = evaluation.limit_of_detection(45, 120)
-teaching.check(answer, limit, 0.01, "three standard deviations of the blank, over the slope", "ppm")
+teaching.check("1.3", answer_1_3, slope=45, blank_std=120, n_blanks=10)
+
 # %% [markdown]
 # ```{exercise-end}
 # ```
@@ -414,73 +589,44 @@ print(f"{3 * 120 / 45:.1f} ppm")
 # - **Temperature and electron density** are typical values; the paper measured neither.
 # - **Stark widths** (how much electrons broaden a line) are known for the strong lines and estimated for the others.
 #   The spectrometer's resolution hides most of it.
-#
-# ## On your own spectra
-#
-# Before you train anything, look. Put your table into a folder, one row a sample, one column a channel named by its
-# wavelength in nm, then let the kit check it and point the book at it:
-#
-#     spectrakit check my_soils.csv --axis nm --signal counts
-#     SPECTRAKIT_DATA=my_folder make book
-#
-# Three questions decide whether a window is fit for use. Do the lines stand where the table of lines says? Is
-# any channel saturated? Does the window hold enough channels? The next cells answer them for every LIBS table in the
-# folder. Without one, they answer for simulated spectra that we have shifted by one channel on purpose.
-
-# %%
-folder = resources.measured_folder()
-sets = study.read_folder(folder) if folder else {"simulated, one channel low": study.shifted(survey, -1)}
-for name, data in sets.items():
-    print(f"{name}: {data.n_samples} spectra of {data.n_channels} channels; {data.provenance_line()}")
-    print(*(f"  {note}\n" for note in data.notes), sep="", end="")
-
-# %%
-for name, data in sets.items():
-    print(name)
-    shifts = study.wavelength_shifts(data)
-    print(shifts.round(3).to_string(index=False))
-    print("median shift:", round(float(shifts.shift_channels.median()), 2), "channels")
-    for target, share in study.saturated_samples(data).items():
-        low, high, needed = libs.settings()["windows"][target]
-        held = data.window(low, high).n_channels
-        print(f"  {target.capitalize()} window: {held} of {needed} channels, saturated in {share:.0%} of the samples")
 
 # %% [markdown]
-# A shift of one channel is nothing to a person who sees the whole spectrum. To a network that was trained on other
-# spectra it is a line in the wrong place. Shift the axis before you cut windows, and leave saturated windows
-# alone: a line that was cut off by the camera has lost what it knew.
+# <div class="quiz">
+#
+# **Quiz.** A limit of detection of 150 ppm was found on soils that hold thousands of ppm of the element anyway. What
+# does it say?
+#
+# <details><summary>Soils with less than 150 ppm cannot be measured</summary>
+# No. It was found as scatter over slope at a high content; at a low content both may differ.</details>
+# <details><summary>An addition of less than 150 ppm cannot be told from the scatter of the blank</summary>
+# Right. Three deviations of the blank, in units of content: what can be seen on top of it.</details>
+# <details><summary>The error of a prediction is 150 ppm</summary>
+# No. The error of a model also has to do with other soils and with what it has learned.</details>
+#
+# </div>
 
-# %% mystnb={"image": {"alt": "The three windows of measured spectra, or of the shifted simulated ones, drawn beside the simulated spectrum of the reference soil, all scaled to their maximum."}}
-figure, columns = figures.panels(1, 3, height=3.2)
-for axes, (target, axis) in zip(columns, libs.window_axes().items(), strict=True):
-    for name, data in sets.items():
-        part = data.window(axis[0] - 0.3, axis[-1] + 0.3)
-        mean = np.nanmedian(part.spectra, axis=0)
-        axes.plot(part.axis, mean / mean.max(), marker=".", label=name)
-    own = survey.window(axis[0] - 0.3, axis[-1] + 0.3)
-    axes.plot(own.axis, own.spectra[0] / own.spectra[0].max(), color="0.4", label="simulated reference soil")
-    axes.set(title=f"{target.capitalize()} window", xlabel="Wavelength (nm)")
-columns[0].set_ylabel("Counts over maximum")
-legend = figure.legend(*columns[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 # %% [markdown]
-# If a table also holds oxide contents, its line ratios can be compared with what the simulator expects. Dividing by
-# the first rock takes out the sensitivity of the detector. Where self-absorption rules, the ratio of two lines
-# changes far less than the ratio of the contents, and the simulator should say so too. Where measured and simulated
-# part company, remember what the simulator does not know: the temperature and density of that plasma, and its cooler
-# rim, in which resonance lines such as those of sodium and potassium lose part of their light.
+# ```{exercise-start}
+# :label: ex-write-1
+# ```
+# Write for a colleague, in five sentences: why are the twelve spiked soils a hard task, and what would you change
+# about the experiment to make it an easier one? Use two numbers of this page.
 
-# %%
-pairs = {
-    0.4: [(("Mg", 285.213), ("Si", 288.158))],
-    0.8: [(("Na", 589.3), ("Ca", 616.2)), (("K", 766.49), ("Ca", 616.2))],
-}
-rocks = {name: data for name, data in sets.items() if "cao_wt_pct" in data.properties}
-for name, data in rocks.items():
-    ratios = pd.concat([study.content_ratios(data, pair, half) for half, pair in pairs.items()])
-    caption = f"{name}: line ratios relative to the first rock"
-    display(figures.show_table(ratios, caption, dict.fromkeys(ratios.columns[2:], "{:.2f}")))
-if not rocks:
-    print("no table with oxide contents: set SPECTRAKIT_DATA to a folder that has one")
+# %% [markdown]
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-write-1
+# :class: dropdown
+# ```
+# A good answer names the share that an addition is of the total and the optical depth of the line, and changes one of
+# the two: soils that differ in their totals, or a line that is not self-absorbed. It says what the change costs. The
+# [guide](lecturers_guide.md) has the rubric.
+
+# %% [markdown]
+# ```{solution-end}
+# ```
 
 # %% [markdown]
 # ## Summary

@@ -27,8 +27,47 @@ from spectrakit.studies import libs as study
 from spectrakit.teaching import figures, widgets
 
 figures.book_style()
-profile, sizes = study.PROFILES[resources.profile_name()], study.SIZES[resources.profile_name()]
+profile, sizes = (
+    study.PROFILES[resources.profile_name()],
+    study.SIZES[resources.profile_name()],
+)
 published = ledger.load_published("libs")["entries"]
+results = ledger.load_results("libs")["results"]
+outcomes = study.STUDY.run(
+    resources.profile_name(), folder=resources.runs_folder() / "libs"
+)
+parts = [
+    outcomes[key].metrics.assign(target=key[0], range=key[1])
+    for key in study.TASKS
+]
+metrics = pd.concat(parts, ignore_index=True)
+wide = study.score_records(outcomes).pivot_table(
+    index="task", columns="model", values="r2"
+)
+wide = wide[["CNN", "RF", "BPNN", "PLS", "mean"]]
+
+# %% tags=["hide-input"]
+holds = [
+    results[f"order.r2.cnn_highest.{target}.{range_}"]["value"]
+    for target, range_ in study.TASKS
+]
+teaching.sentence(
+    "**What comes out.** PLS, a linear method that the paper leaves out, has {pls} $R^2$ than the network in "
+    "{n_pls} of the six tasks, {pls_mean:.2f} beside {cnn_mean:.2f} on average. The paper's claim that the network "
+    "beats forest and BPNN holds in nine of ten recorded repeats in {n_holds} of six tasks. And the published "
+    "generalisation gap rewards over-fitting: a model that learns by heart gets the lowest value there is.",
+    pls=teaching.claim(
+        wide["PLS"].mean(),
+        wide["CNN"].mean(),
+        "a lower",
+        "the same",
+        "a higher",
+    ),
+    n_pls=int((wide["PLS"] > wide["CNN"]).sum()),
+    pls_mean=wide["PLS"].mean(),
+    cnn_mean=wide["CNN"].mean(),
+    n_holds=sum(share >= 0.9 for share in holds),
+)
 
 # %% [markdown]
 # ## Five models, the same splits
@@ -48,44 +87,53 @@ published = ledger.load_published("libs")["entries"]
 # %%
 baselines = models.libs_baselines(random_state=0)
 baselines["RF"].set_params(n_estimators=profile.n_trees)
-outcomes = study.STUDY.run(resources.profile_name(), folder=resources.runs_folder() / "libs")
 dataset = libs.simulate_libs(random_state=0)
-print(f"{dataset.provenance_line()}; profile {profile.name}, {profile.n_repeats} repeat(s)")
-parts = [outcomes[key].metrics.assign(target=key[0], range=key[1]) for key in study.TASKS]
-metrics = pd.concat(parts, ignore_index=True)
 
 # %% [markdown]
 # ### The counterpart of figure 8
 #
 # The paper finds the CNN's $R^2$ the highest in every task and that of RF far lower.
 
-# %% mystnb={"image": {"alt": "Bars of R squared for five models, three elements and two sets of soils. PLS has the highest bars in most tasks, above 0.9 in several; RF is below the CNN in most; the mean predictor is slightly negative."}}
+# %% mystnb={"image": {"alt": "Bars of R squared for five models, three elements and two sets of soils. PLS has the highest bars in most tasks, above 0.9 in several; RF is below the CNN in most; the mean predictor is slightly negative."}} tags=["hide-input"]
 figure = figures.r2_bars(metrics, floor=-0.4)
 
-# %%
-wide = study.score_records(outcomes).pivot_table(index="task", columns="model", values="r2").round(3)
-wide = wide[["CNN", "RF", "BPNN", "PLS", "mean"]]
-print(f"PLS above the CNN in {(wide.PLS > wide.CNN).sum()} of 6 tasks, RF below it in {(wide.RF < wide.CNN).sum()}")
-print("best model by task:", ", ".join(f"{task} {model}" for task, model in wide.idxmax(axis=1).items()))
-print("mean R² over tasks:", ", ".join(f"{model} {value:.2f}" for model, value in wide.mean().items()))
-figures.show_table(wide.reset_index(), "R², mean over repeats", dict.fromkeys(wide, "{:.2f}"))
+# %% tags=["hide-input"]
+caption = (
+    f"R², mean over {profile.n_repeats} repeat(s); {dataset.provenance_line()}"
+)
+figures.show_table(wide.reset_index(), caption, dict.fromkeys(wide, "{:.2f}"))
+
+# %% tags=["hide-input"]
+lead = wide[["CNN", "RF", "BPNN"]].idxmax(axis=1)
+teaching.sentence(
+    "RF lies below the CNN in {n_rf} of six tasks. {why} PLS is the best of all five in {n_best} of six: a linear method, "
+    "decades older than the network ([references](references.md)). {where}",
+    n_rf=int((wide["RF"] < wide["CNN"]).sum()),
+    why=teaching.claim(
+        (wide["RF"] < wide["CNN"]).mean(),
+        0.5,
+        above="One of the paper's observations returns, and for a good reason: a tree with at least three soils a leaf "
+        "has few leaves when there are ten or eleven soils to share, so its predictions stop short of the lowest and "
+        "highest contents.",
+    ),
+    n_best=int((wide.idxmax(axis=1) == "PLS").sum()),
+    where=teaching.claim(
+        wide["PLS"].mean(),
+        wide["CNN"].mean(),
+        above="The information *is* in these spectra; the network does not get it out of ten or eleven examples.",
+    ),
+)
 
 # %% [markdown]
-# One of the paper's observations returns: RF lies below the CNN in most tasks, and for a good reason. A tree with
-# at least three soils a leaf has few leaves when there are ten or eleven soils to share; a forest of such trees can
-# only average neighbours, and its predictions stop short of the lowest and highest contents.
-#
-# But look at PLS. A linear method, decades older than the network ([references](references.md)), does better than the
-# network in most tasks, and in some by far. The information *is* in these spectra; the network does not get it out of ten or eleven
-# examples. In a spectrum where the signal grows nearly in proportion to the content, and where twelve soils are all one
-# has, a straight line along a few directions is hard to beat. A paper that compares a network with RF and BPNN alone
-# leaves out the comparison that its readers would make first.
+# Where the signal grows nearly in proportion to the content, and where twelve soils are all one has, a straight line
+# along a few directions is hard to beat. A paper that compares a network with RF and BPNN alone leaves out the comparison
+# that its readers would make first.
 #
 # ### The counterpart of figure 9
 #
 # RMSE, MAE and generalisation gap, one panel a task, all in ppm. We come to the sign of the gap below.
 
-# %% mystnb={"image": {"alt": "Six panels of bars, one for each element and set of soils: root mean square error, mean absolute error and generalisation gap of five models. Nearly all gaps are negative; those of the BPNN are among the largest in magnitude."}}
+# %% mystnb={"image": {"alt": "Six panels of bars, one for each element and set of soils: root mean square error, mean absolute error and generalisation gap of five models. Nearly all gaps are negative; those of the BPNN are among the largest in magnitude."}} tags=["hide-input"]
 figure = figures.error_bars(metrics)
 
 # %% [markdown]
@@ -95,12 +143,18 @@ figure = figures.error_bars(metrics)
 # folds, we can count. This is from the recorded run with the *paper* profile, ten repeats: in what share of them does
 # each claim hold?
 
-# %%
+# %% tags=["hide-input"]
 claims = ledger.ledger_frame("libs", kinds=("ordering",)).reset_index()
 claims["task"] = claims.element + " " + claims.range
-claims = claims.pivot(index="what", columns="task", values="ours")[[f"{t.capitalize()} {r}" for t, r in study.TASKS]]
+claims = claims.pivot(index="what", columns="task", values="ours")[
+    [f"{t.capitalize()} {r}" for t, r in study.TASKS]
+]
 table = claims.reset_index().rename(columns={"what": "claim"})
-figures.show_table(table, "Share of the recorded repeats in which a claim holds", wide=["claim"])
+figures.show_table(
+    table,
+    "Share of the recorded repeats in which a claim holds",
+    wide=["claim"],
+)
 
 # %% [markdown]
 # A claim that holds in all ten repeats of one task and in none of another is not a property of the method. It is a
@@ -121,20 +175,28 @@ figures.show_table(table, "Share of the recorded repeats in which a claim holds"
 
 # %%
 def train_and_test(model, task, splits):
-    """RMSE (ppm) over the training predictions of all folds, and over the out-of-fold predictions."""
+    """RMSE (ppm) of the training soils of all folds, and out of fold."""
     predicted = study.fit_model(model, task, splits)
-    training = np.concatenate(
-        [(values - task.content)[own] for values, own in zip(predicted, splits.train, strict=True)]
-    )
-    return np.sqrt(np.mean(training**2)), evaluation.rmse(task.content, splits.out_of_fold(predicted)[0])
+    errors = predicted - task.content  # (n_folds, n_soils)
+    training = errors[splits.train]
+    test = splits.out_of_fold(errors)[0]
+    return np.sqrt(np.mean(training**2)), np.sqrt(np.mean(test**2))
 
 
-# %%
+# %% tags=["hide-input"]
 splits = evaluation.repeated_folds(12, n_folds=10, n_repeats=1, random_state=0)
 task = study.cut_task(dataset, "mg", "low")
-candidates = {"nearest neighbour": KNeighborsRegressor(1), "CNN": None, **baselines}
+candidates = {
+    "nearest neighbour": KNeighborsRegressor(1),
+    "CNN": None,
+    **baselines,
+}
 gaps = pd.DataFrame(
-    {name: train_and_test(model, task, splits) for name, model in candidates.items()}, ["train", "test"]
+    {
+        name: train_and_test(model, task, splits)
+        for name, model in candidates.items()
+    },
+    ["train", "test"],
 ).T
 gaps["equation 7"] = evaluation.generalisation_gap(gaps.train, gaps.test)
 gaps["test over train"] = gaps.test / gaps.train
@@ -142,18 +204,43 @@ table = gaps.sort_values("equation 7").reset_index(names="model")
 caption = f"{figures.task_title(task)}: RMSE and gap (ppm), lowest gap first"
 figures.show_table(table, caption, dict.fromkeys(table.columns[1:], "{:.1f}"))
 
+# %% tags=["hide-input"]
+heart, tried = (
+    gaps.loc["nearest neighbour"],
+    gaps.drop(index=["nearest neighbour", "mean"]),
+)
+forest = tried["test"].idxmax()
+teaching.sentence(
+    "The model that learned by heart has the {lowest} value of equation 7, {heart:.1f} ppm. By the paper's own words the "
+    "table, lowest gap first, should end with the model that over-fits most; it begins with it. Training errors are smaller "
+    "than test errors, so every gap is negative, and the deeper the over-fitting, the *lower* the value. As published, the "
+    "sign rewards over-fitting; the paper's figures can only be meant in magnitude, and so we compare magnitudes.",
+    lowest=teaching.claim(
+        heart["equation 7"],
+        gaps["equation 7"].drop("nearest neighbour").min(),
+        below="lowest",
+    ),
+    heart=heart["equation 7"],
+)
+
+# %% tags=["hide-input"]
+best, mean = tried["test"].idxmin(), gaps.loc["mean"]
+teaching.sentence(
+    "Even then the gap tells half of the story. The mean has a gap of {mean_gap:.1f} ppm and is useless. {worst} has one of "
+    "{worst_gap:.1f} ppm and, of the four models that try, the largest test error, {worst_test:.1f} ppm. {best} errs {times:.1f} times "
+    "as much in the test as in training and is the best of all ({best_test:.1f} ppm). **A small gap is a virtue only beside a "
+    "small test error.** In ppm the gap also depends on the spread of the contents; the last column, which has no unit, is "
+    "infinite for a model that learned by heart.",
+    mean_gap=abs(mean["equation 7"]),
+    worst=forest,
+    worst_gap=abs(tried.loc[forest, "equation 7"]),
+    worst_test=tried.loc[forest, "test"],
+    best=best,
+    times=tried.loc[best, "test over train"],
+    best_test=tried.loc[best, "test"],
+)
+
 # %% [markdown]
-# The table is sorted by equation 7 and should end, by the paper's own words, with the model that over-fits most. It is
-# the other way round: training errors are smaller than test errors, so every gap is negative, and the deeper the
-# over-fitting, the *lower* the value. As published, the sign rewards over-fitting. The figures of the paper can only
-# be meant in magnitude, and so we compare magnitudes.
-#
-# Even then the gap tells half of the story. The mean has one of the smallest gaps and is useless. RF has a modest gap
-# and yet, of the four models that try, the largest test error: its training error is large as well, it fits neither side. PLS
-# errs several times more in the test than in training and is the best of all. **A small gap is a virtue only beside a
-# small test error.** In ppm the gap also depends on the spread of the contents; the last column, which has no unit, is
-# infinite for a model that learned by heart.
-#
 # ```{exercise-start}
 # :label: ex-gap
 # ```
@@ -161,10 +248,10 @@ figures.show_table(table, caption, dict.fromkeys(table.columns[1:], "{:.1f}"))
 # spiked soils. What is its G-Gap after equation 7, in ppm?
 
 # %%
-answer = None
+answer_3_1 = None
 
 # %% tags=["hide-input"]
-teaching.check(answer, -published["rmse.mg.high"]["value"], 0.01, "training minus test, and mind the sign", "ppm")
+teaching.check("3.1", answer_3_1)
 
 # %% [markdown]
 # ```{exercise-end}
@@ -182,23 +269,59 @@ teaching.check(answer, -published["rmse.mg.high"]["value"], 0.01, "training minu
 # ```
 
 # %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** Two models have the same generalisation gap in magnitude. Which one would you take?
+#
+# <details><summary>Either: they over-fit equally</summary>
+# No. That they do says nothing of how well they predict; the mean has a small gap, too.</details>
+# <details><summary>The one with the smaller test error</summary>
+# Right. A gap is a virtue only beside a small test error.</details>
+# <details><summary>The one with the larger training error</summary>
+# No. It over-fits less for its error, and predicts worse.</details>
+#
+# </div>
+
+# %% [markdown]
 # ### Which gap is the largest?
 #
 # The paper gives RF the largest gap and the CNN the smallest, and yet says that it is the BPNN which over-fits severely.
 # In magnitude, here:
 
-# %%
-magnitude = metrics.assign(gap=metrics.gap.abs(), task=metrics.target.str.capitalize() + " " + metrics.range)
-magnitude = magnitude.pivot_table(index="task", columns="model", values="gap")[["CNN", "RF", "BPNN", "PLS"]]
+# %% tags=["hide-input"]
+magnitude = metrics.assign(
+    gap=metrics.gap.abs(),
+    task=metrics.target.str.capitalize() + " " + metrics.range,
+)
+magnitude = magnitude.pivot_table(index="task", columns="model", values="gap")[
+    ["CNN", "RF", "BPNN", "PLS"]
+]
 three = magnitude[["CNN", "RF", "BPNN"]]
-print("largest of the three:", three.idxmax(axis=1).value_counts().to_dict())
-print("smallest of the three:", three.idxmin(axis=1).value_counts().to_dict())
-figures.show_table(magnitude.reset_index(), "Gap in magnitude (ppm)", dict.fromkeys(magnitude, "{:.1f}"))
+figures.show_table(
+    magnitude.reset_index(),
+    "Gap in magnitude (ppm)",
+    dict.fromkeys(magnitude, "{:.1f}"),
+)
+
+# %% tags=["hide-input"]
+widest = three.idxmax(axis=1).value_counts()
+teaching.sentence(
+    "Of the three models of the paper, the widest gap is that of {widest} in {n_widest} of six tasks; that of RF in {n_rf}. "
+    "{so}",
+    widest=widest.index[0],
+    n_widest=int(widest.iloc[0]),
+    n_rf=int(widest.get("RF", 0)),
+    so=teaching.claim(
+        int(widest.get("RF", 0)),
+        3,
+        below="Three soils a leaf keep the forest from learning by heart. The paper's words about the BPNN agree with what "
+        "we find; the order in its figure 9 does not.",
+        same="The order in the paper's figure 9 holds in half of them.",
+        above="The order in the paper's figure 9 returns; its words about the BPNN do not.",
+    ),
+)
 
 # %% [markdown]
-# Three soils a leaf keep the forest from learning by heart, so it can hardly have the widest gap. The words of the paper
-# about the BPNN agree with what we find; the order in its figure 9 does not.
-#
 # ## More soils
 #
 # Over-fitting is not a property of a model alone. It is a relation between what a model can bend to and how much there
@@ -206,51 +329,116 @@ figures.show_table(magnitude.reset_index(), "Gap in magnitude (ppm)", dict.fromk
 # evenly spaced levels and field soils with matrices of their own, train on 6, 12, 24, 48 and 96 of them drawn at random,
 # and test on all that were not drawn.
 
-# %%
+# %% tags=["hide-input"]
 many = {
-    "high": libs.measure(libs.spiked_soils(np.linspace(0, 1000, 144)), random_state=0),
+    "high": libs.measure(
+        libs.spiked_soils(np.linspace(0, 1000, 144)), random_state=0
+    ),
     "low": libs.measure(libs.field_soils(0, n_samples=144), random_state=0),
 }
 chosen = {"CNN": None, "PLS": baselines["PLS"], "RF": baselines["RF"]}
 counts = []
 for target, range_ in study.TASKS:
     large = study.cut_task(many[range_], target, range_)
-    frame = study.sample_count_experiment(large, chosen, sizes.n_soils, sizes.n_draws)
-    counts.append(frame.assign(element=target.capitalize(), soils=figures.RANGE_NAMES[range_]))
+    frame = study.sample_count_experiment(
+        large, chosen, sizes.n_soils, sizes.n_draws
+    )
+    counts.append(
+        frame.assign(
+            element=target.capitalize(), soils=figures.RANGE_NAMES[range_]
+        )
+    )
 counts = pd.concat(counts, ignore_index=True)
 
 # %% [markdown]
-# Choose an element, a set of soils and a model. In the first panel training and test error approach each other, and what
+# **How many soils does each model need?** Choose an element, a set of soils and a model. In the first panel training and test error approach each other, and what
 # is left is the error that noise and matrix make unavoidable for this model. Twelve soils, the number of the study, stand
 # far to the left.
 
-# %%
-axes_of = {"element": ["Ca", "Mg", "Na"], "soils": ["spiked soils", "field soils"], "model": list(chosen)}
-grid = pd.MultiIndex.from_product([*axes_of.values(), sizes.n_soils], names=[*axes_of, "n_soils"])
-mean = counts.groupby([*axes_of, "n_soils"])[["train", "test"]].mean().reindex(grid)
+# %% tags=["hide-input"]
+axes_of = {
+    "element": ["Ca", "Mg", "Na"],
+    "soils": ["spiked soils", "field soils"],
+    "model": list(chosen),
+}
+grid = pd.MultiIndex.from_product(
+    [*axes_of.values(), sizes.n_soils], names=[*axes_of, "n_soils"]
+)
+mean = (
+    counts.groupby([*axes_of, "n_soils"])[["train", "test"]]
+    .mean()
+    .reindex(grid)
+)
 shape = (3, 2, 3, len(sizes.n_soils))
-train, test = (mean[side].to_numpy().reshape(shape) for side in ("train", "test"))
+train, test = (
+    mean[side].to_numpy().reshape(shape) for side in ("train", "test")
+)
 gap = (test - train)[:, :, None]
 soils = np.array(sizes.n_soils)
 label, marker = "Training soils", ((12, "the study"),)
 above = (widgets.Series("training", train), widgets.Series("test", test))
-below = tuple(widgets.Series(name, gap[..., place, :]) for place, name in enumerate(chosen))
+below = tuple(
+    widgets.Series(name, gap[..., place, :])
+    for place, name in enumerate(chosen)
+)
 panels = (
-    widgets.Panel("Error of the chosen model", soils, label, "RMSE (ppm)", above, marker, y_range="each"),
     widgets.Panel(
-        "Gap of all three, in magnitude", soils, label, "Test − training (ppm)", below, marker, y_range="each"
+        "Error of the chosen model",
+        soils,
+        label,
+        "RMSE (ppm)",
+        above,
+        marker,
+        y_range="each",
+    ),
+    widgets.Panel(
+        "Gap of all three, in magnitude",
+        soils,
+        label,
+        "Test − training (ppm)",
+        below,
+        marker,
+        y_range="each",
     ),
 )
-controls = [widgets.Control(name.capitalize(), tuple(values)) for name, values in axes_of.items()]
-widgets.Explorer(controls, panels, f"Means over {sizes.n_draws} training sets drawn from 144 soils.", start=[1, 0, 0])
+controls = [
+    widgets.Control(name.capitalize(), tuple(values))
+    for name, values in axes_of.items()
+]
+widgets.Explorer(
+    controls,
+    panels,
+    f"Means over {sizes.n_draws} training sets drawn from 144 soils.",
+    start=[1, 0, 0],
+)
+
+# %% tags=["hide-input"]
+errors = counts[counts["n_soils"].isin([12, 96])].pivot_table(
+    index="n_soils", columns="model", values="test", aggfunc="mean"
+)
+fall = errors.loc[12] / errors.loc[96]
+teaching.sentence(
+    "From 12 to 96 soils the test error falls by a factor of {rf:.1f} for RF, {pls:.1f} for PLS and {cnn:.1f} for the "
+    "network, over all elements and soils: {most} gains most. With 96 soils the network errs by {cnn_error:.0f} ppm and PLS "
+    "by {pls_error:.0f}. {held}",
+    rf=fall["RF"],
+    pls=fall["PLS"],
+    cnn=fall["CNN"],
+    most=fall.idxmax(),
+    cnn_error=errors.loc[96, "CNN"],
+    pls_error=errors.loc[96, "PLS"],
+    held=teaching.claim(
+        errors.loc[96, "CNN"],
+        errors.loc[96, "PLS"],
+        below="With soils enough the network is ahead.",
+        same="With soils enough the two are level.",
+        above="What holds the network back is then no longer the number of examples. Two suspects from chapter 2: equation "
+        "2 averages each feature map over the whole window, and the learning rate leaves only part of the units alive.",
+        within=2,
+    ),
+)
 
 # %% [markdown]
-# Compare the models. RF starts near the error of the mean, because with six soils a tree with three soils a leaf can
-# split just once, and gains most: it needs soils, not tuning. PLS gets along with a dozen or two. The network's gap closes too, but
-# its error need not fall as far as that of PLS: what holds it back with many soils is no longer the number of
-# examples. Two suspects from chapter 2: equation 2 averages each feature map over the whole window, and the learning
-# rate leaves only part of the units alive.
-#
 # ```{exercise-start}
 # :label: ex-soils
 # ```
@@ -258,14 +446,10 @@ widgets.Explorer(controls, panels, f"Means over {sizes.n_draws} training sets dr
 # `counts` holds one row for each model, number of soils and draw.
 
 # %%
-answer = None  # error with 12 soils over error with 96
+answer_3_2 = None  # error with 12 soils over error with 96
 
 # %% tags=["hide-input"]
-own = counts[(counts.element == "Mg") & (counts.soils == "spiked soils")]
-own = own.pivot_table(index="n_soils", columns="model", values="test")
-teaching.check(
-    answer, own.RF[12] / own.RF[96], 0.02, "average over draws, then divide the error with 12 soils by that with 96"
-)
+teaching.check("3.2", answer_3_2, counts=counts)
 
 # %% [markdown]
 # ```{exercise-end}
@@ -277,8 +461,9 @@ teaching.check(
 # ```
 
 # %%
-print(own.round(1).to_string())
-print(f"by a factor of {own.RF[12] / own.RF[96]:.2f}")
+spiked = counts[(counts.element == "Mg") & (counts.soils == "spiked soils")]
+error = spiked[spiked.model == "RF"].groupby("n_soils").test.mean()
+print(f"by a factor of {error[12] / error[96]:.2f}")
 
 # %% [markdown]
 # ```{solution-end}
@@ -296,55 +481,87 @@ print(f"by a factor of {own.RF[12] / own.RF[96]:.2f}")
 
 # %%
 outcome, random = outcomes["mg", "low"], np.random.default_rng(0)
-draws = [random.integers(12, size=12) for _ in range(2000)]
 content = outcome.task.content
+draws = [random.integers(12, size=12) for _ in range(2000)]
 rows = {}
 for name, predicted in outcome.out_of_fold.items():
-    values = [evaluation.r2(content[draw], predicted[0, draw]) for draw in draws]
-    rows[name] = (evaluation.r2(content, predicted[0]), *np.nanquantile(values, [0.05, 0.95]))
+    values = [
+        evaluation.r2(content[draw], predicted[0, draw]) for draw in draws
+    ]
+    ends = np.nanquantile(values, [0.05, 0.95])
+    rows[name] = (evaluation.r2(content, predicted[0]), *ends)
+
+# %% tags=["hide-input"]
 columns = ["R²", "bootstrap 5 %", "bootstrap 95 %"]
 table = pd.DataFrame(rows, columns).T.drop("mean").reset_index(names="model")
-figures.show_table(table, "Mg, field soils: R² of the first repeat", dict.fromkeys(columns, "{:.2f}"))
+figures.show_table(
+    table,
+    "Mg, field soils: R² of the first repeat",
+    dict.fromkeys(columns, "{:.2f}"),
+)
 
 # %%
-experiments = study.repeat_experiment("low", ["mg"], {"CNN": None, **baselines}, range(sizes.n_seeds))
+experiments = study.repeat_experiment(
+    "low", ["mg"], {"CNN": None, **baselines}, range(sizes.n_seeds)
+)
 experiments = experiments[experiments.model != "mean"]
-table = experiments.groupby("model", sort=False).r2.agg(["mean", "std", "min", "max"])
+
+# %% tags=["hide-input"]
+table = experiments.groupby("model", sort=False).r2.agg(
+    ["mean", "std", "min", "max"]
+)
 caption = f"Mg, field soils: R² over {sizes.n_seeds} experiments"
 figures.show_table(table.reset_index(), caption, dict.fromkeys(table, "{:.2f}"))
 
-# %% mystnb={"image": {"alt": "R squared of four models for magnesium in field soils, one point for each repetition of the whole experiment, lines joining the models of one experiment. The points of a model lie several tenths apart; The lines cross; PLS is on top in most."}}
+# %% mystnb={"image": {"alt": "R squared of four models for magnesium in field soils, one point for each repetition of the whole experiment, lines joining the models of one experiment. The points of a model lie several tenths apart; The lines cross; PLS is on top in most."}} tags=["hide-input"]
 figure, axes = figures.panels(height=3.4)
 for _, one in experiments.groupby("seed"):
     axes.plot(one.model, one.r2, color="0.8", linewidth=0.8, zorder=0)
 for name, own in experiments.groupby("model", sort=False):
     axes.plot(own.model, own.r2, "o", color=figures.MODEL_COLOURS[name])
-axes.axhline(published["r2.mg.low"]["value"], color=figures.GREY, linestyle=":", label="published, CNN")
-axes.set(ylabel="R²", title="Mg in field soils: one experiment, done again and again")
+axes.axhline(
+    published["r2.mg.low"]["value"],
+    color=figures.GREY,
+    linestyle=":",
+    label="published, CNN",
+)
+axes.set(
+    ylabel="R²", title="Mg in field soils: one experiment, done again and again"
+)
 axes.set_ylim(max(-0.5, experiments.r2.min() - 0.1), 1.05)
 legend = axes.legend(loc="lower right")
 
-# %%
+# %% tags=["hide-input"]
 spread = experiments[experiments.model == "CNN"].r2.std()
-print(f"SD of the CNN's R² between experiments: {spread:.2f}; published, between runs: {published['r2.mg.low']['sd']}")
-print(f"that is {spread / published['r2.mg.low']['sd']:.0f} times as much")
+winners = (
+    experiments.pivot(index="seed", columns="model", values="r2")
+    .idxmax(axis=1)
+    .value_counts()
+)
+teaching.sentence(
+    "Between experiments the network's $R^2$ has a standard deviation of {spread:.2f}; the paper prints {printed} between "
+    "runs, and that is {times:.0f} times less. A deviation between runs on the same soils is not an uncertainty of the method. "
+    "Nor does it help much that all models see the same soils: the grey lines, one an experiment, cross. The best model is "
+    "{winners}, and one experiment is all that a study has.",
+    spread=spread,
+    printed=str(published["r2.mg.low"]["sd"]),
+    times=spread / published["r2.mg.low"]["sd"],
+    winners=teaching.listed(
+        f"{name} in {n} of {sizes.n_seeds}" for name, n in winners.items()
+    ),
+)
 
 # %% [markdown]
-# A deviation between runs on the same soils is not an uncertainty of the method. Nor does it help much that all models
-# see the same soils: the grey lines, one an experiment, cross. Which of two models with similar scores comes out on top
-# changes from experiment to experiment, and one experiment is all that a study has.
-#
 # ```{exercise-start}
 # :label: ex-order
 # ```
 # In what share of the repeated experiments does the CNN beat the BPNN? Use `experiments`, with columns model, seed and r2.
 
 # %%
-answer = None  # a share, 0 to 1
+answer_3_3 = None  # a share, 0 to 1
 
 # %% tags=["hide-input"]
-by_seed = experiments.pivot(index="seed", columns="model", values="r2")
-teaching.check(answer, (by_seed.CNN > by_seed.BPNN).mean(), 0.005, "pivot by seed, then compare two columns")
+teaching.check("3.3", answer_3_3, experiments=experiments)
 
 # %% [markdown]
 # ```{exercise-end}
@@ -356,6 +573,7 @@ teaching.check(answer, (by_seed.CNN > by_seed.BPNN).mean(), 0.005, "pivot by see
 # ```
 
 # %%
+by_seed = experiments.pivot(index="seed", columns="model", values="r2")
 print(f"{(by_seed.CNN > by_seed.BPNN).mean():.2f}")
 
 # %% [markdown]
@@ -370,20 +588,47 @@ print(f"{(by_seed.CNN > by_seed.BPNN).mean():.2f}")
 # reading: the same reported contents on top of what an average soil holds, the same for all soils, so that it could not be
 # more favourable otherwise.
 
-# %%
+# %% tags=["hide-input"]
 native = libs.settings()["reference_soil_ppm"]
 background = {target: native[target.capitalize()] for target in study.TARGETS}
-print("native content:", ", ".join(f"{target.capitalize()} {ppm:,} ppm" for target, ppm in background.items()))
 frame = study.repeat_experiment("low", study.TARGETS, chosen, [0], background)
 second = frame.set_index(["target", "model"]).r2
-first = metrics[(metrics.range == "low") & (metrics.repeat == 0)].set_index(["target", "model"]).r2
-rows = {"label is all there is": first.loc[second.index], "label on top of the native content": second}
-table = pd.DataFrame(rows).rename(index=str.capitalize, level="target").reset_index()
-figures.show_table(table, "R² in the field soils under two readings of the labels", dict.fromkeys(rows, "{:.2f}"))
+first = (
+    metrics[(metrics.range == "low") & (metrics.repeat == 0)]
+    .set_index(["target", "model"])
+    .r2
+)
+rows = {
+    "label is all there is": first.loc[second.index],
+    "label on top of the native content": second,
+}
+table = (
+    pd.DataFrame(rows)
+    .rename(index=str.capitalize, level="target")
+    .reset_index()
+)
+figures.show_table(
+    table,
+    "R² in the field soils under two readings of the labels, on top of "
+    + ", ".join(
+        f"{ppm:,} ppm {t.capitalize()}" for t, ppm in background.items()
+    ),
+    dict.fromkeys(rows, "{:.2f}"),
+)
+
+# %% tags=["hide-input"]
+teaching.sentence(
+    "Under the second reading the highest $R^2$ of any model and element is {high:.2f}, {nothing}: some ppm of sodium on top "
+    "of thousands, from soils that each couple with the laser in their own way, leave {trace} that twelve soils could teach.",
+    high=second.max(),
+    nothing=teaching.claim(
+        second.max(), 0.3, below="as good as nothing", above="still something"
+    ),
+    trace=teaching.claim(second.max(), 0.3, below="no trace", above="a trace"),
+)
 
 # %% [markdown]
-# Under the second reading no model finds anything: a few ppm of sodium on top of thousands, from soils that each couple
-# with the laser in their own way, leave no trace that twelve soils could teach. If the published labels are extracts,
+# If the published labels are extracts,
 # then figures like the published ones need something that links extract and spectrum other than the lines of the
 # element. If they are totals, the soils were unlike any that we know. Either way the labels deserve a paragraph in a
 # paper, and here we cannot decide.
@@ -396,42 +641,49 @@ figures.show_table(table, "R² in the field soils under two readings of the labe
 # - **BPNN**: tanh units, gradient descent with momentum, inputs and contents scaled on the training side. The paper names
 #   none of these. Its scores depend on them; take its rank with care.
 # - **The baselines get the same normalised spectra** as the network.
-#
-# ## On your own spectra
-#
-# Try the simple models first: they take seconds and set the mark. Start with the mean, to learn what no information
-# looks like in your units. Then PLS, whose number of directions tells how complicated the relation is. If a forest or a
-# network does better than PLS on *grouped* folds, in most repeats and not only on average, you have found a curved
-# relation that is worth its parameters; if not, keep the straight line. And report training errors beside test errors:
-# the pair says more than their difference.
-#
-# If `SPECTRAKIT_DATA` names a folder with a LIBS table
-# that has a column `mg_ppm`, the next cell compares all five on its magnesium window; otherwise it takes 48 simulated
-# field soils.
 
-# %%
-folder = resources.measured_folder()
-sets = {} if folder is None else study.read_folder(folder)
-sets = {name: data for name, data in sets.items() if "mg_ppm" in data.properties}
-if not sets:
-    print("no measured LIBS table with mg_ppm in SPECTRAKIT_DATA: simulated field soils instead")
-    sets = {"simulated field soils": many["low"].subset(range(48))}
-for name, data in sets.items():
-    own = study.measured_task(data, "mg")
-    own_splits = evaluation.grouped_folds(own.sample_id, 5, 1)
-    print(f"{name}: {len(set(own.sample_id))} soils; {data.provenance_line()}")
-    for model_name, model in {"CNN": None, **baselines}.items():
-        predicted = own_splits.out_of_fold(study.fit_model(model, own, own_splits))[0]
-        print(
-            f"  {model_name}: R² {evaluation.r2(own.content, predicted):.2f}, RMSE {evaluation.rmse(own.content, predicted):.1f} ppm"
-        )
+# %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** A paper prints R² = 0.98 ± 0.006 over ten repeats of a cross-validation on 12 samples. What is 0.006?
+#
+# <details><summary>The uncertainty of R² for other samples</summary>
+# No. All repeats see the same twelve samples, so their scatter knows nothing of others.</details>
+# <details><summary>How much the split matters on these samples</summary>
+# Right. Only the folds change from repeat to repeat.</details>
+# <details><summary>The error of the reference method</summary>
+# No. That is hidden in all contents alike.</details>
+#
+# </div>
+
+# %% [markdown]
+# ```{exercise-start}
+# :label: ex-write-3
+# ```
+# Your network beats PLS by 0.02 in R² on 40 samples. Write the paragraph of the paper that reports it, so that a
+# reader can judge it.
+
+# %% [markdown]
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-write-3
+# :class: dropdown
+# ```
+# Expected: the difference taken repeat by repeat with its count of signs; the same splits for both; how PLS chose its
+# components; a bootstrap over samples; the sentence that one data set is one experiment. The
+# [guide](lecturers_guide.md) has the rubric.
+
+# %% [markdown]
+# ```{solution-end}
+# ```
 
 # %% [markdown]
 # ## Summary
 #
-# On the same splits of our spectra, PLS beats the network in most tasks, the network beats RF in most, and the order of
-# network and BPNN depends on the task. The generalisation gap as published rewards over-fitting; in magnitude the forest's is
-# small, because three soils a leaf keep it from learning by heart. With more soils, training and test error meet, and
-# the forest gains most. With twelve, repeating the whole experiment moves $R^2$ far more than the published deviations
-# suggest. And what the labels mean decides whether there is anything to find. [The next chapter](04_grad_cam.ipynb) asks
-# where in the spectrum the network looks.
+# A model is judged beside others on the same splits, and the simplest comes first: PLS belongs into every comparison. The
+# generalisation gap as published rewards over-fitting; in magnitude it says nothing without the test error beside it.
+# Training and test error meet as soils are added. Repeating the whole experiment moves $R^2$ far more than repeating the
+# split does, and what the labels mean decides whether there is anything to find. [The next
+# chapter](04_grad_cam.ipynb) asks where in the spectrum the network looks.

@@ -23,10 +23,33 @@ import pandas as pd
 import torch
 from sklearn.metrics import r2_score
 
-from spectrakit import explain, ledger, preprocess, resources, teaching
+from spectrakit import explain, ledger, preprocess, teaching
 from spectrakit.simulate import libs
 from spectrakit.studies import libs as study
 from spectrakit.teaching import figures, widgets
+
+figures.book_style()
+recorded = ledger.load_results("libs")["results"]
+verdicts = ledger.ledger_frame("libs", kinds=("line",))[
+    "verdict"
+].value_counts()
+
+# %% tags=["hide-input"]
+p_values = [
+    recorded[f"gradcam_p.{target}.{range_}"]["value"]
+    for target, range_ in study.TASKS
+]
+teaching.sentence(
+    "**What comes out.** Of the {n_lines} lines that the paper names at bright places of its maps, {n_differ} do not exist or "
+    "are far too faint to be seen, and {n_agree} are strong enough. In the recorded run the maps of {n_small} of six tasks lie on "
+    "the lines of their element more than chance would put them there ($p \\le 0.05$), and of {n_strict} once six questions are "
+    "counted as six. The maps do show something that was learned; where it sits depends on how the spectra were normalised.",
+    n_lines=int(verdicts.sum()),
+    n_differ=int(verdicts.get("differs", 0)),
+    n_agree=int(verdicts.get("agrees", 0)),
+    n_small=sum(p <= 0.05 for p in p_values),
+    n_strict=sum(p <= 0.05 / 6 for p in p_values),
+)
 
 # %% [markdown]
 # ## Networks to look at
@@ -36,26 +59,42 @@ from spectrakit.teaching import figures, widgets
 # ten networks of one 10-fold cross-validation, with the settings of chapter 2.
 
 # %%
-figures.book_style()
-data = {"high": libs.measure(libs.spiked_soils()), "low": libs.measure(libs.field_soils())}
-print(data["high"].provenance_line())
-tasks = {(target, range_): study.cut_task(data[range_], target, range_) for target, range_ in study.TASKS}
+data = {
+    "high": libs.measure(libs.spiked_soils()),
+    "low": libs.measure(libs.field_soils()),
+}
+tasks = {
+    (target, range_): study.cut_task(data[range_], target, range_)
+    for target, range_ in study.TASKS
+}
 explained = {key: study.explain_task(task) for key, task in tasks.items()}
-for part in explained.values():
-    score = r2_score(part.task.content, part.predicted)
-    print(f"{figures.task_title(part.task)}: {part.X.shape[2]} channels, out-of-fold R² {score:.2f}")
+
+# %% tags=["hide-input"]
+scores = [
+    r2_score(part.task.content, part.predicted) for part in explained.values()
+]
+teaching.sentence(
+    "The networks work, more or less: out of fold they reach an $R^2$ of {low:.2f} to {high:.2f} on the six tasks. Now for the "
+    "question of *how*.",
+    low=min(scores),
+    high=max(scores),
+)
 
 # %% [markdown]
-# The networks work, more or less: their out-of-fold R² says so. Now for the question of *how*. Before asking a
-# network where it looks, look at what it is shown. Each spectrum was divided by its mean over the window. Then, for each
+# Before asking a network where it looks, look at what it is shown. Each spectrum was divided by its mean over the window. Then, for each
 # network, the mean of its training spectra was subtracted and the rest divided by one standard deviation.
 
-# %% mystnb={"image": {"alt": "Six panels of scaled spectra, coloured by content, for calcium, magnesium and sodium in spiked and in field soils. At the lines the spectra fan out; on the background between them they fan out less, and the other way round."}}
+# %% mystnb={"image": {"alt": "Six panels of scaled spectra, coloured by content, for calcium, magnesium and sodium in spiked and in field soils. At the lines the spectra fan out; on the background between them they fan out less, and the other way round."}} tags=["hide-input"]
 figure, grid = figures.panels(2, 3, height=4.6, sharex="col")
 for axes, part in zip(grid.ravel(), explained.values(), strict=True):
     rank = part.task.content.argsort().argsort() / 11
     for spectrum, share in zip(part.out_of_fold(part.X), rank, strict=True):
-        axes.plot(part.task.wavelength, spectrum, color=figures.RISING(share), linewidth=0.9)
+        axes.plot(
+            part.task.wavelength,
+            spectrum,
+            color=figures.RISING(share),
+            linewidth=0.9,
+        )
     axes.set_title(figures.task_title(part.task))
     axes.locator_params(axis="x", nbins=3)
 figure.supxlabel("Wavelength (nm)", fontsize=11)
@@ -84,13 +123,15 @@ plt.show()
 
 # %%
 part = explained["mg", "high"]
-fold = part.splits.test[:, -1].argmax()  # the network that had not seen the last sample
+fold = part.splits.test[:, -1].argmax()  # has not seen the last sample
 network = part.networks.networks[fold]
 spectrum = torch.tensor(part.X[fold, -1:], dtype=torch.float32)  # (1, 124)
-features = network.maps[:4](spectrum.unsqueeze(1)).detach().requires_grad_(True)
-rest = network.maps[4:](features).mean(2)  # ReLU, pooling, average pooling: (1, 8)
-prediction = network.output(network.dense_relu(network.dense(rest)))
-print(tuple(features.shape), f"{prediction.item():.0f} ppm predicted, {part.task.content[-1]:.0f} ppm added")
+features = network.maps[:4](spectrum.unsqueeze(1)).detach()
+features.requires_grad_(True)
+# ReLU, pooling, average pooling: (1, 8)
+rest = network.maps[4:](features).mean(dim=2)
+hidden = network.dense_relu(network.dense(rest))
+prediction = network.output(hidden)
 
 # %% [markdown]
 # Equation 8 is the gradient of the prediction $y$ with respect to each value of each feature map,
@@ -99,14 +140,24 @@ print(tuple(features.shape), f"{prediction.item():.0f} ppm predicted, {part.task
 # $$\alpha^m = \frac{1}{L} \sum_i \frac{\partial y}{\partial F^m_i}.$$
 
 # %%
-(gradient,) = torch.autograd.grad(prediction, features)  # equation 8: (1, 8, 123)
+# equation 8: (1, 8, 123)
+(gradient,) = torch.autograd.grad(prediction, features)
 alpha = gradient.mean(dim=2, keepdim=True)  # equation 9: (1, 8, 1)
-print("weights in ppm per unit:", np.round(alpha.ravel().tolist(), 2))
-print("places with an open ReLU:", (features > 0).sum(dim=2).ravel().tolist())
+
+# %% tags=["hide-input"]
+teaching.sentence(
+    "The network predicts {predicted:.0f} ppm where {added:.0f} ppm were added. Of its eight kernels {n_shut} have the weight "
+    "zero: their ReLU is shut everywhere, so for this spectrum they are dead. The other weights reach from {low:.1f} to "
+    "{high:.1f} ppm per unit of the feature.",
+    predicted=prediction.item(),
+    added=part.task.content[-1],
+    n_shut=int((alpha == 0).sum()),
+    low=alpha.min().item(),
+    high=alpha.max().item(),
+)
 
 # %% [markdown]
-# Kernels whose ReLU is shut everywhere have the weight zero: for this spectrum they are dead. Equation 10 adds up the
-# feature maps with these weights and keeps what is positive,
+# Equation 10 adds up the feature maps with these weights and keeps what is positive,
 #
 # $$\mathrm{CAM}_i = \mathrm{ReLU}\Big(\sum_m \alpha^m F^m_i\Big),$$
 #
@@ -114,10 +165,14 @@ print("places with an open ReLU:", (features > 0).sum(dim=2).ravel().tolist())
 # any network and layer.
 
 # %%
-cam = torch.relu((alpha * features).sum(dim=1, keepdim=True))  # equation 10: (1, 1, 123)
-cam = torch.nn.functional.interpolate(cam, size=spectrum.shape[1], mode="linear")[0, 0].detach().numpy()
+# equation 10: (1, 1, 123)
+cam = torch.relu((alpha * features).sum(dim=1, keepdim=True))
+stretched = torch.nn.functional.interpolate(
+    cam, size=spectrum.shape[1], mode="linear"
+)
+cam = stretched[0, 0].detach().numpy()
 same = explain.grad_cam(network, network.target_layer, spectrum)[0]
-print(f"{len(cam)} channels; largest difference from the package {np.abs(cam - same).max():.1g} of {cam.max():.3g}")
+assert np.allclose(cam, same, rtol=0, atol=1e-4 * same.max())
 
 # %% [markdown]
 # (The package's tests compare it with a second, independent implementation, Captum, to $10^{-5}$. You need Captum for
@@ -131,22 +186,24 @@ print(f"{len(cam)} channels; largest difference from the package {np.abs(cam - s
 # cent of the strength of its strongest line in the window.
 
 
-# %% mystnb={"image": {"alt": "Grad-CAM of the twelve spiked soils in the calcium window, below the mean spectrum. The only reference line, Ca I 422.67, stands at the right edge. Most maps are dark over the background and bright at the line or on its left flank; some are bright over the background."}}
+# %% mystnb={"image": {"alt": "Grad-CAM of the twelve spiked soils in the calcium window, below the mean spectrum. The only reference line, Ca I 422.67, stands at the right edge. Most maps are dark over the background and bright at the line or on its left flank; some are bright over the background."}} tags=["hide-input"]
 def figure_7(target, range_="high"):
     part = explained[target, range_]
     maps = part.out_of_fold(part.all_maps())
     outcome = pd.Series({"task": part.task, "maps": maps})
-    return figures.grad_cam_map(outcome, figures.line_labels(study.reference_lines(target)))
+    return figures.grad_cam_map(
+        outcome, figures.line_labels(study.reference_lines(target))
+    )
 
 
 figure_7("ca")
 plt.show()
 
-# %% mystnb={"image": {"alt": "Grad-CAM of the twelve spiked soils in the magnesium window. Maps of soils with high contents are bright at lines of Mg II or on their flanks; several of those with low contents are bright between the lines."}}
+# %% mystnb={"image": {"alt": "Grad-CAM of the twelve spiked soils in the magnesium window. Maps of soils with high contents are bright at lines of Mg II or on their flanks; several of those with low contents are bright between the lines."}} tags=["hide-input"]
 figure_7("mg")
 plt.show()
 
-# %% mystnb={"image": {"alt": "Grad-CAM of the twelve spiked soils in the sodium window. For soils with high content the maps are bright at the stronger sodium line, for soils with low content rather beside and between the lines."}}
+# %% mystnb={"image": {"alt": "Grad-CAM of the twelve spiked soils in the sodium window. For soils with high content the maps are bright at the stronger sodium line, for soils with low content rather beside and between the lines."}} tags=["hide-input"]
 figure_7("na")
 plt.show()
 
@@ -176,14 +233,26 @@ plt.show()
 # it? And a check that needs neither gradients nor feature maps is to **occlude**: set one resolution element to the
 # mean training spectrum and see by how much the prediction changes, in either direction.
 
-# %% mystnb={"image": {"alt": "Three panels, one a window, each with three curves scaled to their maximum: Grad-CAM of what raises the prediction, Grad-CAM of what lowers it, and the size of the occlusion effect. The three have their peaks in different places around the lines."}}
+# %% mystnb={"image": {"alt": "Three panels, one a window, each with three curves scaled to their maximum: Grad-CAM of what raises the prediction, Grad-CAM of what lowers it, and the size of the occlusion effect. The three have their peaks in different places around the lines."}} tags=["hide-input"]
 figure, grid = figures.panels(3, 1, height=7.2)
 for axes, target in zip(grid, ("ca", "mg", "na"), strict=True):
     part = explained[target, "high"]
-    answers = {"raises": part.all_maps(), "lowers": part.counter_maps(), "occluded": np.abs(part.all_effects())}
-    for (name, values), style in zip(answers.items(), ("-", "--", ":"), strict=True):
+    answers = {
+        "raises": part.all_maps(),
+        "lowers": part.counter_maps(),
+        "occluded": np.abs(part.all_effects()),
+    }
+    for (name, values), style in zip(
+        answers.items(), ("-", "--", ":"), strict=True
+    ):
         mean = part.out_of_fold(values).mean(axis=0)
-        axes.plot(part.task.wavelength, mean / mean.max(), style, label=name, linewidth=1.8)
+        axes.plot(
+            part.task.wavelength,
+            mean / mean.max(),
+            style,
+            label=name,
+            linewidth=1.8,
+        )
     axes.set(ylabel="Share of maximum", xlim=part.task.wavelength[[0, -1]])
     figures.draw_lines(axes, figures.line_labels(study.reference_lines(target)))
 grid[0].legend(loc="upper left", bbox_to_anchor=(0, 1.28), ncols=3)
@@ -204,13 +273,20 @@ plt.show()
 def share_near_lines(part, layer):
     """Share of the mass of the out-of-fold maps of one task that lies near its lines."""
     lines = study.reference_lines(part.task.target).wavelength_air_nm
-    return explain.line_mass(part.out_of_fold(part.all_maps(layer)), part.task.wavelength, lines).share
+    return explain.line_mass(
+        part.out_of_fold(part.all_maps(layer)), part.task.wavelength, lines
+    ).share
 
 
 near = pd.DataFrame(
     {
-        "before": [share_near_lines(part, study.CONVOLUTION) for part in explained.values()],
-        "after": [share_near_lines(part, study.RELU) for part in explained.values()],
+        "before": [
+            share_near_lines(part, study.CONVOLUTION)
+            for part in explained.values()
+        ],
+        "after": [
+            share_near_lines(part, study.RELU) for part in explained.values()
+        ],
     }
 )
 teaching.sentence(
@@ -222,10 +298,24 @@ teaching.sentence(
 )
 
 # %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** A channel is dark in a Grad-CAM map of a regression network. What may you conclude?
+#
+# <details><summary>The network does not use it</summary>
+# No. A channel that lowers the prediction is dark as well, and may be in use just as much.</details>
+# <details><summary>There is no line in it</summary>
+# No. Maps show features, and features need no line.</details>
+# <details><summary>That features there do not raise the prediction; no more</summary>
+# Right. To know whether the channel matters, take it away (occlude it) and look.</details>
+#
+# </div>
+
+# %% [markdown]
 # ## Look for yourself
 #
-# Choose any of the 24 soils and compare the three questions. Is the strip of a network whose weights were drawn
-# anew so different that you would have noticed?
+# **Would you notice if a map came from a network that has learned nothing?** Choose any of the 24 soils and compare the
+# strips, the last of which is that of a network whose weights were drawn anew.
 
 # %%
 widgets.grad_cam_browser(explained)
@@ -241,16 +331,26 @@ widgets.grad_cam_browser(explained)
 # by one channel, by two, and so on, and count how often the moved lines do at least as well as the true ones. This
 # share of shifts is the **p-value**. It keeps the number of lines, their distances and the smoothness of the map.
 
-# %% mystnb={"image": {"alt": "Six panels with the mean map of each task as a curve over wavelength, and grey bands where a channel lies within one resolution element of a reference line. The curves rise at or near many of the bands, often at a band's edge, and are not zero between them."}}
+# %% mystnb={"image": {"alt": "Six panels with the mean map of each task as a curve over wavelength, and grey bands where a channel lies within one resolution element of a reference line. The curves rise at or near many of the bands, often at a band's edge, and are not zero between them."}} tags=["hide-input"]
 figure, grid = figures.panels(3, 2, height=6.6, sharex="row")
 for axes, (target, range_) in zip(grid.T.ravel(), study.TASKS, strict=True):
-    part, lines = explained[target, range_], study.reference_lines(target).wavelength_air_nm
+    part, lines = (
+        explained[target, range_],
+        study.reference_lines(target).wavelength_air_nm,
+    )
     maps = part.out_of_fold(part.all_maps())
     maps = maps[maps.sum(axis=1) > 0]
     mean = (maps / maps.sum(axis=1, keepdims=True)).mean(axis=0)
     axes.plot(part.task.wavelength, 100 * mean)
     near = explain.near_lines(part.task.wavelength, lines)
-    axes.fill_between(part.task.wavelength, 0, 1, where=near, transform=axes.get_xaxis_transform(), color="#5B647033")
+    axes.fill_between(
+        part.task.wavelength,
+        0,
+        1,
+        where=near,
+        transform=axes.get_xaxis_transform(),
+        color="#5B647033",
+    )
     axes.set(title=figures.task_title(part.task), ylim=(0, None))
 figure.supxlabel("Wavelength (nm)", fontsize=11)
 figure.supylabel("Mass a channel (%); grey: near a reference line", fontsize=11)
@@ -275,13 +375,33 @@ plt.show()
 # last two columns compare the maps with occlusion: *raising* where it raises the prediction, *either way* by the size
 # of its effect.
 
-# %%
-results = pd.DataFrame({figures.task_title(part.task): study.audit_task(part) for part in explained.values()}).T
-names = {"share": "Near lines", "by_chance": "By chance", "p_value": "p", "n_maps": "Maps", "with_random": "Erased"}
-names |= {"between_folds": "Folds", "with_raising": "Raising", "with_any": "Either way"}
+# %% tags=["hide-input"]
+results = pd.DataFrame(
+    {
+        figures.task_title(part.task): study.audit_task(part)
+        for part in explained.values()
+    }
+).T
+names = {
+    "share": "Near lines",
+    "by_chance": "By chance",
+    "p_value": "p",
+    "n_maps": "Maps",
+    "with_random": "Erased",
+}
+names |= {
+    "between_folds": "Folds",
+    "with_raising": "Raising",
+    "with_any": "Either way",
+}
 shown = results.rename(columns=names).rename_axis("Task").reset_index()
-formats = {name: "{:.2f}" for name in names.values()} | {"p": "{:.3f}", "Maps": "{:.0f}"}
-figures.show_table(shown, "The audit of the maps, one repeat of the cross-validation", formats)
+formats = {name: "{:.2f}" for name in names.values()} | {
+    "p": "{:.3f}",
+    "Maps": "{:.0f}",
+}
+figures.show_table(
+    shown, "The audit of the maps, one repeat of the cross-validation", formats
+)
 
 # %% [markdown]
 # How to read the p-values? Their smallest possible value is one over the number of channels, and there are six tasks:
@@ -289,25 +409,39 @@ figures.show_table(shown, "The audit of the maps, one repeat of the cross-valida
 # (Bonferroni's correction). And beside each p stands the share itself: a smooth, almost flat map can be "significant"
 # with a share that hardly differs from chance.
 
-# %%
+# %% tags=["hide-input"]
 excess = results["share"] - results["by_chance"]
-small = results["p_value"] <= 0.05
-print(f"p at most 0.05 in {small.sum()} of 6 tasks, at most 0.05/6 in {(results['p_value'] <= 0.05 / 6).sum()}.")
-for task in results.index[small]:
-    print(f"  {task}: {results.share[task]:.0%} of the mass near lines, {results.by_chance[task]:.0%} by chance")
-print(f"Below chance: {', '.join(results.index[excess < 0]) or 'none'}.")
-recorded = {key: ledger.load_results("libs")["results"][f"gradcam_p.{'.'.join(key)}"]["value"] for key in study.TASKS}
-print("Recorded run:", ", ".join(f"{t.capitalize()} {r} {p:.3f}" for (t, r), p in recorded.items()))
+correlations = {
+    name: results[name].astype(float)
+    for name in ("with_random", "between_folds", "with_raising", "with_any")
+}
+teaching.sentence(
+    "**Check 1**: more of the mass lies near the lines than chance gives in {n_more} of six tasks; $p$ is at most 0.05 in "
+    "{n_small}, and at most 0.05/6 in {n_strict}. **Check 2** is {passed}: erase the weights and the order of channels is "
+    "{order}, with a correlation of {erased:.2f} at most. **Check 3**: networks that share almost all of their training "
+    "samples should agree, and their correlation is {low:.2f} to {high:.2f}; a single network's map, such as the paper shows, "
+    "is one of many. With occlusion the maps agree by {raising:.2f} on average where a channel *raises* the prediction, and by "
+    "{either:.2f} in either direction.",
+    n_more=int((excess > 0).sum()),
+    n_small=int((results["p_value"] <= 0.05).sum()),
+    n_strict=int((results["p_value"] <= 0.05 / 6).sum()),
+    passed=teaching.claim(
+        correlations["with_random"].abs().max(),
+        0.5,
+        below="passed",
+        above="not passed",
+    ),
+    order=teaching.claim(
+        correlations["with_random"].abs().max(), 0.5, below="lost", above="kept"
+    ),
+    erased=correlations["with_random"].abs().max(),
+    low=correlations["between_folds"].min(),
+    high=correlations["between_folds"].max(),
+    raising=correlations["with_raising"].mean(),
+    either=correlations["with_any"].mean(),
+)
 
 # %% [markdown]
-# So what does the audit say? **Check 1**: in most tasks more of the mass lies near the lines than chance gives, though
-# much of it lies elsewhere. **Check 2** is passed: erase the weights and the order of channels is lost, the correlations
-# are small. The maps do show something that was learned. **Check 3** is passed in part only: networks that share
-# almost all of their training samples should agree, and in some tasks they hardly agree more than erased ones. A
-# single network's map, such as the paper shows, is one of many. The last two columns say that Grad-CAM ranks channels
-# somewhat as occlusion does where a channel *raises* the prediction, and tells little, in some tasks nothing, about what
-# the prediction depends on in either direction.
-#
 # ### The same soils, another normalisation
 #
 # The paper says that spectra were normalised and does not say how. We divide by the mean (chapter 2 says why). Another
@@ -315,28 +449,64 @@ print("Recorded run:", ", ".join(f"{t.capitalize()} {r} {p:.3f}" for (t, r), p i
 # centring, 0: it says nothing any more. A soil with more of the element shows it by a *lower background* only. Everything
 # else is as before: soils, splits, network, initial weights.
 
-# %%
-
+# %% tags=["hide-input"]
 by_maximum = study.OpenChoices(normalise=preprocess.normalise_maximum)
 rows = []
 for part in explained.values():
     other = study.explain_task(part.task, by_maximum)
-    first, second = results.loc[figures.task_title(part.task)], study.audit_task(other, n_randomisations=1)
-    scores = [r2_score(each.task.content, each.predicted) for each in (part, other)]
+    first, second = (
+        results.loc[figures.task_title(part.task)],
+        study.audit_task(other, n_randomisations=1),
+    )
+    scores = [
+        r2_score(each.task.content, each.predicted) for each in (part, other)
+    ]
     shares = (first["share"], second["share"], first["by_chance"])
-    rows.append((figures.task_title(part.task), *shares, first["p_value"], second["p_value"], *scores))
-moved = sum(row[2] < row[1] and row[7] >= row[6] for row in rows)
-print(f"Divided by the maximum, {moved} of 6 tasks have less mass near the lines, and an R² that is no lower.")
-heads = ["Task", "Near lines: mean", "Maximum", "By chance", "p: mean", "p: maximum", "R²: mean", "R²: maximum"]
+    rows.append(
+        (
+            figures.task_title(part.task),
+            *shares,
+            first["p_value"],
+            second["p_value"],
+            *scores,
+        )
+    )
+heads = [
+    "Task",
+    "Near lines: mean",
+    "Maximum",
+    "By chance",
+    "p: mean",
+    "p: maximum",
+    "R²: mean",
+    "R²: maximum",
+]
 formats = {head: "{:.3f}" if head[0] == "p" else "{:.2f}" for head in heads[1:]}
-figures.show_table(pd.DataFrame(rows, columns=heads), "Divided by the mean or by the maximum", formats)
+figures.show_table(
+    pd.DataFrame(rows, columns=heads),
+    "Divided by the mean or by the maximum",
+    formats,
+)
+
+# %% tags=["hide-input"]
+moved = sum(row[2] < row[1] for row in rows)
+as_good = sum(row[2] < row[1] and row[7] >= row[6] for row in rows)
+teaching.sentence(
+    "Divided by the maximum, the maps of {moved} of six tasks move away from the lines, and in {as_good} of them the $R^2$ is no "
+    "lower: a network that reads the background can predict as well, though its map looks like that of a network that has "
+    "missed the point. {so}",
+    moved=moved,
+    as_good=as_good,
+    so=teaching.claim(
+        as_good,
+        0,
+        same="Here the lines and the score go together.",
+        above="So alignment with lines is neither necessary for a good prediction nor a proof of it, and a step that the "
+        "paper does not describe decides whether a map lies on the lines.",
+    ),
+)
 
 # %% [markdown]
-# The maps move away from the lines, and the R² does not always go down with them: a network that reads the background
-# can predict as well, though its map looks like that of a network that has missed the point. Whether a map lies on the
-# lines is decided here by a step that the paper does not describe. So alignment with lines is neither necessary for a
-# good prediction nor a proof of it.
-#
 # ### 4. Are there such lines?
 #
 # The paper names 26 lines at bright places of its maps. We look each of them up in the atomic table, which near the
@@ -344,17 +514,32 @@ figures.show_table(pd.DataFrame(rows, columns=heads), "Divided by the mean or by
 # one resolution element? How strong would it be, in the plasma of our reference soil, relative to the strongest
 # line in the window? And how deep, optically, is it at its centre?
 
-# %%
+# %% tags=["hide-input"]
 published = ledger.load_published("libs")
 found = study.named_lines_frame(published)
 findings = ["no such line", "too faint", "faint", "strong enough"]
 found["finding"] = pd.cut(
-    found["relative_strength"], [-1, 0, ledger.MIN_LINE_SAME_DIRECTION, ledger.MIN_LINE_AGREES, np.inf], labels=findings
+    found["relative_strength"],
+    [-1, 0, ledger.MIN_LINE_SAME_DIRECTION, ledger.MIN_LINE_AGREES, np.inf],
+    labels=findings,
 )
-labels = {"line": "Named", "finding": "Finding", "window": "Window", "strongest_nm": "In the table (nm)"}
+labels = {
+    "line": "Named",
+    "finding": "Finding",
+    "window": "Window",
+    "strongest_nm": "In the table (nm)",
+}
 labels |= {"relative_strength": "Strength", "depth": "Optical depth"}
-strength_format = {"In the table (nm)": "{:.2f}", "Strength": "{:.1g}", "Optical depth": "{:.1g}"}
-figures.show_table(found[list(labels)].rename(columns=labels), "The 26 named lines, looked up", strength_format)
+strength_format = {
+    "In the table (nm)": "{:.2f}",
+    "Strength": "{:.1g}",
+    "Optical depth": "{:.1g}",
+}
+figures.show_table(
+    found[list(labels)].rename(columns=labels),
+    "The 26 named lines, looked up",
+    strength_format,
+)
 
 # %% [markdown]
 # The strength is the **thin emissivity**: the light of a plasma that does not absorb its own light, which goes with
@@ -365,16 +550,26 @@ figures.show_table(found[list(labels)].rename(columns=labels), "The 26 named lin
 # the strongest line fills. "No such line" means: none of that element, neutral or singly ionised, in the table. A line of
 # *another* element may well be there, and so may a molecular band.
 
-# %%
+# %% tags=["hide-input"]
 counts = found["finding"].value_counts()
-print("; ".join(f"{finding}: {n}" for finding, n in counts.items()))
 too_faint = found[found["finding"] == "too faint"]
-most = 65_535 * (too_faint["relative_strength"] * too_faint["self_absorption"]).max()
-print(
-    f"Of a full camera the brightest line called too faint makes at most {most:.1f} counts, self-absorption included."
+most = (
+    65_535
+    * (too_faint["relative_strength"] * too_faint["self_absorption"]).max()
 )
 own = found[found["element"] == found["window"]]
-print(f"Of {len(own)} named lines of the window's own element, {(own['relative_strength'] == 0).sum()} are not there.")
+teaching.sentence(
+    "Of the 26 named lines {n_none} are not in the table, {n_too_faint} are too faint, {n_faint} faint and {n_strong} strong "
+    "enough. Of a full camera the brightest line called too faint makes {most:.1f} counts at most, self-absorption included. "
+    "Even of the {n_own} lines of the window's own element {n_own_none} are not there.",
+    n_none=int(counts["no such line"]),
+    n_too_faint=int(counts["too faint"]),
+    n_faint=int(counts["faint"]),
+    n_strong=int(counts["strong enough"]),
+    most=most,
+    n_own=len(own),
+    n_own_none=int((own["relative_strength"] == 0).sum()),
+)
 
 # %% [markdown]
 # ### How wide is the net?
@@ -382,24 +577,40 @@ print(f"Of {len(own)} named lines of the window's own element, {(own['relative_s
 # How could one name 26 lines at bright places, many of which are no lines or could not be seen? Because a table of
 # lines is dense. Count the lines in each window, and the share of its channels within one resolution element of one.
 
-# %%
+# %% tags=["hide-input"]
 widths = study.net_widths(published)
-heads = {"window": "Window", "channels": "Channels", "named": "Lines named", "named_cover": "Near a named line (%)"}
+heads = {
+    "window": "Window",
+    "channels": "Channels",
+    "named": "Lines named",
+    "named_cover": "Near a named line (%)",
+}
 heads |= {"known": "Lines known", "known_cover": "Near a known line (%)"}
 percent = {"Near a named line (%)": "{:.0f}", "Near a known line (%)": "{:.0f}"}
-figures.show_table(widths.rename(columns=heads), "How much of each window lies near a line", percent)
+figures.show_table(
+    widths.rename(columns=heads),
+    "How much of each window lies near a line",
+    percent,
+)
+
+# %% tags=["hide-input"]
+teaching.sentence(
+    "Between {low:.0f} and {high:.0f} % of a window's channels lie within one resolution element of a known line. Wherever a map "
+    "has its maximum, a line of *some* element of a soil is likely to stand beside it.",
+    low=widths["known_cover"].min(),
+    high=widths["known_cover"].max(),
+)
 
 # %% [markdown]
-# Wherever a map has its maximum, a line of *some* element of a soil stands beside it. "The bright places coincide with
-# known lines" is then no finding. It becomes one only if the lines are chosen before one looks at the map, by their
+# "The bright places coincide with known lines" is then no finding. It becomes one only if the lines are chosen before one looks at the map, by their
 # strength, and if chance is counted. That is what check 1 does.
 #
 # ## What can be concluded, and what cannot
 #
-# - **Our networks** predict from something that was learned. With spectra divided by their mean, much of it sits at the
-#   lines of the element or on their flanks; divided by their maximum, on the background. Both carry the content.
-# - **Grad-CAM**: on this network it ranks what raises a prediction fairly, hides what lowers it, and cannot weigh
-#   one place against another beyond the features themselves. A bright place is no proof that a channel matters, a dark
+# - **Our networks** predict from something that was learned. Line and background both carry the content, and the
+#   normalisation decides which of the two a map shows.
+# - **Grad-CAM** hides what lowers a prediction, and cannot weigh one place against another beyond the features
+#   themselves. A bright place is no proof that a channel matters, a dark
 #   one no proof that it does not.
 # - **The paper's maps**: the table of lines is a fact and holds for any plasma. Named lines that do not exist, or
 #   are far too faint, were not what made those places bright. That does not say what did: perhaps a flank of a strong
@@ -415,15 +626,13 @@ figures.show_table(widths.rename(columns=heads), "How much of each window lies n
 # :label: ex-smallest-p
 # ```
 # Suppose that a map of the sodium window (33 channels) lies perfectly on the lines, so that no shift does as well. What
-# is its p-value? Could any map of that window pass $0.05/6$?
+# is its p-value? Could any map of that window pass $0.05/6$? Answer with a pair: the p-value, and `True` or `False`.
 
 # %%
-answer = None
+answer_4_1 = (None, None)
 
 # %% tags=["hide-input"]
-teaching.check(
-    answer, 1 / 33, 5e-4, "the true place counts as one of the placements, and a window has as many as channels"
-)
+teaching.check("4.1", answer_4_1, n_channels=33, n_maps=6)
 
 # %% [markdown]
 # ```{exercise-end}
@@ -436,9 +645,13 @@ teaching.check(
 
 # %%
 sodium = tasks["na", "high"].wavelength
-perfect = explain.near_lines(sodium, study.reference_lines("na").wavelength_air_nm).astype(float)
-smallest = explain.line_mass(perfect, sodium, study.reference_lines("na").wavelength_air_nm).p_value
-print(f"{smallest:.3f}, above 0.05/6 = {0.05 / 6:.4f}: with so few channels no map of one window can pass.")
+lines = study.reference_lines("na").wavelength_air_nm
+perfect = explain.near_lines(sodium, lines).astype(float)
+smallest = explain.line_mass(perfect, sodium, lines).p_value
+print(f"{smallest:.3f}; the limit is 0.05/6 = {0.05 / 6:.4f}")
+
+# %% [markdown]
+# With so few channels no map of a single window can pass.
 
 # %% [markdown]
 # ```{solution-end}
@@ -455,11 +668,16 @@ print(f"{smallest:.3f}, above 0.05/6 = {0.05 / 6:.4f}: with so few channels no m
 part = explained["na", "low"]
 maps = part.out_of_fold(part.all_maps(study.RELU))
 lines = study.reference_lines("na").wavelength_air_nm
-answer = None
+answer_4_2 = None
 
 # %% tags=["hide-input"]
 teaching.check(
-    answer, explain.line_mass(maps, part.task.wavelength, lines).share, 0.005, "explain.line_mass gives share and p"
+    "4.2",
+    answer_4_2,
+    part=part,
+    maps=maps,
+    lines=lines,
+    before=part.out_of_fold(part.all_maps()),
 )
 
 # %% [markdown]
@@ -472,11 +690,13 @@ teaching.check(
 # ```
 
 # %%
-for key, part in explained.items():
-    lines, axis = study.reference_lines(key[0]).wavelength_air_nm, part.task.wavelength
-    places = (study.CONVOLUTION, study.RELU)
-    before, after = (explain.line_mass(part.out_of_fold(part.all_maps(place)), axis, lines) for place in places)
-    print(f"{figures.task_title(part.task)}: {before.share:.2f} before the ReLU, {after.share:.2f} after it")
+for layer in (study.CONVOLUTION, study.RELU):
+    maps = part.out_of_fold(part.all_maps(layer))
+    mass = explain.line_mass(maps, part.task.wavelength, lines)
+    print(f"{mass.share:.3f}")
+
+# %% [markdown]
+# The second number is the answer: what lies behind the ReLU.
 
 # %% [markdown]
 # ```{solution-end}
@@ -492,10 +712,16 @@ for key, part in explained.items():
 # %%
 part = explained["ca", "high"]
 mean_lowering = part.out_of_fold(part.counter_maps()).mean(axis=0)
-answer = None
+answer_4_3 = None
 
 # %% tags=["hide-input"]
-teaching.check(answer, part.task.wavelength[mean_lowering.argmax()], 0.02, "argmax over the 66 channels", "nm")
+teaching.check(
+    "4.3",
+    answer_4_3,
+    part=part,
+    mean_lowering=mean_lowering,
+    mean_raising=part.out_of_fold(part.all_maps()).mean(axis=0),
+)
 
 # %% [markdown]
 # ```{exercise-end}
@@ -508,9 +734,10 @@ teaching.check(answer, part.task.wavelength[mean_lowering.argmax()], 0.02, "argm
 
 # %%
 place = part.task.wavelength[mean_lowering.argmax()]
-print(
-    f"{place:.2f} nm, {abs(place - 422.673):.2f} nm from the line. Compare with the map of what raises, in the figure above."
-)
+print(f"{place:.2f} nm; the line stands at 422.67 nm")
+
+# %% [markdown]
+# Compare with the map of what raises, in the figure above.
 
 # %% [markdown]
 # ```{solution-end}
@@ -525,33 +752,50 @@ print(
 #   others.
 # - **Normalisation and scaling** are our readings of "normalised" (chapter 2). They decide what a map shows.
 # - **Lines were chosen before** looking at any map, by their emissivity. The paper names lines after looking.
-#
-# ## On your own spectra
-#
-# A table with measured contents of at least ten samples, in columns `ca_ppm`, `mg_ppm` or `na_ppm`, gets the same
-# audit. Put it into a folder and run `SPECTRAKIT_DATA=my_folder make book`. Give `resolving_power` that of your
-# spectrometer; with less of it, "near a line" covers more of the window and the check loses its edge. Spectra without
-# contents cannot train a network, so there is nothing to explain.
 
-# %%
-folder = resources.measured_folder()
-sets = {} if folder is None else study.read_folder(folder)
-own_tasks = study.measured_tasks(sets)
-for (name, target), task in own_tasks.items():
-    found = study.audit_task(study.explain_task(task, resolving_power=5000))
-    print(
-        f"{name}, {target}: {found['share']:.2f} near lines, {found['by_chance']:.2f} by chance, p {found['p_value']:.3f}"
-    )
-without = sorted(set(sets) - {name for name, _ in own_tasks})
-print(f"measured tables: {len(sets)}; without contents in ppm, so not explained: {', '.join(without) or 'none'}")
+# %% [markdown]
+# <div class="quiz">
+#
+# **Quiz.** The brightest place of a map lies on a known line of titanium. How strong an argument is that?
+#
+# <details><summary>That depends on how much of the window lies near some known line</summary>
+# Right. Where lines of all elements cover most channels, any bright place meets one.</details>
+# <details><summary>Strong, since titanium is in every soil</summary>
+# No. So are a dozen other elements with lines of their own.</details>
+# <details><summary>Strong, if the map was averaged over samples</summary>
+# No. An average makes the place more certain, not its cause.</details>
+#
+# </div>
+
+# %% [markdown]
+# ```{exercise-start}
+# :label: ex-write-4
+# ```
+# Design a test, in six sentences, of the claim that a network uses lines of iron to correct for the plasma. Which
+# outcome would refute it?
+
+# %% [markdown]
+# ```{exercise-end}
+# ```
+
+# %% [markdown]
+# ```{solution-start} ex-write-4
+# :class: dropdown
+# ```
+# Expected: occlude those lines (or remove iron from the simulation), train or predict again, compare errors with
+# those after occluding as many other channels, over folds; the claim is refuted if errors do not grow more. The
+# [guide](lecturers_guide.md) has the rubric.
+
+# %% [markdown]
+# ```{solution-end}
+# ```
 
 # %% [markdown]
 # ## Summary
 #
-# Grad-CAM multiplies feature maps by their mean gradient, adds them up and keeps what is positive. It shows where
-# features that *raise* the prediction are strong; with centred spectra this means where a sample differs from the mean.
-# Our maps depend on what was learned and agree in part between networks. Whether their mass sits on the lines of the
-# element depends on how the spectra were normalised, and a good prediction does not prove it. Of the lines that the paper names, many are not in the atomic tables or are too faint to be
-# seen, and lines are so dense that any bright place lies beside one. A map is a place to start asking. What
-# it suggests has to be tested: against chance, against erased weights, against other networks, and by taking the
-# channel away. The [ledger](08_ledger_libs) sets everything that this study reports beside what we found.
+# Grad-CAM multiplies feature maps by their mean gradient, adds them up and keeps what is positive. It shows where features
+# that *raise* the prediction are strong; with centred spectra this means where a sample differs from the mean. Whether the
+# mass of a map sits on the lines of the element depends on how the spectra were normalised, and a good prediction does not
+# prove it. Lines are so dense that a bright place lies beside one almost anywhere. A map is a place to start asking. What it
+# suggests has to be tested: against chance, against erased weights, against other networks, and by taking the channel
+# away. The ledger of the study sets everything that it reports beside what we found.

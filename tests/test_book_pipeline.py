@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -14,10 +15,12 @@ import pytest
 from nbclient import NotebookClient
 
 from tools.site.executor import chapter_key, execute_chapters, forget_removed_chapters, is_current
-from tools.site.lab import prepare_lab
+from tools.site.lab import hand_out, prepare_lab
 from tools.site.layout import BookError, Layout
 from tools.site.pairs import EDITED, RUN, STALE, check_pairs, notebook_state, notebook_text, write_pairs
 from tools.site.publisher import build_site, edition_cells, pages_in_contents, stage
+
+pytestmark = pytest.mark.xdist_group("book")  # one process builds the book that all tests copy
 
 ROOT = Path(__file__).parents[1]
 CONTENTS = "format: jb-book\nroot: intro\nchapters:\n  - file: 01_first\n  - file: 02_second\n"
@@ -406,6 +409,21 @@ def test_the_student_edition_leaves_solutions_out(book):
     assert "the sum is" not in page
 
 
+@pytest.mark.parametrize("edition", ["student", "reader"])
+def test_a_zip_to_hand_out_has_site_and_notebooks_and_for_students_no_solution(book, edition):
+    with zipfile.ZipFile(hand_out(book, edition)) as archive:
+        texts = {name: archive.read(name).decode("utf-8", "ignore") for name in archive.namelist()}
+    assert {"notebooks/01_first.ipynb", "site/index.html", "site/searchindex.js"} <= set(texts)
+    with_solution = [name for name, text in texts.items() if "the sum is" in text and "_static" not in name]
+    assert bool(with_solution) == (edition == "reader")
+    notebook = nbformat.reads(texts["notebooks/01_first.ipynb"], 4)
+    boxes = [cell.source for cell in notebook.cells if "alert-info" in cell.source]
+    assert boxes == ['<div class="alert alert-block alert-info">\n\n**Exercise 1.1.** Add one and one.\n\n</div>']
+    assert not any("{exercise" in cell.source or "{solution" in cell.source for cell in notebook.cells)
+    hidden = [cell.source for cell in notebook.cells if cell.metadata.get("jupyter", {}).get("outputs_hidden")]
+    assert hidden == (['print("the sum is", 1 + 1)'] if edition == "reader" else [])
+
+
 DEAD_LINKS = """
 [nowhere](nowhere.md) [no such place](01_first.ipynb#no-such-place)
 """
@@ -418,8 +436,10 @@ DEAD_HTML_LINKS = """
 @pytest.mark.parametrize(
     ("addition", "messages"),
     [
-        (DEAD_LINKS, ["'nowhere.md'", "'no-such-place'"]),
-        ("```{nosuchdirective}\n```", ["Unknown directive type: 'nosuchdirective'"]),
+        (
+            f"{DEAD_LINKS}\n```{{nosuchdirective}}\n```",
+            ["'nowhere.md'", "'no-such-place'", "Unknown directive type: 'nosuchdirective'"],
+        ),
         (
             DEAD_HTML_LINKS,
             [
@@ -429,7 +449,7 @@ DEAD_HTML_LINKS = """
             ],
         ),
     ],
-    ids=["dead links", "warning", "dead html links"],
+    ids=["dead links and a warning", "dead html links"],
 )
 def test_a_fault_of_a_page_stops_the_build(book, addition, messages):
     rewrite(book.book / "intro.md", "# A book\n", f"# A book\n\n{addition}\n")

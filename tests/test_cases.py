@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
+from spectrakit.models import transfer_baselines
 from spectrakit.tables import read_table
+from spectrakit.workflows import transfer
 
 MIR = ("cm-1", "percent-reflectance")
 NM = ("nm", "percent-reflectance")
@@ -95,7 +97,8 @@ def test_a_case_is_read_or_refused_as_is_right(run, folder, name, axis, signal, 
             read_table(path, axis, signal)
 
 
-def test_replicates_of_one_folder_each_give_their_scores(run, folder):
+def test_replicates_of_one_folder_each_give_their_scores(run, folder, monkeypatch):
+    monkeypatch.setattr(transfer, "transfer_models", lambda: {"pls": transfer_baselines()["pls"]})
     pinned = {}
     for name in ("in_the_id", "group", "column"):
         path = folder / "replicates" / f"{name}.csv"

@@ -31,7 +31,8 @@ def test_chapter_runs(chapter):
 def test_the_text_points_at_names_and_files_that_are_there(chapter):
     source = chapter.read_text(encoding="utf-8")
     names = {"spectrakit": spectrakit}
-    exec("\n".join(re.findall(r"^(?:import|from) .+", source, re.MULTILINE)), names)
+    imports = [step for step in ast.parse(source).body if isinstance(step, (ast.Import, ast.ImportFrom))]
+    exec(compile(ast.Module(imports, []), chapter.stem, "exec"), names)
     for first, *rest in (pointer.split(".") for pointer in re.findall(r"`([a-z]+(?:\.\w+)+)`", source)):
         if first in names:
             reduce(getattr, rest, names[first])
@@ -146,18 +147,72 @@ def test_chapter_5_says_what_the_network_learns_as_well_as_pls():
         said(clay=0.4)
 
 
-def test_the_first_chapter_reads_measured_spectra(shared, tmp_path, monkeypatch):
+def test_chapter_3_says_whether_pls_beats_the_network():
+    tasks = [f"task {n}" for n in range(6)]
+    wide = pd.DataFrame({"CNN": 0.7, "RF": 0.5, "BPNN": 0.6, "PLS": 0.9, "mean": -0.2}, tasks)
+    words = "RF lies below the CNN in {n_rf}"
+    text = sentence_of("03_baselines_gap", words, wide=wide)
+    assert "RF lies below the CNN in 6 of six tasks" in text and "PLS is the best of all five in 6 of six" in text
+    with pytest.raises(teaching.ClaimError, match="One of the paper's observations returns"):
+        sentence_of("03_baselines_gap", words, wide=wide.assign(RF=0.8))
+    with pytest.raises(teaching.ClaimError, match=r"0\.6 is below 0\.7"):
+        sentence_of("03_baselines_gap", words, wide=wide.assign(PLS=0.6))
+
+
+def test_chapter_6_says_what_the_transfer_gains_and_what_untrained_features_give():
+    r2 = pd.DataFrame({"resnet_ph_pb": [0.6, 0.5], "resnet_pb": [0.5, 0.5]})
+    scales = pd.MultiIndex.from_product([["resnet_ph_pb", "mean", "svm_pb"], ["log", "box-cox"]])
+    by_scale = pd.Series([0.56, -0.35, -0.1, -0.04, 0.61, 0.5], scales)
+    published = {"difference.resnet_ph_pb.resnet_pb": {"value": 0.47}}
+
+    def said(nothing=0.62, box_cox=-0.35):
+        names = {"r2": r2, "published": published, "by_source": pd.Series({"nothing": nothing, "ph": 0.53})}
+        changed = by_scale.where(by_scale != -0.35, box_cox)
+        return sentence_of("06_lead_transfer", "Starting from pH lifts", **names, by_scale=changed)
+
+    text = said()
+    assert "on lead by +0.050 on average over 2 rounds; the paper reports +0.47" in text
+    assert "give 0.62, more than those learned from pH (0.53)" in text
+    assert "reaches \u22120.35, worse than the mean of the training soils (\u22120.04)" in text
+    assert "give 0.40, less than those learned from pH" in said(nothing=0.4)
+    assert "reaches 0.20, better than the mean" in said(box_cox=0.2)
+
+
+def test_chapter_9_says_whether_the_test_promised_too_much():
+    network = {"target": ["c", "om"], "model": "network", "by": "all", "rmse_log": [0.1, 0.1]}
+
+    def said(om):
+        imputed = pd.DataFrame({"rmse_log": [0.1, om]}, ["c", "om"])
+        words = "The relative error of what is imputed"
+        return sentence_of("09_gaps_filled", words, tables={"scores": pd.DataFrame(network)}, imputed=imputed)
+
+    assert said(0.178).endswith("1.78 times for organic matter: the test on known laboratories promised too much.")
+    assert said(0.05).endswith("for organic matter: as large as the test said.")
+
+
+def test_exercises_are_checked_by_the_number_that_the_page_gives_them():
+    for chapter in LAYOUT.chapters():
+        source = chapter.read_text(encoding="utf-8")
+        parts = source.split("{exercise-start}")[1:]
+        checked = [re.search(r'teaching\.check\(\s*"([\d.]+)",\s*answer_(\d+_\d+)', part) for part in parts]
+        for number, match in enumerate(checked, 1):
+            if match:
+                assert match[1] == f"{int(chapter.stem[:2])}.{number}" == match[2].replace("_", ".")
+        assert len(parts) == 0 or (not checked[-1] and all(checked[:-1]))  # the last one is to be written
+
+
+def test_the_page_for_spectra_of_your_own_reads_measured_ones(shared, tmp_path, monkeypatch):
     class Elsewhere(Layout):
         build = tmp_path
 
     monkeypatch.setenv("SPECTRAKIT_DATA", str(shared / "real" / "libs"))
-    layout = Elsewhere(LAYOUT.root)
-    report = run_chapter(layout, LAYOUT.book / "01_libs_experiment.py")
+    layout, name = Elsewhere(LAYOUT.root), "10_on_your_own_spectra"
+    report = run_chapter(layout, LAYOUT.book / f"{name}.py")
     assert report is None, report
-    notebook = json.loads((layout.executed / "01_libs_experiment.ipynb").read_text(encoding="utf-8"))
+    notebook = json.loads((layout.executed / f"{name}.ipynb").read_text(encoding="utf-8"))
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
     printed = "".join("".join(output.get("text", output.get("data", {}).get("text/html", ""))) for output in outputs)
-    assert "soils171_counts: 171 spectra of 6669 channels; measured" in printed
-    assert "median shift: -0.6 channels" in printed
-    assert "Mg window: 23 of 124 channels, saturated in 77% of the samples" in printed
+    row = re.search(r"<td[^>]*>\s*soils171_counts\s*</td>.*?</tr>", printed, re.DOTALL)[0]
+    cells = [cell.strip() for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)]
+    assert cells == ["soils171_counts", "171", "-0.6", "Mg", "23 of 124", "77%"]
     assert "AZSC201" in printed and "basalts3" in printed

@@ -1,11 +1,11 @@
-"""The steps of the book: sync, check, execute, build, and lab."""
+"""The steps of the book: sync, check, execute, build, hand-out, and lab."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from tools.site.executor import execute_chapters, forget_removed_chapters
-from tools.site.lab import prepare_lab
+from tools.site.lab import hand_out, prepare_lab
 from tools.site.layout import BookError, Layout
 from tools.site.pairs import EDITED, RUN, check_pairs, edited_notebooks, write_pairs
 from tools.site.publisher import EDITIONS, build_site
@@ -14,7 +14,7 @@ from tools.site.publisher import EDITIONS, build_site
 def main(arguments=None):
     """Run one step on the book below --root; exit code 1 and the reason when the book has a fault."""
     parser = argparse.ArgumentParser(prog="python -m tools.site", description=__doc__)
-    parser.add_argument("step", choices=["sync", "check", "execute", "build", "lab"])
+    parser.add_argument("step", choices=["sync", "check", "execute", "build", "hand-out", "lab"])
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2])
     parser.add_argument("--edition", choices=sorted(EDITIONS), default="reader")
     parser.add_argument("--fresh", action="store_true", help="lab: keep the copies aside and make new ones")
@@ -54,6 +54,8 @@ def _make(step, layout, edition):
     forget_removed_chapters(layout)
     if step == "build":
         print(f"The book is at {build_site(layout, edition)}")
+    if step == "hand-out":
+        print(f"Site and notebooks are in {layout.name_of(hand_out(layout, edition))}")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,8 @@ def _without_blanks(source):
 
 def _plain_cell(cell, name):
     metadata = dict(cell.metadata)
-    if "hide-input" in metadata.get("tags", ()):  # the tag folds a cell in the site, this does in JupyterLab
+    # The tags fold a cell in the site or leave its code out; in JupyterLab this does.
+    if {"hide-input", "remove-input"} & set(metadata.get("tags", ())):
         metadata["jupyter"] = {"source_hidden": True}
     lines = cell.source.splitlines(keepends=True)
     plain = {"cell_type": cell.cell_type, "id": name, "metadata": metadata, "source": lines}

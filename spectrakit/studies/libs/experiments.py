@@ -43,7 +43,7 @@ class ExperimentSizes:
     n_seeds : how often the whole experiment is done again
     """
 
-    n_replicates: tuple[int, ...] = (1, 2, 5, 10)
+    n_replicates: tuple[int, ...] = (1, 2, 5)
     network_replicates: tuple[int, ...] = (1, 2, 5)
     n_soils: tuple[int, ...] = (6, 12, 24, 48, 96)
     n_draws: int = 2
@@ -52,7 +52,7 @@ class ExperimentSizes:
 
 SIZES = {
     "quick": ExperimentSizes(),
-    "paper": ExperimentSizes(network_replicates=(1, 2, 5, 10), n_draws=10, n_seeds=30),
+    "paper": ExperimentSizes(n_replicates=(1, 2, 5, 10), network_replicates=(1, 2, 5, 10), n_draws=10, n_seeds=30),
 }
 
 

@@ -1,49 +1,83 @@
-"""Check of the answer to an exercise."""
+"""Checks answers to the exercises of the book against what the data of the page give."""
+
+from itertools import chain
 
 import numpy as np
 
+from spectrakit.teaching.exercises import chapters_1_to_4, chapters_5_to_9
+from spectrakit.teaching.exercises.keys import Key
 
-def check(answer, expected, tolerance=0.0, hint="Have another look at the text above.", unit=""):
-    """Print whether an answer is right, with a hint if it is not, and never the expected answer.
+KEYS = chapters_1_to_4.KEYS | chapters_5_to_9.KEYS
+# A step that anybody may get wrong, and what it makes of the right number.
+_SLIPS = (
+    ("the number is right but for its sign", lambda value: -value),
+    ("the number is 100 times too large: look whether per cent are asked for", lambda value: 100 * value),
+    ("the number is 100 times too small: look whether per cent are asked for", lambda value: value / 100),
+    ("this is the reciprocal: divide the other way round", lambda value: 1 / value if value else np.nan),
+)
 
-    answer : a number, a text, or an array or list of numbers; None while there is none
-    expected : the right answer; texts are compared without regard to case and outer blanks
-    tolerance : largest absolute difference that still counts as right, in the unit of the answer
-    hint : one sentence on where to look; unit : of the answer, for the message
-    Returns True, False, or None where there is no answer. Raises ValueError for a negative tolerance.
+
+def check(exercise, answer, **made):
+    """Print whether an answer is right, a hint if it is not, and never the right answer.
+
+    exercise : its number in the book, such as '2.1'
+    answer : a number, a text or an array; of an exercise that asks for two things a pair of them. None while there is
+        none
+    made : what the page made, from which the right answer is computed
+    Returns True, False, or None where there is no answer. Raises KeyError for an exercise that does not exist.
     """
-    if not tolerance >= 0:
-        raise ValueError(f"a tolerance is zero or more, not {tolerance}")
-    if answer is None:
-        print("Not answered yet: set `answer` above and run this cell again.")
-        return None
-    problem = _problem(answer, expected, tolerance, unit)
-    if problem is None:
-        print(f"Right: {_shown(answer)} {unit}".rstrip() + ".")
+    keys = KEYS[exercise](**made)
+    if isinstance(keys, Key):
+        keys, answers = (keys,), (answer,)
     else:
-        print(f"Not yet: {problem}. Hint: {hint}")
-    return problem is None
+        answers = answer if isinstance(answer, (tuple, list)) and len(answer) == len(keys) else (answer,) * len(keys)
+    if any(each is None for each in answers):
+        print("Not answered yet: give your answer in the cell above and run both cells again.")
+        return None
+    problems = [_problem(each, key) for each, key in zip(answers, keys, strict=True)]
+    if not any(problems):
+        shown = " and ".join(f"{_shown(each)} {key.unit}".rstrip() for each, key in zip(answers, keys, strict=True))
+        print(f"Right: {shown}.")
+        return True
+    for key, problem in zip(keys, problems, strict=True):
+        words = "right" if problem is None else f"not yet. {problem}"
+        print(f"{_sentence(f'{key.name}: {words}' if key.name else words)}.")
+    return False
 
 
-def _problem(answer, expected, tolerance, unit):
-    """What is wrong with the answer, or None."""
-    if isinstance(expected, str):
-        is_same = isinstance(answer, str) and answer.strip().casefold() == expected.strip().casefold()
-        return None if is_same else f"{_shown(answer)} is not it"
+def _problem(answer, key):
+    """What is wrong with an answer, with a hint; None for a right one."""
+    if isinstance(key.value, (str, bool)):
+        return None if _folded(answer) == _folded(key.value) else f"{_shown(answer)} is not it. {key.hint}"
     try:
         numbers = np.asarray(answer, float)
     except (TypeError, ValueError):
-        return f"the answer should be a number{f' in {unit}' if unit else ''}, not {_shown(answer)}"
-    if numbers.shape != np.shape(expected):
-        return f"the answer has the shape {numbers.shape}, not {np.shape(expected)}"
+        return f"The answer should be a number{f' in {key.unit}' if key.unit else ''}, not {_shown(answer)}"
+    if numbers.shape != np.shape(key.value):
+        return f"The answer has the shape {numbers.shape}, not {np.shape(key.value)}"
     if not np.isfinite(numbers).all():
-        return "the answer holds a number that is not finite"
-    wrong = np.abs(numbers - expected) > tolerance
-    if not wrong.any():
+        return "The answer holds a number that is not finite"
+    if _is_near(numbers, key.value, key):
         return None
-    if numbers.ndim:
-        return f"{wrong.sum()} of {wrong.size} values are off"
-    return f"{_shown(answer)} is not within {tolerance:g}{f' {unit}' if unit else ''} of what we find"
+    slips = ((hint, slip(key.value)) for hint, slip in _SLIPS) if np.ndim(key.value) == 0 else ()
+    for hint, wrong in chain(key.mistakes.items(), slips):
+        if _is_near(numbers, wrong, key) and not _is_near(wrong, key.value, key):
+            return _sentence(hint)
+    return f"{_shown(answer)} is not within {key.within:.2g}{f' {key.unit}' if key.unit else ''}. {key.hint}"
+
+
+def _is_near(numbers, value, key):
+    # What is a hundredth of the right number may be off by a hundredth of what the right one may.
+    scale = abs(value / key.value) if np.ndim(value) == 0 and key.value else 1
+    return bool(np.all(np.abs(numbers - value) <= key.within * scale + 1e-9 * np.abs(value)))
+
+
+def _sentence(words):
+    return words[0].upper() + words[1:]
+
+
+def _folded(answer):
+    return str(answer).strip().casefold()
 
 
 def _shown(answer):

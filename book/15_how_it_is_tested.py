@@ -23,7 +23,11 @@ from spectrakit import resources, teaching
 from spectrakit.teaching import figures
 
 tested = {
-    name: json.loads(resources.data_path("recorded", "tested", f"{name}.json").read_text(encoding="utf-8"))
+    name: json.loads(
+        resources.data_path("recorded", "tested", f"{name}.json").read_text(
+            encoding="utf-8"
+        )
+    )
     for name in ("input", "stops", "fuzz")
 }
 given = {name: record["figures"] for name, record in tested.items()}
@@ -63,11 +67,18 @@ teaching.sentence(
 
 # %% tags=["hide-input"]
 stops = pd.DataFrame.from_dict(given["stops"], orient="index")
-teaching.sentence(f"{stops['survived'].sum()} of {stops['kills'].sum()} kills were survived.")
+teaching.sentence(
+    f"{stops['survived'].sum()} of {stops['kills'].sum()} kills were survived."
+)
 
 # %% tags=["hide-input"]
 heads = {"kills": "Kills", "survived": "Survived"}
-shown = stops[list(heads)].rename(columns=heads).rename_axis("Command").reset_index()
+shown = (
+    stops[list(heads)]
+    .rename(columns=heads)
+    .rename_axis("Command")
+    .reset_index()
+)
 figures.show_table(shown, "Runs killed at random moments, recorded")
 
 # %% [markdown]
@@ -91,5 +102,11 @@ teaching.sentence(
 # `make test`. What the kit does for the safety of your machine stands in `SECURITY.md`.
 
 # %% tags=["hide-input"]
-rows = [(record["what"], record["date"], record["version"]) for record in tested.values()]
-figures.show_table(pd.DataFrame(rows, columns=["Script", "Run on", "Version"]), "The records of this page")
+rows = [
+    (record["what"], record["date"], record["version"])
+    for record in tested.values()
+]
+figures.show_table(
+    pd.DataFrame(rows, columns=["Script", "Run on", "Version"]),
+    "The records of this page",
+)

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # The ledger: a mid-infrared library
 #
-# Chapter 7 rebuilt a study of which an abstract is all that was at hand. This page is the account of it: every number
+# Chapters 8 and 9 rebuilt a study of which an abstract is all that was at hand. This page is the account of it: every number
 # and ordering that the abstract reports, what our rebuild found in its place, and whether the two agree. Most of it is
 # about what the abstract leaves open, and about what its numbers say when they are held against each other.
 #
@@ -11,23 +11,54 @@
 # - which of our inputs were taken from its results, so that some verdicts are no test
 # - how much a dozen published numbers give away
 #
-# **Time**: about 15 minutes. **You need**: [chapter 7](07_mir_library.ipynb), or the patience to look back.
-# The rules of a verdict are explained in [the first ledger](08_ledger_libs.ipynb#how-a-verdict-is-reached).
+# **Time**: about 15 minutes. **You need**: [chapter 8](08_laboratories.ipynb) and [chapter 9](09_gaps_filled.ipynb), or the patience to look back.
+# The rules of a verdict are explained in [the first ledger](11_ledger_libs.ipynb#how-a-verdict-is-reached).
 
 # %% tags=["hide-input"]
 import pandas as pd
 
-from spectrakit import ledger
+from spectrakit import ledger, teaching
 from spectrakit.teaching import figures
 
 record, published = ledger.load_results("mir"), ledger.load_published("mir")
 entries = published["entries"]
-kinds = {"input": "Inputs", "setting": "Settings", "result": "Results", "ordering": "Orderings"}
+kinds = {
+    "input": "Inputs",
+    "setting": "Settings",
+    "result": "Results",
+    "ordering": "Orderings",
+}
 judged = ledger.ledger_frame("mir", record["results"], tuple(kinds))
 kind = judged["kind"].map(kinds)
-print(f"{published['title']}: {len(entries)} entries")
-print(", ".join(f"{n} {name.lower()}" for name, n in kind.value_counts().items()))
-print(f"{sum('value' not in entry for entry in entries.values())} of them are things that the abstract does not say")
+
+# %% tags=["hide-input"]
+claims = judged[judged["kind"].isin(["result", "ordering"])]
+counts = claims["verdict"].value_counts()
+r2 = {
+    target: (
+        entries[f"r2.{target}"]["value"],
+        record["results"][f"r2.{target}"]["value"],
+    )
+    for target in ("c", "om")
+}
+silent = sum("value" not in entry for entry in entries.values())
+teaching.sentence(
+    "**The verdict.** Of {n} results and orderings {agrees} agree with our rebuild, {same} point in the same direction, {differs} differ, and "
+    "{open} cannot be assessed. The scores of accuracy come out: $R^2$ of carbon {c:.2f} (published {c_paper:.2f}), of organic matter {om:.2f} "
+    "({om_paper:.2f}). Of {n_entries} entries {silent} are things that the abstract does not say, and that one would have to know to believe its scores "
+    "or to doubt them.",
+    n=len(claims),
+    agrees=int(counts.get("agrees", 0)),
+    same=int(counts.get("same direction", 0)),
+    differs=int(counts.get("differs", 0)),
+    open=int(counts.get("cannot be assessed", 0)),
+    c=r2["c"][1],
+    c_paper=r2["c"][0],
+    om=r2["om"][1],
+    om_paper=r2["om"][0],
+    silent=silent,
+    n_entries=len(entries),
+)
 
 # %% [markdown]
 # ## Where our numbers come from
@@ -35,13 +66,25 @@ print(f"{sum('value' not in entry for entry in entries.values())} of them are th
 # Our side is a recorded run. Soils, spectra and laboratories are **simulated**. You can make a run of the paper's size
 # with `spectrakit replicate mir --profile paper`.
 
-# %%
+# %% tags=["hide-input"]
 provenance = record["provenance"]
-profile, library = provenance["config"]["profile"], provenance["config"]["library"]
-print(f"profile {provenance['profile']}, seed {provenance['seed']}, spectrakit {provenance['version']}")
-print(f"commit {provenance['commit']}")
-print(f"{library['n']:,} soils of {library['n_sites']:,} sites, {library['n_laboratories']} laboratories")
-print(f"splits by site: {profile['n_rounds']}; harmonised by {provenance['config']['harmonised_by']}")
+profile, library = (
+    provenance["config"]["profile"],
+    provenance["config"]["library"],
+)
+teaching.sentence(
+    "It was made with the {name} profile, seed {seed}, by spectrakit {version}, commit `{commit}`: {n:,} soils of {n_sites:,} sites, {n_laboratories} laboratories, "
+    "{n_rounds} splits by site, harmonised by `{harmonised_by}`.",
+    name=provenance["profile"],
+    seed=provenance["seed"],
+    version=provenance["version"],
+    commit=provenance["commit"][:12],
+    n=library["n"],
+    n_sites=library["n_sites"],
+    n_laboratories=library["n_laboratories"],
+    n_rounds=profile["n_rounds"],
+    harmonised_by=provenance["config"]["harmonised_by"],
+)
 
 # %% [markdown]
 # **Which verdicts are a test?** The counts were put in. So was the *spread* of both contents, and it came from results:
@@ -50,21 +93,33 @@ print(f"splits by site: {profile['n_rounds']}; harmonised by {provenance['config
 # An $R^2$, an RMSE and an RPIQ that agree are **one** agreement. MAE is a second, since it says how unequal the errors
 # are. No model was looked at when the simulator was made, and nothing was tuned to a score.
 
-# %%
+# %% tags=["hide-input"]
 counts = ledger.verdict_counts(kind, judged["verdict"]).rename_axis("Claims")
 counts.columns = [str(name).capitalize() for name in counts.columns]
 figures.show_table(counts.reset_index(), "How many claims got which verdict")
 
-# %%
+# %% tags=["hide-input"]
 implied = published["inconsistencies"]["implied_spread"]["figures"]
 rows = []
 for target, name in (("c", "carbon"), ("om", "organic matter")):
     ours = library["targets"][target]
-    rows += [(f"{name}, standard deviation", implied[f"{target}_sd"], ours["sd"])]
-    rows += [(f"{name}, interquartile range", implied[f"{target}_iqr"], ours["iqr"])]
-heads = ["Spread of measured contents (g/kg)", "Implied by results", "Recorded library"]
+    rows += [
+        (f"{name}, standard deviation", implied[f"{target}_sd"], ours["sd"])
+    ]
+    rows += [
+        (f"{name}, interquartile range", implied[f"{target}_iqr"], ours["iqr"])
+    ]
+heads = [
+    "Spread of measured contents (g/kg)",
+    "Implied by results",
+    "Recorded library",
+]
 formats = dict.fromkeys(heads[1:], "{:.1f}")
-figures.show_table(pd.DataFrame(rows, columns=heads), "Inputs of ours that came from results", formats)
+figures.show_table(
+    pd.DataFrame(rows, columns=heads),
+    "Inputs of ours that came from results",
+    formats,
+)
 
 # %% [markdown]
 # ## Results
@@ -74,12 +129,18 @@ figures.show_table(pd.DataFrame(rows, columns=heads), "Inputs of ours that came 
 # stands with the reason, and our number beside it where we have one.
 
 
-# %%
+# %% tags=["hide-input"]
 def ledger_table(rows, caption, wide=("Claim", "Why")):
     """Claim, verdict, both sides and the reason of some rows of the ledger."""
     unit = rows["unit"].map(lambda text: f", {text}" if text else "")
     claim = (rows["element"] + " " + rows["what"] + unit).str.strip()
-    shown = pd.DataFrame({"Claim": claim, "Verdict": rows["verdict"], "Published": rows["published"]})
+    shown = pd.DataFrame(
+        {
+            "Claim": claim,
+            "Verdict": rows["verdict"],
+            "Published": rows["published"],
+        }
+    )
     shown = shown.assign(Ours=rows["ours"], Why=rows["why"])
     for side in ("Published", "Ours"):  # lists as text
         shown[side] = shown[side].str.replace(r"[\[\]']", "", regex=True)
@@ -90,8 +151,11 @@ results = judged[kind == "Results"]
 open_ones = results["verdict"] == "cannot be assessed"
 ledger_table(results[~open_ones], "Results that can be judged")
 
-# %%
-ledger_table(results[open_ones], "Results that cannot be assessed, with ours where there is one")
+# %% tags=["hide-input"]
+ledger_table(
+    results[open_ones],
+    "Results that cannot be assessed, with ours where there is one",
+)
 
 # %% [markdown]
 # ## Orderings
@@ -99,7 +163,7 @@ ledger_table(results[open_ones], "Results that cannot be assessed, with ours whe
 # Each number is the share of splits in which the claim holds; for harmonisation, the share of laboratories, each left
 # out in its turn, on which PLS errs less with the study's harmonisation than without.
 
-# %%
+# %% tags=["hide-input"]
 ledger_table(judged[kind == "Orderings"], "Claimed orderings")
 
 # %% [markdown]
@@ -108,15 +172,23 @@ ledger_table(judged[kind == "Orderings"], "Claimed orderings")
 # That these agree shows that the rebuild was built as announced, and no more. The others are what a reader would have
 # to ask the authors.
 
-# %%
+# %% tags=["hide-input"]
 taken = judged[kind.isin(["Inputs", "Settings"])]
 unstated = taken["verdict"] == "cannot be assessed"
 wide = ["Claim", "Published", "Ours"]
-ledger_table(taken[~unstated], "What the abstract says of samples, spectra and models", wide)
+ledger_table(
+    taken[~unstated],
+    "What the abstract says of samples, spectra and models",
+    wide,
+)
 
-# %%
-shown = taken[unstated].assign(claim=lambda rows: (rows["element"] + " " + rows["what"]).str.strip())
-shown = shown[["claim", "why", "ours"]].set_axis(["What", "Why it cannot be assessed", "Ours"], axis=1)
+# %% tags=["hide-input"]
+shown = taken[unstated].assign(
+    claim=lambda rows: (rows["element"] + " " + rows["what"]).str.strip()
+)
+shown = shown[["claim", "why", "ours"]].set_axis(
+    ["What", "Why it cannot be assessed", "Ours"], axis=1
+)
 figures.show_table(shown, "What it leaves open", wide=["What"])
 
 # %% [markdown]
@@ -127,24 +199,27 @@ figures.show_table(shown, "What it leaves open", wide=["What"])
 # reader would have to ask. What was checked and *fits* is listed too: it tells what the numbers mean.
 
 
-# %%
+# %% tags=["hide-input"]
 checks = ledger.inconsistencies_frame("mir")
 
 
 def check_table(standing, caption):
     rows = checks.query("standing == @standing")
-    shown = pd.DataFrame({"What (where in the paper)": rows["title"] + " (" + rows["where"] + ")", "Why": rows["text"]})
+    shown = pd.DataFrame(
+        {
+            "What (where in the paper)": rows["title"]
+            + " ("
+            + rows["where"]
+            + ")",
+            "Why": rows["text"],
+        }
+    )
     return figures.show_table(shown, caption, wide=list(shown.columns))
 
 
-standings = checks["standing"].value_counts()
-n_computed = sum("figures" in check for check in published["inconsistencies"].values())
-print(f"{len(checks)} texts, {n_computed} of which hold computed figures")
-print(", ".join(f"{count} {name}" for name, count in standings.items()), end="")
-print("" if "contradiction" in standings else "; no contradiction")
 check_table("fits", "Checked, and found to fit")
 
-# %%
+# %% tags=["hide-input"]
 check_table("unclear", "Unclear")
 
 # %% [markdown]

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # The ledger: pH and lead
 #
-# Chapters 5 and 6 rebuilt a study. This page is the account of it: every number, ordering and wavelength that the paper
+# Chapters 5 to 7 rebuilt a study. This page is the account of it: every number, ordering and wavelength that the paper
 # reports, what our rebuild found in its place, and whether the two agree. It also lists what the paper's own numbers
 # say when they are held against each other.
 #
@@ -11,24 +11,51 @@
 # - how much a few published numbers tell of what was done, when they are checked against each other
 # - what a verdict means when a part of the simulation was set by published scores
 #
-# **Time**: about 20 minutes. **You need**: chapters 5 and 6, or the patience to look back.
-# The rules of a verdict are explained in [the first ledger](08_ledger_libs.ipynb#how-a-verdict-is-reached).
+# **Time**: about 20 minutes. **You need**: chapters 5 to 7, or the patience to look back.
+# The rules of a verdict are explained in [the first ledger](11_ledger_libs.ipynb#how-a-verdict-is-reached).
 
 # %% tags=["hide-input"]
 import numpy as np
 import pandas as pd
 
-from spectrakit import ledger
+from spectrakit import ledger, teaching
 from spectrakit.teaching import figures
 
 record, published = ledger.load_results("gejiu"), ledger.load_published("gejiu")
 entries, checks = published["entries"], published["inconsistencies"]
-kinds = {"input": "Inputs", "setting": "Settings", "result": "Results", "ordering": "Orderings"}
+kinds = {
+    "input": "Inputs",
+    "setting": "Settings",
+    "result": "Results",
+    "ordering": "Orderings",
+}
 kinds |= {"wavelength": "Wavelengths", "quoted": "Quoted"}
 judged = ledger.ledger_frame("gejiu", record["results"], tuple(kinds))
 kind = judged["kind"].map(kinds)
-print(f"{published['title']}: {len(entries)} entries")
-print(", ".join(f"{n} {name.lower()}" for name, n in kind.value_counts().items()))
+
+# %% tags=["hide-input"]
+claims = judged[judged["kind"].isin(["result", "ordering", "wavelength"])]
+counts = claims["verdict"].value_counts()
+scores = (
+    pd.DataFrame(record["extras"]["scores"])
+    .query("scale == 'log'")
+    .groupby("model")["r2"]
+    .mean()
+)
+named = judged[judged["kind"] == "wavelength"]["verdict"].value_counts()
+teaching.sentence(
+    "**The verdict.** Of {n} results, orderings and wavelengths {agrees} agree with our rebuild, {same} point in the same direction, and {differs} differ. The "
+    "main result does not return: starting from pH gains {gain:+.3f} in $R^2$, where the paper reports {paper:+.2f}. Of {n_named} named wavelengths "
+    "{n_agree} stand among the highest tenth of windows in nine of ten rounds.",
+    n=len(claims),
+    agrees=int(counts.get("agrees", 0)),
+    same=int(counts.get("same direction", 0)),
+    differs=int(counts.get("differs", 0)),
+    gain=scores["resnet_ph_pb"] - scores["resnet_pb"],
+    paper=entries["difference.resnet_ph_pb.resnet_pb"]["value"],
+    n_named=int(named.sum()),
+    n_agree=int(named.get("agrees", 0)),
+)
 
 # %% [markdown]
 # The paper's tables and figures were not at hand beyond what its text repeats of them. Each number stands once in
@@ -39,15 +66,24 @@ print(", ".join(f"{n} {name.lower()}" for name, n in kind.value_counts().items()
 # Our side is a recorded run with the counts of the paper. The spectra are **simulated**. You can make the same run with
 # `spectrakit replicate gejiu --profile paper`.
 
-# %%
+# %% tags=["hide-input"]
 provenance = record["provenance"]
 profile = provenance["config"]["profile"]
-print(f"profile {provenance['profile']}, seed {provenance['seed']}, spectrakit {provenance['version']}")
-print(f"commit {provenance['commit']}")
-print(f"{profile['n_source']:,} European soils, {profile['n_rounds']} rounds")
 recipe = profile["source_recipe"]
-print(f"ResNet-pH by the recipe '{recipe['name']}', {recipe['max_epochs']} epochs of batches of {recipe['batch_size']}")
-print(f"{provenance['config']['unknown_share']:.0%} of the lead score cannot be known from any spectrum")
+teaching.sentence(
+    "It was made with the {name} profile, seed {seed}, by spectrakit {version}, commit `{commit}`: {n_source:,} European soils, {n_rounds} rounds, ResNet-pH by "
+    "the recipe '{recipe}' with {epochs} epochs of batches of {batch}. {unknown:.0%} of the lead score cannot be known from any spectrum.",
+    name=provenance["profile"],
+    seed=provenance["seed"],
+    version=provenance["version"],
+    commit=provenance["commit"][:12],
+    n_source=profile["n_source"],
+    n_rounds=profile["n_rounds"],
+    recipe=recipe["name"],
+    epochs=recipe["max_epochs"],
+    batch=recipe["batch_size"],
+    unknown=provenance["config"]["unknown_share"],
+)
 
 # %% [markdown]
 # **Which verdicts are a test?** Not all. The inputs were put in. And what lead goes along with in the simulated
@@ -56,12 +92,22 @@ print(f"{provenance['config']['unknown_share']:.0%} of the lead score cannot be 
 # Their agreement says nothing; a disagreement only that seeds differ. What the *networks* make of the same soils was
 # set by nobody. The table counts both sorts apart.
 
-# %%
+# %% tags=["hide-input"]
 tuned = "pls_pb|svm_pb|svm_above_pls|svm_below_pls|r2_max.direct"
-of_baselines = judged.index.str.contains(tuned) & ~judged.index.str.contains("resnet")
+of_baselines = judged.index.str.contains(tuned) & ~judged.index.str.contains(
+    "resnet"
+)
 sort = kind.where(~of_baselines, "Scores that were tuned to")
 counts = ledger.verdict_counts(sort, judged["verdict"])
-order = ["Inputs", "Settings", "Scores that were tuned to", "Results", "Orderings", "Wavelengths", "Quoted"]
+order = [
+    "Inputs",
+    "Settings",
+    "Scores that were tuned to",
+    "Results",
+    "Orderings",
+    "Wavelengths",
+    "Quoted",
+]
 counts = counts.loc[order].rename_axis("Claims")
 counts.columns = [str(name).capitalize() for name in counts.columns]
 figures.show_table(counts.reset_index(), "How many claims got which verdict")
@@ -77,13 +123,23 @@ figures.show_table(counts.reset_index(), "How many claims got which verdict")
 # paper gives no deviations.
 
 
-# %%
+# %% tags=["hide-input"]
 def ledger_table(rows, caption):
     """Claim, verdict, both sides and the reason of some rows of the ledger."""
     unit = rows["unit"].map(lambda text: f", {text}" if text else "")
     claim = (rows["element"] + " " + rows["what"] + unit).str.strip()
-    shown = pd.DataFrame({"Claim": claim, "Verdict": rows["verdict"], "Published": rows["published"]})
-    return figures.show_table(shown.assign(Ours=rows["ours"], Why=rows["why"]), caption, wide=["Claim", "Why"])
+    shown = pd.DataFrame(
+        {
+            "Claim": claim,
+            "Verdict": rows["verdict"],
+            "Published": rows["published"],
+        }
+    )
+    return figures.show_table(
+        shown.assign(Ours=rows["ours"], Why=rows["why"]),
+        caption,
+        wide=["Claim", "Why"],
+    )
 
 
 results = judged[kind == "Results"]
@@ -91,8 +147,11 @@ is_band = results.index.str.startswith("band")
 is_score = ~is_band & ~results.index.str.startswith("difference")
 ledger_table(results[is_score], "Scores")
 
-# %%
-ledger_table(results[results.index.str.startswith("difference")], "Differences of R² that the text states")
+# %% tags=["hide-input"]
+ledger_table(
+    results[results.index.str.startswith("difference")],
+    "Differences of R² that the text states",
+)
 
 # %% [markdown]
 # R², RMSE and RPD come from the same residuals, and a difference comes from two scores; counting verdicts counts such
@@ -103,7 +162,7 @@ ledger_table(results[results.index.str.startswith("difference")], "Differences o
 # Each number is the share of our rounds in which the claim holds; for the spread of $R^2$, the share of resamplings of
 # the rounds. Rounds share their soils, so the share says how stable an ordering is on these soils, not on others.
 
-# %%
+# %% tags=["hide-input"]
 ledger_table(judged[kind == "Orderings"], "Claimed orderings")
 
 # %% [markdown]
@@ -115,37 +174,55 @@ ledger_table(judged[kind == "Orderings"], "Claimed orderings")
 # this book (`data/bands/visnir.csv`), from half its height. This needs no network. The limit, one pooling window, is
 # ours.
 
-# %%
+# %% tags=["hide-input"]
 named = judged[kind == "Wavelengths"]
-ledger_table(named.assign(published=named["published"] + " nm", unit=""), "Wavelengths named in the SHAP section")
+ledger_table(
+    named.assign(published=named["published"] + " nm", unit=""),
+    "Wavelengths named in the SHAP section",
+)
 
-# %%
-ledger_table(results[is_band], "What named wavelengths are laid to: distance to the nearest such band")
+# %% tags=["hide-input"]
+ledger_table(
+    results[is_band],
+    "What named wavelengths are laid to: distance to the nearest such band",
+)
 
 # %% [markdown]
 # ## Inputs and settings
 #
 # What we took over, for completeness. That these agree shows that the rebuild was built as announced, and no more.
 
-# %%
+# %% tags=["hide-input"]
 ledger_table(judged[kind == "Inputs"], "Samples and statistics")
 
-# %%
+# %% tags=["hide-input"]
 rows = judged[kind == "Settings"]
 compared = rows["ours"] != ""
-print(f"{len(rows)} settings, {compared.sum()} of which can be read off a run")
-ledger_table(rows[compared], "Settings of spectra, network and models that a run can show")
-
-# %%
-unread = [(row.what, row.published, row.where) for row in rows[~compared].itertuples()]
-figures.show_table(
-    pd.DataFrame(unread, columns=["Setting", "Published", "Where"]), "Other settings, as published", wide=["Setting"]
+ledger_table(
+    rows[compared],
+    f"{compared.sum()} of {len(rows)} settings: those that a run can show",
 )
 
-# %%
+# %% tags=["hide-input"]
+unread = [
+    (row.what, row.published, row.where) for row in rows[~compared].itertuples()
+]
+figures.show_table(
+    pd.DataFrame(unread, columns=["Setting", "Published", "Where"]),
+    "Other settings, as published",
+    wide=["Setting"],
+)
+
+# %% tags=["hide-input"]
 quoted = judged[kind == "Quoted"]
-shown = quoted[["what", "published", "where"]].set_axis(["Figure", "Value", "Where"], axis=1)
-figures.show_table(shown, "Figures of other studies that the paper compares itself with", wide=["Figure", "Where"])
+shown = quoted[["what", "published", "where"]].set_axis(
+    ["Figure", "Value", "Where"], axis=1
+)
+figures.show_table(
+    shown,
+    "Figures of other studies that the paper compares itself with",
+    wide=["Figure", "Where"],
+)
 
 # %% [markdown]
 # ## The paper against itself
@@ -162,19 +239,43 @@ figures.show_table(shown, "Figures of other studies that the paper compares itse
 #
 # And deviation = RMSE × RPD: one target must give one deviation, whichever model predicts it.
 
-# %%
-implied, spread = checks["rpd_identity"]["figures"], checks["implied_spread"]["figures"]
+# %% tags=["hide-input"]
+implied, spread = (
+    checks["rpd_identity"]["figures"],
+    checks["implied_spread"]["figures"],
+)
 rows = []
-for row in (name.removeprefix("r2.") for name in entries if name.startswith("r2.")):
-    values = [entries[f"{metric}.{row}"]["value"] for metric in ("r2", "rmse", "rpd")]
+for row in (
+    name.removeprefix("r2.") for name in entries if name.startswith("r2.")
+):
+    values = [
+        entries[f"{metric}.{row}"]["value"] for metric in ("r2", "rmse", "rpd")
+    ]
     key = row.replace(".", "_")
     rows.append(
-        (entries[f"r2.{row}"]["what"].removeprefix("R² of "), *values, implied[key], spread[key], spread[f"{key}_r2"])
+        (
+            entries[f"r2.{row}"]["what"].removeprefix("R² of "),
+            *values,
+            implied[key],
+            spread[key],
+            spread[f"{key}_r2"],
+        )
     )
-heads = ["Model", "R²", "RMSE", "RPD", "RPD from R²", "Deviation: RMSE × RPD", "Deviation: RMSE / √(1 − R²)"]
+heads = [
+    "Model",
+    "R²",
+    "RMSE",
+    "RPD",
+    "RPD from R²",
+    "Deviation: RMSE × RPD",
+    "Deviation: RMSE / √(1 − R²)",
+]
 formats = dict.fromkeys(heads[1:], "{:.2f}")
-print(f"rounding to two places explains {implied['explained']} of {implied['rows']} rows")
-figures.show_table(pd.DataFrame(rows, columns=heads), "RPD as printed and as R² implies it, row by row", formats)
+figures.show_table(
+    pd.DataFrame(rows, columns=heads),
+    f"RPD as printed and as R² implies it; rounding to two places explains {implied['explained']} of {implied['rows']} rows",
+    formats,
+)
 
 # %% [markdown]
 # The rows of lead on the logarithm fit, with RPD a little above what the mean $R^2$ implies. That is as it should be:
@@ -187,23 +288,42 @@ figures.show_table(pd.DataFrame(rows, columns=heads), "RPD as printed and as R²
 # have that range, mean, median, deviation, skewness and kurtosis; a linear programme finds how narrow and how wide ln
 # Pb can be in any of them. Base 10 divides both limits by 2.30.
 
-# %%
-limits, error = checks["natural_logarithms"]["figures"], entries["rmse.resnet_ph_pb"]["value"]
-print(f"deviation of ln Pb in any distribution with these statistics: {limits['low']:.2f} to {limits['high']:.2f}")
-print(f"deviation of log10 Pb: {limits['low_10']:.2f} to {limits['high_10']:.2f}")
-print(f"deviation that the four models imply: {limits['spread_low']:.2f} to {limits['spread_high']:.2f}")
-inside = limits["low"] <= limits["spread_low"] and limits["spread_high"] <= limits["high"]
-above = limits["spread_low"] > limits["high_10"]
-print(f"all within the limits of ln: {inside}; all above those of log10: {above}")
-print(f"an RMSE of {error} is then a factor of {np.exp(error):.2f} in mg/kg")
+# %% tags=["hide-input"]
+limits, error = (
+    checks["natural_logarithms"]["figures"],
+    entries["rmse.resnet_ph_pb"]["value"],
+)
+teaching.sentence(
+    "In any distribution with these statistics ln Pb has a deviation of {low:.2f} to {high:.2f}, log10 Pb one of {low_10:.2f} to {high_10:.2f}. The four models imply "
+    "{spread_low:.2f} to {spread_high:.2f}: {inside} the first limits and {above} the second, so the logarithms are natural ones, and an RMSE of {error:.2f} is a "
+    "factor of {factor:.2f} in mg/kg.",
+    low=limits["low"],
+    high=limits["high"],
+    low_10=limits["low_10"],
+    high_10=limits["high_10"],
+    spread_low=limits["spread_low"],
+    spread_high=limits["spread_high"],
+    inside=teaching.claim(
+        limits["spread_high"], limits["high"], below="inside", same="inside"
+    ),
+    above=teaching.claim(
+        limits["spread_low"], limits["high_10"], above="above"
+    ),
+    error=error,
+    factor=np.exp(error),
+)
 
 # %% [markdown]
 # ### Early stopping without a set to look at
 
-# %%
+# %% tags=["hide-input"]
 found = checks["early_stopping"]["figures"]
-print(f"training and test set leave {found['left']} % of the samples for a third one")
-print(f"a fifth of the training side would be {found['held']} soils, with {found['fitted']} left to fit")
+teaching.sentence(
+    "Training and test set leave {left} % of the samples for a third one. A fifth of the training side would be {held} soils, with {fitted} left to fit.",
+    left=str(found["left"]),
+    held=found["held"],
+    fitted=found["fitted"],
+)
 
 # %% [markdown]
 # The paper says that training stops when nothing improves, and not on which samples. If it was the test set, $R^2$ of
@@ -217,20 +337,30 @@ print(f"a fifth of the training side would be {found['held']} soils, with {found
 # simple explanation. What was checked and *fits* is listed too: it tells what the paper's numbers mean.
 
 
-# %%
+# %% tags=["hide-input"]
 def inconsistency_table(standing, caption):
     rows = ledger.inconsistencies_frame("gejiu").query("standing == @standing")
-    shown = pd.DataFrame({"What (where in the paper)": rows["title"] + " (" + rows["where"] + ")", "Why": rows["text"]})
+    shown = pd.DataFrame(
+        {
+            "What (where in the paper)": rows["title"]
+            + " ("
+            + rows["where"]
+            + ")",
+            "Why": rows["text"],
+        }
+    )
     return figures.show_table(shown, caption, wide=list(shown.columns))
 
 
-print(f"{sum('figures' in check for check in checks.values())} of {len(checks)} texts hold computed figures")
+print(
+    f"{sum('figures' in check for check in checks.values())} of {len(checks)} texts hold computed figures"
+)
 inconsistency_table("contradiction", "Contradictions")
 
-# %%
+# %% tags=["hide-input"]
 inconsistency_table("unclear", "Unclear")
 
-# %%
+# %% tags=["hide-input"]
 inconsistency_table("fits", "Checked, and found to fit")
 
 # %% [markdown]

@@ -1,0 +1,483 @@
+# %% [markdown]
+# # On your own spectra
+#
+# Everything in this book can be done with measured spectra, by a command or in a notebook. This page says how a table has
+# to look, which command does what, and runs one check of each kind. Where `SPECTRAKIT_DATA` names a folder with tables of
+# yours, the cells take them; without one they take simulated or recorded ones and say so.
+#
+# **What you will learn**
+#
+# - how to bring files of an instrument, or a table of your own, into the kit
+# - which three questions to ask of LIBS spectra before training anything
+# - what a network pretrained on simulated soils was worth on measured ones
+# - what to test before laboratories are put together and gaps are filled
+#
+# **Time**: about 30 minutes. **You need**: a table, and the chapter on its kind of spectra.
+
+# %% tags=["hide-input"]
+import numpy as np
+import pandas as pd
+from IPython.display import display
+
+from spectrakit import (
+    evaluation,
+    models,
+    preprocess,
+    resources,
+    tables,
+    teaching,
+    workflows,
+)
+from spectrakit.simulate import libs
+from spectrakit.studies import libs as study
+from spectrakit.teaching import figures
+from spectrakit.workflows import harmonise
+
+figures.book_style()
+folder = resources.measured_folder()
+teaching.sentence(
+    "This page was made with {what}.",
+    what="simulated and recorded spectra; `SPECTRAKIT_DATA` is not set"
+    if folder is None
+    else "the measured tables of `SPECTRAKIT_DATA`",
+)
+
+# %% [markdown]
+# ## By command
+#
+# A **plain spectral table** has one row a sample (or a measurement), a column `sample_id`, one column a channel, named by
+# its wavelength in nm or its wavenumber in 1/cm, and one column a property, named with its unit (`ca_ppm`, `soc_pct`,
+# `ph`). CSV and Parquet will do. Rows of one sample share its `sample_id`, or a column `group`.
+#
+# | You want | Command |
+# | --- | --- |
+# | a table of files of an instrument (OPUS, ASD, JCAMP-DX, Spectral Evolution, text) | `spectrakit convert FOLDER -o soils.csv` |
+# | to know what is wrong with a table | `spectrakit check soils.csv --axis nm --signal reflectance` |
+# | a property of some tens of soils by a pretrained network | `spectrakit transfer soils.csv --target ph` |
+# | to know whether harmonisation helps on a laboratory never seen | `spectrakit harmonise LAB1.csv LAB2.csv --target soc_pct` |
+# | gaps filled with intervals | `spectrakit impute LIBRARY --property c_g_kg -o hybrid.parquet` |
+# | a study on its real files | `spectrakit replicate gejiu --data FOLDER` |
+# | this book with your tables | `SPECTRAKIT_DATA=FOLDER make book` |
+#
+# Every command has `--help`. A run that was stopped goes on where it was; `--scheduler ADDRESS` hands long work to a Dask
+# cluster. `data/README.md` says how to lay out LUCAS, Gejiu and the Open Soil Spectral Library.
+#
+# ## LIBS
+#
+# Before you train anything, look. Three questions decide whether a window is fit for use. Do the lines stand where the
+# table of lines says? Is any channel saturated? Does the window hold enough channels? Without a table of yours the next
+# cells answer for simulated spectra that we have shifted by one channel on purpose.
+
+# %% tags=["hide-input"]
+survey = libs.measure(libs.spiked_soils([0]), survey=True)
+sets = {"simulated, one channel low": study.shifted(survey, -1)}
+if folder is not None:
+    inside = folder / "libs" if (folder / "libs").is_dir() else folder
+    try:
+        sets = study.read_folder(inside)
+    except ValueError as reason:
+        print(reason)
+
+# %% tags=["hide-input"]
+rows = []
+for name, data in sets.items():
+    shift = float(study.wavelength_shifts(data).shift_channels.median())
+    for target, share in study.saturated_samples(data).items():
+        low, high, needed = libs.settings()["windows"][target]
+        held = data.window(low, high).n_channels
+        rows.append(
+            (
+                name,
+                data.n_samples,
+                shift,
+                target.capitalize(),
+                f"{held} of {needed}",
+                share,
+            )
+        )
+columns = [
+    "Table",
+    "Spectra",
+    "Shift (channels)",
+    "Window",
+    "Channels",
+    "Saturated samples",
+]
+fitness = pd.DataFrame(rows, columns=columns)
+display(
+    figures.show_table(
+        fitness,
+        "Fit for use?",
+        {"Shift (channels)": "{:+.1f}", "Saturated samples": "{:.0%}"},
+    )
+)
+notes = [
+    f"{name}: {note}" for name, data in sets.items() for note in data.notes
+]
+teaching.sentence(
+    "{notes}",
+    notes="What reading noticed: " + "; ".join(notes) + "."
+    if notes
+    else "Reading noticed nothing unusual.",
+)
+
+# %% [markdown]
+# A shift of one channel is nothing to a person who sees the whole spectrum. To a network that was trained on other spectra
+# it is a line in the wrong place. Shift the axis before you cut windows, and leave saturated windows alone: a line that was
+# cut off by the camera has lost what it knew.
+
+# %% mystnb={"image": {"alt": "The three windows of measured spectra, or of the shifted simulated ones, drawn beside the simulated spectrum of the reference soil, all scaled to their maximum."}} tags=["hide-input"]
+figure, columns = figures.panels(1, 3, height=3.2)
+for axes, (target, axis) in zip(
+    columns, libs.window_axes().items(), strict=True
+):
+    for name, data in sets.items():
+        part = data.window(axis[0] - 0.3, axis[-1] + 0.3)
+        mean = np.nanmedian(part.spectra, axis=0)
+        axes.plot(part.axis, mean / mean.max(), marker=".", label=name)
+    own = survey.window(axis[0] - 0.3, axis[-1] + 0.3)
+    axes.plot(
+        own.axis,
+        own.spectra[0] / own.spectra[0].max(),
+        color="0.4",
+        label="simulated reference soil",
+    )
+    axes.set(title=f"{target.capitalize()} window", xlabel="Wavelength (nm)")
+columns[0].set_ylabel("Counts over maximum")
+legend = figure.legend(
+    *columns[0].get_legend_handles_labels(), loc="outside lower center", ncols=2
+)
+
+# %% [markdown]
+# If a table also holds oxide contents, its line ratios can be compared with what the simulator expects. Dividing by
+# the first rock takes out the sensitivity of the detector. Where self-absorption rules, the ratio of two lines
+# changes far less than the ratio of the contents, and the simulator should say so too. Where measured and simulated
+# part company, remember what the simulator does not know: the temperature and density of that plasma, and its cooler
+# rim, in which resonance lines such as those of sodium and potassium lose part of their light.
+
+# %% tags=["hide-input"]
+pairs = {
+    0.4: [(("Mg", 285.213), ("Si", 288.158))],
+    0.8: [(("Na", 589.3), ("Ca", 616.2)), (("K", 766.49), ("Ca", 616.2))],
+}
+rocks = {
+    name: data for name, data in sets.items() if "cao_wt_pct" in data.properties
+}
+for name, data in rocks.items():
+    ratios = pd.concat(
+        [study.content_ratios(data, pair, half) for half, pair in pairs.items()]
+    )
+    caption = f"{name}: line ratios relative to the first rock"
+    display(
+        figures.show_table(
+            ratios, caption, dict.fromkeys(ratios.columns[2:], "{:.2f}")
+        )
+    )
+teaching.sentence("Tables with oxide contents: {n}.", n=len(rocks))
+
+# %% [markdown]
+# ### A model, and the simple ones first
+#
+# The mean of the training soils shows what no information looks like in your units. Then PLS. If a forest or a network does
+# better than PLS on **grouped** folds, in most repeats and not only on average, you have found a curved relation that is
+# worth its parameters. Report training errors beside test errors. The next cell takes calcium, or simulated field soils.
+
+# %%
+contents = {
+    name: data
+    for name, data in sets.items()
+    if "ca_ppm" in data.properties and len(data) >= 10
+}
+if not contents:
+    soils = libs.measure(libs.field_soils(0), 2, random_state=0)
+    contents = {"simulated field soils": soils}
+rows = []
+for name, data in contents.items():
+    task = study.measured_task(data, "ca")
+    n_folds = min(10, len(set(task.sample_id)))
+    splits = evaluation.grouped_folds(task.sample_id, n_folds, 1)
+    baselines = models.libs_baselines(random_state=0)
+    fitted = {"mean": baselines["mean"], "PLS": baselines["PLS"], "CNN": None}
+    for label, model in fitted.items():
+        predicted = study.fit_model(model, task, splits)
+        r2 = evaluation.r2(task.content, splits.out_of_fold(predicted)[0])
+        rows.append((name, label, len(set(task.sample_id)), r2))
+
+# %% tags=["hide-input"]
+shown = pd.DataFrame(rows, columns=["Table", "Model", "Soils", "R²"])
+figures.show_table(shown, "Calcium, grouped folds", {"R²": "{:.2f}"})
+
+# %% [markdown]
+# With measured contents of at least ten samples the audit of Grad-CAM maps runs as in [chapter 4](04_grad_cam.ipynb):
+# `study.audit_task(study.explain_task(task, resolving_power=...))`, with the resolving power of your spectrometer. With less
+# of it, "near a line" covers more of the window and the check loses its edge.
+#
+# ## Visible and near infrared
+
+# %% [markdown]
+# Does a network that has seen nothing but simulated soils help on **measured** ones?
+# This is the test that counts: four measured sets ([LimeSoDa](references.md)), pH, organic matter or carbon, and clay.
+# Each task has rounds of at most 98 training soils, as in the study. The pretrained network is the kit's second one
+# (`resnet_soils`). It learned twenty properties of simulated soils of the whole world, and then, episode by episode, to
+# give features on which some tens of soils of one place are enough to calibrate; `data/models/README.md` says how. Its
+# input is not the logarithm but the first derivative of the absorbance, which PLS and SVM get as well. `spectrakit
+# transfer` freezes the convolutions and puts new layers on top, dense ones and a Gaussian process, over the features
+# and over the pooled input beside them. The recorded run has a control as well: the same new layers over the input
+# alone, so without anything that was pretrained.
+
+# %% mystnb={"image": {"alt": "Mean R² of the test samples for each measured task, one row a task, with a mark each for PLS, SVM, the network from scratch and the pretrained network, from the recorded rounds."}} tags=["hide-input"]
+measured = pd.read_csv(
+    resources.data_path("recorded", "transfer-visnir.csv"), comment="#"
+)
+means = (
+    measured.groupby(["table", "target", "model"], sort=False)["r2"]
+    .mean()
+    .unstack()
+)
+tasks = {
+    "ph": "pH",
+    "soc_pct": "organic carbon",
+    "clay_pct": "clay",
+    "som_pct": "organic matter",
+}
+means.index = [
+    f"{table}, {tasks.get(target, target)}" for table, target in means.index
+]
+figure = figures.measured_tasks(means)
+
+# %% tags=["hide-input"]
+better = means[["pls", "svm"]].max(axis=1)
+gain = means["pretrained"] - means["scratch"]
+control = means["pretrained"] - means["input"]
+teaching.sentence(
+    "On {n} measured tasks, {n_rounds} rounds each, the pretrained network is {scratch} the one from scratch in {n_scratch}, by {gain:+.2f} on average. It is at "
+    "least equal to the better of PLS and SVM in {n_better} ({beside:+.3f} on average), and above the same layers without pretraining in {n_input} "
+    "({control:+.3f}).",
+    n=len(means),
+    n_rounds=measured["round"].nunique(),
+    scratch=teaching.claim(gain.mean(), 0, "below", "level with", "above"),
+    n_scratch=int((gain > 0).sum()),
+    gain=gain.mean(),
+    n_better=int((means["pretrained"] >= better).sum()),
+    beside=(means["pretrained"] - better).mean(),
+    n_input=int((control > 0).sum()),
+    control=control.mean(),
+)
+
+# %% tags=["hide-input"]
+heads = {
+    "pls": "PLS",
+    "svm": "SVM",
+    "scratch": "Scratch",
+    "input": "No pretraining",
+    "pretrained": "Pretrained",
+}
+shown = (
+    means[list(heads)].rename(columns=heads).rename_axis("Task").reset_index()
+)
+figures.show_table(
+    shown,
+    "Mean R² of the test samples, recorded",
+    dict.fromkeys(heads.values(), "{:.2f}"),
+)
+
+# %% [markdown]
+# The next cell runs two rounds on the largest table of reflectance from 400 to 2499 nm in your folder (or in a folder
+# `visnir` of it). For all rounds and a plot use `spectrakit transfer TABLE --target ph`. A folder `lucas` with the LUCAS
+# release, and one with the soils of Gejiu, serve `spectrakit replicate gejiu --data FOLDER`.
+
+
+# %% tags=["hide-input"]
+def reflectance_tables(folder):
+    """Name to dataset, brought to 400-2499 nm, of the tables in a folder that allow it and hold a property, and notes."""
+    inside = folder / "visnir" if (folder / "visnir").is_dir() else folder
+    ready = {}
+    paths, notes = tables.spectra_files(inside)
+    for path in paths:
+        try:
+            in_percent = tables.check_table(
+                path, "nm", "percent-reflectance"
+            ).usable
+            data = tables.read_table(
+                path,
+                "nm",
+                "percent-reflectance" if in_percent else "reflectance",
+            )
+            ready[path.name], _ = preprocess.lucas_reflectance(data)
+            notes += [f"{path.name}: {note}" for note in data.notes]
+        except ValueError as reason:
+            notes.append(f"left out {path.name}: {reason}")
+    return {
+        name: data
+        for name, data in ready.items()
+        if len(data.properties.columns)
+    }, notes
+
+
+own, notes = ({}, []) if folder is None else reflectance_tables(folder)
+print(*notes, sep="\n" if notes else "")
+if own:
+    name = max(own, key=lambda each: own[each].n_samples)
+    target = (
+        "ph"
+        if "ph" in own[name].properties
+        else own[name].properties.columns[0]
+    )
+    rounds = workflows.run_rounds(
+        own[name], target, workflows.transfer_models(), n_rounds=2
+    )
+    display(
+        figures.show_table(
+            workflows.score_frame(rounds),
+            f"{name}, {target}: {own[name].provenance_line()}",
+        )
+    )
+teaching.sentence(
+    "Tables of reflectance that were used: {n}.", n=min(len(own), 1)
+)
+
+# %% [markdown]
+# ## Mid infrared: laboratories and gaps
+#
+# `spectrakit harmonise` leaves each laboratory out in turn and prints what helps and what hurts. `spectrakit impute` fits to
+# what is measured and fills the rest: PLS by default, `--model network` for the networks of
+# [chapter 9](09_gaps_filled.ipynb). Both know a third model, `pretrained`, for whoever has few laboratories: a ridge
+# regression on what convolutions make of a spectrum that have practised just this, to learn from some simulated
+# laboratories and predict another (`data/models/README.md` says how). A library is a plain spectral table, a table in the
+# layout of the [Open Soil Spectral Library](references.md), or a folder of Parquet files larger than the memory.
+#
+# What came of the first command on three **measured** laboratories (285 soils, organic carbon) is recorded. They differ in
+# their soils as well as in their instruments, and have no ring trial of their own.
+
+# %% mystnb={"image": {"alt": "RMSE of log10 organic carbon on each of the measured laboratories left out, one row a model and harmonisation, a mark a laboratory, recorded."}} tags=["hide-input"]
+path = resources.data_path("recorded", "harmonise-mir.csv")
+measured = pd.read_csv(path, comment="#")
+figure = figures.error_by_laboratory(measured[measured["model"] != "mean"])
+
+# %% tags=["hide-input"]
+heads = {
+    "model": "Model",
+    "harmonisation": "Harmonisation",
+    "r2": "R²",
+    "rmse": "RMSE",
+}
+heads |= {
+    "coverage_90": "In the 90 % interval",
+    "width_90": "Width",
+    "outside": "Outside the domain",
+}
+formats = dict.fromkeys(["R²", "Width"], "{:.2f}") | {"RMSE": "{:.3f}"}
+formats |= dict.fromkeys(
+    ["In the 90 % interval", "Outside the domain"], "{:.0%}"
+)
+
+
+def mean_scores(records, caption):
+    """Table of mean scores over the laboratories left out, the smallest error first."""
+    means = (
+        records.groupby(["model", "harmonisation"])[list(heads)[2:]]
+        .mean()
+        .sort_values("rmse")
+        .reset_index()
+    )
+    return figures.show_table(
+        means.rename(columns=heads),
+        f"{caption}: means over laboratories left out in turn",
+        formats,
+    )
+
+
+# The mean of the known soils is the same whatever is done to spectra.
+once = measured[
+    (measured["model"] != "mean") | (measured["harmonisation"] == "none")
+]
+mean_scores(once, "log10 of organic carbon, three measured laboratories")
+
+
+# %% tags=["hide-input"]
+def beside_pls(part):
+    """RMSE and coverage of one laboratory: the pretrained network without harmonisation, PLS without and at its best."""
+    pls, pretrained = (
+        part[part["model"] == model].set_index("harmonisation")
+        for model in ("pls", "pretrained")
+    )
+    errors = (
+        pretrained.loc["none", "rmse"],
+        pls.loc["none", "rmse"],
+        pls["rmse"].min(),
+    )
+    return [
+        *errors,
+        pretrained.loc["none", "coverage_90"],
+        pls.loc["none", "coverage_90"],
+    ]
+
+
+columns = [
+    "RMSE, pretrained",
+    "RMSE, PLS",
+    "PLS, its best harmonisation",
+    "Covered, pretrained",
+    "Covered, PLS",
+]
+rows = {name: beside_pls(part) for name, part in measured.groupby("laboratory")}
+table = (
+    pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    .rename_axis("Laboratory left out")
+    .reset_index()
+)
+formats = dict.fromkeys(columns[:3], "{:.3f}") | dict.fromkeys(
+    columns[3:], "{:.0%}"
+)
+figures.show_table(
+    table, "Without harmonisation unless said; log10 of organic carbon", formats
+)
+
+# %% tags=["hide-input"]
+won = (table[columns[0]] < table[columns[2]]).sum()
+teaching.sentence(
+    "Without harmonisation the pretrained network errs less than PLS with its best in {won} of {n} laboratories. 'Its best' is chosen by looking at the answer, "
+    "which nobody could do beforehand. The 90 % intervals of the pretrained network cover {pretrained:.0%} on average, those of PLS, calibrated on known "
+    "laboratories, {pls:.0%}; that the former suffice, three laboratories cannot prove.",
+    won=int(won),
+    n=len(table),
+    pretrained=table["Covered, pretrained"].mean(),
+    pls=table["Covered, PLS"].mean(),
+)
+
+# %% [markdown]
+# If your folder holds a folder `mir` of such tables, in per cent of reflectance, the next cell leaves out each of *your*
+# laboratories, with two harmonisations.
+
+# %% tags=["hide-input"]
+own, notes = None, []
+if folder is not None and (folder / "mir").is_dir():
+    try:
+        own, notes = harmonise.read_laboratories(
+            [folder / "mir"], "cm-1", "percent-reflectance"
+        )
+    except ValueError as reason:
+        notes = [f"not used: {reason}"]
+print(*notes, sep="\n" if notes else "")
+if own is not None:
+    standards, ring, _ = harmonise.ring_of(own)
+    target = (
+        "soc_pct" if "soc_pct" in own.properties else own.properties.columns[0]
+    )
+    soils, _ = harmonise.soils_to_predict(own.subset(~standards), target)
+    choices = {
+        name: harmonise.possible_harmonisations(soils, ring)[0][name]
+        for name in ("none", "snv")
+    }
+    found = harmonise.leave_laboratories_out(soils, target, choices)
+    display(mean_scores(found, f"{own.provenance_line()}; log10 of {target}"))
+teaching.sentence(
+    "Laboratories of yours: {n}.",
+    n=0 if own is None else own.samples["laboratory"].nunique(),
+)
+
+# %% [markdown]
+# ## Summary
+#
+# A table that says what it holds, a check before a model, the simple model first, groups kept whole, and a laboratory left
+# out before a claim: with these five the findings of this book can be tried on any soils.
