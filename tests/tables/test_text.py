@@ -235,6 +235,10 @@ REFUSED = {
         "sample_id," + ",".join(map(str, range(400, 20_400))) + "\na" + ",0.123456" * 20_001 + "\n",
         "has 20,?001 cells but row 2 has 20002",
     ),
+    "a long cell further down": (
+        "sample_id,ph,600\n" + "a,6,1\n" * 50 + "b,6,1," + "x" * 200_000 + "\n",
+        "header has 3 cells but row 52 has 4",
+    ),
     "a lone carriage return further down": (
         "sample_id,ph,600\n" + "a,6,1\n" * 50 + "b,6\r,1\n",
         "row 52 has 2; row 53",
