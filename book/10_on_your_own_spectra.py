@@ -134,7 +134,12 @@ for axes, (target, axis) in zip(
     for name, data in sets.items():
         part = data.window(axis[0] - 0.3, axis[-1] + 0.3)
         mean = np.nanmedian(part.spectra, axis=0)
-        axes.plot(part.axis, mean / mean.max(), marker=".", label=name)
+        axes.plot(
+            part.axis,
+            mean / mean.max(),
+            marker=".",
+            label=figures.as_written(name),
+        )
     own = survey.window(axis[0] - 0.3, axis[-1] + 0.3)
     axes.plot(
         own.axis,

@@ -63,6 +63,21 @@ import spectrakit
 
 print(spectrakit.MARK)
 """
+# Python runs a module of this name when it starts: here it writes down, and refuses, each call for the network.
+OFFLINE = """\
+import socket
+
+def refused(*about, **_):
+    note(f"asked for {about}")
+    raise OSError("no network while the site is built")
+
+def note(text):
+    with open(__file__ + ".txt", "a") as file:
+        file.write(text + "\\n")
+
+note("began")
+socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = socket.create_connection = refused
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +115,9 @@ def finished(tmp_path_factory):
         patch.delenv("SPECTRAKIT_PROFILE", raising=False)
         patch.delenv("SPECTRAKIT_DATA", raising=False)
         execute_chapters(layout)
+        (layout.root / "offline").mkdir()
+        (layout.root / "offline" / "sitecustomize.py").write_text(OFFLINE)
+        patch.setenv("PYTHONPATH", str(layout.root / "offline"))
         build_site(layout)
     return layout
 
@@ -368,6 +386,11 @@ def test_every_page_is_built_and_loads_nothing_from_outside(finished):
     assert "the sum is 2" in (html / "01_first.html").read_text()
     for name in ["vendor/require.js", "vendor/embed-amd.js", "vendor/mathjax/tex-mml-chtml.js", "anywidget.js"]:
         assert (html / "_static" / name).stat().st_size > 10_000
+
+
+def test_the_site_is_built_without_network(finished):
+    asked = (finished.root / "offline" / "sitecustomize.py.txt").read_text().splitlines()
+    assert set(asked) == {"began"}
 
 
 def test_an_unchanged_book_is_not_built_again(book):

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
@@ -329,7 +330,9 @@ def _parsed(file, data, start, kinds):
     """Part of a CSV file as an Arrow table of the columns in `kinds`; TableError for rows of another length."""
     table, ragged = _arrow_table(file, data, kinds)
     if ragged:
-        table, ragged = _arrow_table(file, _evened(file, data), kinds)
+        # A cell that is too long to be one leaves the rows as they are: they are named.
+        with suppress(csv.Error):
+            table, ragged = _arrow_table(file, _evened(file, data), kinds)
     if ragged:
         rows = [
             f"row {start + file.header_rows + row.number} has {row.actual_columns}"

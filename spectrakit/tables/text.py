@@ -195,16 +195,15 @@ class _Head:
         n_cells = len(self.header)
         if n_cells == 1 and _n_channels(self.header[0].split()) >= 2:
             raise TableError(f"{self.path}: the cells are separated by spaces; save the table with commas between them")
+        if n_cells == 1 or not self.rows or len(self.rows[0]) == n_cells:
+            return
+        row = self.separator.join(self.rows[0])
         for mark, name in SEPARATORS.items():
-            if n_cells > 1 and self.rows and len(self.rows[0]) != n_cells and mark != self.separator:
-                cells = [
-                    cell for row in csv.reader([self.separator.join(self.rows[0])], delimiter=mark) for cell in row
-                ]
-                if len(cells) == n_cells:
-                    raise TableError(
-                        f"{self.path}: row {self.header_row} is separated by {SEPARATORS[self.separator]} and row "
-                        f"{self.first_row} by {name}; save the table with the same character in all rows"
-                    )
+            if mark != self.separator and row.count(mark) + 1 == n_cells:
+                raise TableError(
+                    f"{self.path}: row {self.header_row} is separated by {SEPARATORS[self.separator]} and row "
+                    f"{self.first_row} by {name}; save the table with the same character in all rows"
+                )
 
     def refuse_split_numbers(self):
         """Raises TableError where commas within numbers separate cells, and where the header lacks its first cell."""

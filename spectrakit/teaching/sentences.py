@@ -1,6 +1,7 @@
 """Sentences whose numbers, and whose words that compare them, come from a run."""
 
 import math
+from html import escape
 from numbers import Number
 from string import Formatter
 
@@ -16,7 +17,8 @@ class _Typographic(Formatter):
 
     def format_field(self, value, format_spec):
         if not isinstance(value, Number):
-            return super().format_field(value, format_spec)
+            # Of text, which may be from a user's file, neither markup nor formulas are followed.
+            return escape(super().format_field(value, format_spec), quote=False).replace("$", r"\$")
         if not math.isfinite(value):
             raise ValueError(f"a sentence cannot state {value}")
         text = format(value, format_spec)

@@ -230,6 +230,19 @@ REFUSED = {
     ),
     "a line end in a name": ('"by\nwhom",600,602\na,1,1\n', "or rename one .by whom"),
     "a line end without quotation marks": ("sample_id,site,600\na,b\rc,1\n", "row 2 has a line end within a cell"),
+    "a line end in a row with a cell more": ('sample_id,ph,600\n"a\nb",1,1,2\n', "header has 3 cells but row 2 has 4"),
+    "a long row with a cell more": (
+        "sample_id," + ",".join(map(str, range(400, 20_400))) + "\na" + ",0.123456" * 20_001 + "\n",
+        "has 20,?001 cells but row 2 has 20002",
+    ),
+    "a long cell further down": (
+        "sample_id,ph,600\n" + "a,6,1\n" * 50 + "b,6,1," + "x" * 200_000 + "\n",
+        "header has 3 cells but row 52 has 4",
+    ),
+    "a lone carriage return further down": (
+        "sample_id,ph,600\n" + "a,6,1\n" * 50 + "b,6\r,1\n",
+        "row 52 has 2; row 53",
+    ),
     "a long cell": ("sample_id,600\n" + "a" * 140_000 + ",1\n", "row 2 begins a cell of over 131,072 characters"),
     "words among numbers": ("sample_id,SOM,400\na,2,1\nb,high,1\nc,3,1\n", r"not a number: 'high' \(row 3, column SOM"),
 }

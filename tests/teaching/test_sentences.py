@@ -55,3 +55,9 @@ def test_names_are_listed():
         "pH and clay",
         "pH, clay and sand",
     ]
+
+
+def test_markup_and_formulas_of_users_are_shown_as_written():
+    assert (
+        sentence("Left out: {names}.", names="<i>a$x$</i> & b").data == r"Left out: &lt;i&gt;a\$x\$&lt;/i&gt; &amp; b."
+    )

@@ -41,6 +41,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "MODEL_COLOURS",
             "RANGE_NAMES",
             "RISING",
+            "as_written",
             "boltzmann_plot",
             "book_style",
             "constituent_spectra",

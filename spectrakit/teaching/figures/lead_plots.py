@@ -9,7 +9,19 @@ import numpy as np
 from matplotlib.colors import LogNorm
 
 from spectrakit.explain import rank_correlation
-from spectrakit.teaching.figures.plots import BLUE, GREEN, GREY, ORANGE, PINK, WIDTH, YELLOW, arrow, blank_axes, box
+from spectrakit.teaching.figures.plots import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    WIDTH,
+    YELLOW,
+    arrow,
+    as_written,
+    blank_axes,
+    box,
+)
 
 LEAD_MODEL_NAMES = {"mean": "mean", "resnet_pb": "ResNet-Pb", "pls_pb": "PLS-Pb", "svm_pb": "SVM-Pb"}
 LEAD_MODEL_NAMES |= {"resnet_ph_pb": "ResNet-pH-Pb"}
@@ -216,7 +228,7 @@ def measured_tasks(means):
         style = {"color": colour, "markerfacecolor": face, "markersize": 6, "label": labels[name]}
         axes.plot(means[name], np.arange(len(means)) + shift, marker, **style)
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set_yticks(range(len(means)), means.index)
+    axes.set_yticks(range(len(means)), [*map(as_written, means.index)])
     axes.set_ylim(len(means) - 0.5, -0.5)
     axes.set_xlabel("R² of the test samples, mean over rounds")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)

@@ -18,6 +18,7 @@ from spectrakit.teaching.figures.plots import (
     SKY,
     WIDTH,
     YELLOW,
+    as_written,
     draw_lines,
     with_legend,
 )
@@ -80,8 +81,9 @@ def one_standard(axis, scans, reference):
     colours = plt.get_cmap("viridis")(np.linspace(0, 0.92, len(names)))
     for name, colour in zip(names, colours, strict=True):
         above.plot(axis, scans.loc[name], color=colour, linewidth=0.8)
-        below.plot(axis, scans.loc[name] - scans.loc[reference], color=colour, linewidth=0.8, label=name)
-    above.plot(axis, scans.loc[reference], color="black", linewidth=1.2, label=f"{reference}, the reference")
+        below.plot(axis, scans.loc[name] - scans.loc[reference], color=colour, linewidth=0.8, label=as_written(name))
+    label = f"{as_written(reference)}, the reference"
+    above.plot(axis, scans.loc[reference], color="black", linewidth=1.2, label=label)
     above.set(ylabel="Absorbance", xlim=(axis[0], axis[-1]))
     above.legend(loc="upper right")
     below.axhline(0, color="black", linewidth=1.2)
@@ -123,7 +125,7 @@ def change_of_error(records):
         for (row, column), value in np.ndenumerate(wide.to_numpy()):
             style = {"ha": "center", "va": "center", "fontsize": 8, "color": "white" if abs(value) > 45 else "black"}
             axes.text(column, row, f"{value:+.0f}".replace("-", "−"), **style)
-        axes.set_xticks(range(len(wide.columns)), wide.columns, rotation=90)
+        axes.set_xticks(range(len(wide.columns)), [*map(as_written, wide.columns)], rotation=90)
         axes.set_yticks(range(len(wide)), wide.index)
         axes.set_title(TARGET_NAMES[target])
         axes.tick_params(length=0)
@@ -189,7 +191,7 @@ def scores_by_group(scores, metric, label):
             marker, colour = _MARKS[model]
             at = np.arange(len(means)) + shift
             axes.plot(means[model], at, marker, color=colour, markersize=6, label=CONTENT_MODEL_NAMES[model])
-        axes.set_yticks(range(len(means)), [f"{name} ({counts[name]:.0f})" for name in means.index])
+        axes.set_yticks(range(len(means)), [f"{as_written(name)} ({counts[name]:.0f})" for name in means.index])
         axes.set(ylim=(len(means) - 0.5, -0.5), xlabel=label, title=TARGET_NAMES[rows["target"].iloc[0]])
         _logarithmic(axes, "x")
         axes.grid(axis="y", linewidth=0.4)
@@ -228,7 +230,8 @@ def coverage_left_out(table):
             axes.plot(values, range(len(rows)), marker, color=colour, label=name, markersize=7, markeredgewidth=2)
             axes.axvline(values.mean(), color=colour, linewidth=1, linestyle=":")
         axes.axvline(90, color="black", linewidth=0.8, linestyle="--")
-        axes.set_yticks(range(len(rows)), rows["laboratory"] + " (" + rows["n"].astype(int).astype(str) + ")")
+        counted = zip(rows["laboratory"], rows["n"], strict=True)
+        axes.set_yticks(range(len(rows)), [f"{as_written(name)} ({n:.0f})" for name, n in counted])
         axes.set(xlabel="True value inside (%)", title=TARGET_NAMES[target], ylim=(-0.5, len(rows) - 0.5))
         axes.grid(axis="y", linewidth=0.4)
     return with_legend(figure, grid[0, 0])
@@ -278,7 +281,7 @@ def error_by_laboratory(records):
     wide = wide.loc[wide.mean(axis=1).sort_values(ascending=False).index]
     figure, axes = plt.subplots(figsize=(WIDTH, 1.2 + 0.33 * len(wide)))
     for (name, column), colour, marker in zip(wide.items(), (BLUE, ORANGE, GREEN, PINK, SKY), "os^Dv", strict=False):
-        axes.plot(column, range(len(wide)), marker, color=colour, label=name)
+        axes.plot(column, range(len(wide)), marker, color=colour, label=as_written(name))
     axes.set_yticks(range(len(wide)), wide.index)
     axes.set_xlabel("RMSE on the laboratory left out")
     axes.grid(axis="y", linewidth=0.4)

@@ -50,6 +50,11 @@ def line_labels(lines):
     return [(float(nm), f"{element} {_STAGES[stage]} {nm:.2f}") for nm, element, stage in rows]
 
 
+def as_written(name):
+    """A name from a user's file as text of a figure, where a dollar sign is one and begins no formula."""
+    return str(name).replace("$", r"\$")
+
+
 def task_title(task):
     """Title of a task's axes: 'Ca, spiked soils'."""
     return f"{task.target.capitalize()}, {RANGE_NAMES[task.range]}"
@@ -237,7 +242,7 @@ def repeatability_bars(outcomes):
 
 
 def _name_samples(axes, names):
-    axes.set_xticks(np.arange(1, len(names) + 1), names, rotation=90)
+    axes.set_xticks(np.arange(1, len(names) + 1), [*map(as_written, names)], rotation=90)
     axes.set_xlabel("Sample, by rising content")
 
 
@@ -257,7 +262,7 @@ def grad_cam_map(outcome, lines):
     image = below.pcolormesh(
         task.wavelength, np.arange(len(order)), maps, cmap="cividis", shading="nearest", vmin=0, vmax=1
     )
-    below.set_yticks(np.arange(len(order)), task.sample_id[order])
+    below.set_yticks(np.arange(len(order)), [*map(as_written, task.sample_id[order])])
     below.set(xlabel="Wavelength (nm)", ylabel="Sample")
     draw_lines(above, lines)
     for nm, _ in lines:
@@ -425,7 +430,7 @@ def predicted_vs_measured(panels, name):
         axes.axline((np.mean(measured),) * 2, slope=1, color=GREY, linestyle="--", linewidth=1)
         scores = {"R²": r2, "RMSE": rmse, "RPD": rpd}
         listed = ", ".join(f"{label} {score(measured, predicted):.2f}" for label, score in scores.items())
-        axes.set_title(f"{title}\n{listed}", fontsize=10)
-        axes.set(xlabel=f"Measured {name}", aspect="equal")
-    grid[0, 0].set_ylabel(f"Predicted {name}")
+        axes.set_title(f"{as_written(title)}\n{listed}", fontsize=10)
+        axes.set(xlabel=f"Measured {as_written(name)}", aspect="equal")
+    grid[0, 0].set_ylabel(f"Predicted {as_written(name)}")
     return figure

@@ -1,13 +1,16 @@
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 
 from spectrakit.simulate.libs.atoms import line_table
 from spectrakit.studies.libs.domains import Task
 from spectrakit.studies.libs.run import Outcome
-from spectrakit.teaching.figures import lead_plots, plots
+from spectrakit.teaching.figures import lead_plots, mir_plots, plots
 
 LINES = [(279.553, "Mg II 279.55"), (280.271, "Mg II 280.27"), (300.0, "elsewhere")]
 
@@ -227,3 +230,36 @@ def test_predicted_vs_measured_tells_the_scores():
     assert axes.get_title(loc="left") == "network\nR² 0.80, RMSE 0.50, RPD 2.58"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("Measured pH", "Predicted pH")
     np.testing.assert_allclose(axes.collections[0].get_offsets()[:, 1], measured + 0.5)
+
+
+# Names of users: a fraction that is cut short would be an error, a square would be shown as one.
+NAMES = ["$\\frac{a$", "x$^2$"]
+SCORES = {"laboratory": NAMES * 2, "group": NAMES * 2, "harmonisation": ["none", "none", "snv", "snv"], "target": "c"}
+SCORES = pd.DataFrame(SCORES | {"model": "pls", "rmse": 1.0, "n": 4, "naive_90": 0.8, "promised_90": 0.9})
+
+
+def named():
+    result = outcome(n=2)
+    return replace(result, task=replace(result.task, sample_id=np.array(NAMES)))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plots.repeatability_bars([named()]),
+        lambda: plots.grad_cam_map(replace(named(), maps=named().maps[:2]), []),
+        lambda: plots.predicted_vs_measured({NAMES[0]: ([1, 2], [1, 3])}, NAMES[1]),
+        lambda: lead_plots.measured_tasks(pd.DataFrame({"pls": [0.1, 0.2]}, index=NAMES)),
+        lambda: mir_plots.one_standard([1, 2], pd.DataFrame([[1, 2], [2, 3]], index=NAMES), NAMES[0]),
+        lambda: mir_plots.change_of_error(SCORES),
+        lambda: mir_plots.scores_by_group(SCORES, "rmse", "RMSE"),
+        lambda: mir_plots.coverage_left_out(SCORES[:2]),
+        lambda: mir_plots.error_by_laboratory(SCORES),
+    ],
+)
+def test_dollar_signs_of_users_are_no_formulas(draw):
+    figure = draw()
+    figure.canvas.draw()
+    shown = [text.get_text().replace("\\$", "") for text in figure.findobj(Text)]
+    assert not [text for text in shown if "$" in text and "mathdefault" not in text]
+    assert [text for text in shown if "frac{a" in text] and [text for text in shown if "x^2" in text]
