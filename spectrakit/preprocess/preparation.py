@@ -98,9 +98,8 @@ def shared_channels(grid, axes, minimum, words):
     """
     shared = grid[np.all([covered_channels(grid, axis) for axis in axes], axis=0)]
     if len(shared) < minimum:
-        raise ValueError(
-            f"the laboratories share {len(shared)} channels {words}: at least {minimum} are needed; leave one out"
-        )
+        needed = f"at least {minimum} are needed; check the unit of the axis, or leave out what covers least"
+        raise ValueError(f"the laboratories share {len(shared)} channels {words}: {needed}")
     return shared
 
 
@@ -241,9 +240,8 @@ def target_rows(properties, target, minimum=MIN_SAMPLES, limits=(-np.inf, np.inf
             f"{target} is measured in {count} samples: at least {minimum} are needed; choose another property"
         )
     if np.ptp(y[usable]) == 0:
-        raise ValueError(
-            f"{target} is {y[usable][0]:g} wherever it is measured: there is nothing to predict; choose another"
-        )
+        words = "there is nothing to predict; choose another property"
+        raise ValueError(f"{target} is {y[usable][0]:g} wherever it is measured: {words}")
     return usable
 
 

@@ -59,5 +59,7 @@ def _spectrum(file, opus):
         raise TableError(f"{file}: several spectra in one file ({', '.join(series)}); save each as a file of its own")
     if derivatives:
         raise TableError(f"{file}: only a derivative ({', '.join(derivatives)}); save the spectrum itself from OPUS")
-    held = ", ".join(data.label for data in opus.iter_all_data()) or "no spectrum"
+    held = ", ".join(data.label for data in opus.iter_all_data())
+    if not held:
+        raise TableError(f"{file}: no spectrum in this OPUS file; copy it again, or save it from OPUS with absorbance")
     raise TableError(f"{file}: neither absorbance nor reflectance but {held}; save it from OPUS with absorbance")

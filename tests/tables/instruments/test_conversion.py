@@ -284,7 +284,7 @@ def test_scans_of_a_sample_are_kept_or_averaged(write, tmp_path):
         ("a.sed", SED + "353.0\t1.0\n", "a row below 'Data:' is cut short"),
         ("a.sed", SED.replace("351.0", "360.0"), "its channels turn back at 352, as where two detectors overlap"),
         ("a.asd", b"ASD" + bytes(100), "damaged ASD file"),
-        ("a.0", b"\n\n\xfe\xfe" + bytes(30), "neither absorbance nor reflectance but no spectrum"),
+        ("a.0", b"\n\n\xfe\xfe" + bytes(30), "no spectrum in this OPUS file; copy it again"),
         ("a.txt", two_columns(), "two columns of text do not say what they hold; give --axis and --signal"),
         ("a.txt", "read me\n", "no instrument's file here; those that can be read are Bruker OPUS, ASD"),
     ],
