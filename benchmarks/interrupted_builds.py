@@ -1,9 +1,9 @@
 """Whether the book's pipeline ends clean after it was interrupted, and leaves nothing behind when it is used for long.
 
 Run `python benchmarks/interrupted_builds.py`. A book of one chapter is built 20 times, each time after a change of its
-page: counted are the files and bytes below its folder, temporary files and processes of this user. Then a build of a
-page: counted are the files and bytes below its folder, temporary files and its processes. Then a build of a
-changed chapter is interrupted (SIGINT) at random moments, ten times, and built again; counted are the second builds
+page: counted are the files and bytes below its folder, temporary files and its processes. Then a build of a changed
+chapter is interrupted (SIGINT) at random moments, ten times, and built again; counted are the second builds that end
+with the right page and nothing half made.
 """
 
 import argparse
