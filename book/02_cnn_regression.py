@@ -728,6 +728,12 @@ widgets.Explorer(
     panels,
     f"One repeat of ten folds. The CNN was trained with up to {most} measurements.",
     start=[1, 0, 2],
+    question="How much of the score comes from recognising soils?",
+    answers=[
+        f"Leaky folds give an R² of {row.leaky:.2f}, grouped folds {row.grouped:.2f}: "
+        f"the leak is worth {row.leaky - row.grouped:.2f}.".replace("-", "−")
+        for row in score.itertuples()
+    ],
 )
 
 # %% [markdown]

@@ -410,6 +410,18 @@ widgets.Explorer(
     panels,
     f"Means over {sizes.n_draws} training sets drawn from 144 soils.",
     start=[1, 0, 0],
+    question="How many soils does each model need?",
+    answers=[
+        f"With 12 soils the test error is {each[1]:.1f} ppm, with {soils[-1]} soils {each[-1]:.1f} ppm; "
+        f"the gap shrinks from {each[1] - own[1]:.1f} to {each[-1] - own[-1]:.1f} ppm.".replace(
+            "-", "−"
+        )
+        for each, own in zip(
+            test.reshape(-1, len(soils)),
+            train.reshape(-1, len(soils)),
+            strict=True,
+        )
+    ],
 )
 
 # %% tags=["hide-input"]

@@ -278,8 +278,18 @@ function drawControl(control, index, choose) {
   return { element: html("div", { class: "control" }, label, output, slider), show };
 }
 
+// Where the page itself computes a curve: at which place it differs most from the other, and by how much.
+function compared(panel, indices) {
+  const [chosen, other] = panel.series.map((series) => pick(series, indices));
+  const shares = [...chosen].map((value, i) => value / other[i] - 1);
+  const most = shares.reduce((best, share, i) => (Math.abs(share) > Math.abs(shares[best]) ? i : best), 0);
+  const per = minus(`${shares[most] > 0 ? "+" : ""}${(100 * shares[most]).toFixed(1)} %`);
+  if (Math.abs(shares[most]) < 5e-4) return `No difference: ${panel.series[0].label} is ${panel.series[1].label}.`;
+  return `Largest difference at ${spoken(panel.x[most])}: ${spoken(chosen[most])} in place of ${spoken(other[most])} (${per}).`;
+}
+
 function render({ model, el }) {
-  const { controls, panels, caption } = model.get("specification");
+  const { controls, panels, caption, question, answers } = model.get("specification");
   const prepared = panels.map((panel) => ({
     ...panel,
     series: panel.series.map((series) => ({ ...series, values: unpack(series.data) })),
@@ -294,14 +304,19 @@ function render({ model, el }) {
     html("div", { class: "panel" }, html("p", { class: "panel-title" }, panel.title), ...legend(panel), figures[i]),
   );
   const root = html("figure", { class: "spectrakit-explorer" });
+  if (question) root.append(html("p", { class: "question" }, question));
   root.append(html("div", { class: "controls" }, ...inputs.map(({ element }) => element)));
   root.append(html("div", { class: "panels" }, ...boxes));
+  const answer = html("p", { class: "answer", "aria-live": "polite" });
+  if (question) root.append(answer);
   if (caption) root.append(html("figcaption", {}, caption));
   el.append(root);
 
   const draw = () => {
     const indices = model.get("indices");
     inputs.forEach(({ show }, k) => show(indices[k]));
+    const place = indices.reduce((row, index, k) => row * controls[k].text.length + index, 0);
+    if (question) answer.textContent = answers ? answers[place] : compared(prepared[0], indices);
     prepared.forEach((panel, i) => {
       if (boxes[i].clientWidth) drawPanel(figures[i], panel, indices, boxes[i].clientWidth);
     });

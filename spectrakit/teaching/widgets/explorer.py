@@ -130,6 +130,8 @@ class Explorer(anywidget.AnyWidget):
 
     controls : Controls, the first one the first axis of every Series; panels : Panels; caption : a sentence below
     start : index of each control's first value, (0, ..., 0) by default
+    question : a sentence above; answers : the sentence below for each combination, in C order; None where the page
+        compares the two curves of the first panel itself
     `indices` are those of the chosen values; they can be set and observed.
     Raises ValueError for shapes that do not agree and for more than `MAX_BYTES` of data, traitlets.TraitError for
     indices outside of the controls.
@@ -140,14 +142,16 @@ class Explorer(anywidget.AnyWidget):
     specification = traitlets.Dict().tag(sync=True)
     indices = traitlets.List(traitlets.Int()).tag(sync=True)
 
-    def __init__(self, controls, panels, caption="", start=None):
+    def __init__(self, controls, panels, caption="", start=None, question="", answers=None):
         controls = [control.specification() for control in controls]
         shape = [len(control["text"]) for control in controls]
         panels = [panel.specification(shape) for panel in panels]
         size = sum(len(series["data"]) for panel in panels for series in panel["series"])
         if size > MAX_BYTES:
             raise ValueError(f"the page would carry {size / 1e6:.1f} MB of this widget; give its controls fewer values")
+        texts = None if answers is None else np.reshape(np.array(answers, object), shape).ravel().tolist()
         specification = {"controls": controls, "panels": panels, "caption": caption}
+        specification |= {"question": question, "answers": texts}
         super().__init__(specification=specification, indices=list(start or [0] * len(shape)))
 
     @traitlets.validate("indices")

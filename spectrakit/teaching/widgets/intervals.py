@@ -47,7 +47,22 @@ def accept_or_refuse(acceptance, names):
         "Looked up in the recorded run, where the truth is known. Every value whose interval is wider is left out; "
         "what was measured stays in any case."
     )
-    return Explorer(controls, panels, caption, start=[0, int(np.searchsorted(widths, np.median(widths)))])
+    question = "What does a stricter rule buy, and what does it cost?"
+    answers = [[_answer(table, width) for width in widths] for table in tables]
+    start = [0, int(np.searchsorted(widths, np.median(widths)))]
+    return Explorer(controls, panels, caption, start, question, answers)
+
+
+def _answer(table, width):
+    """What a threshold fills, and how good it is, as a sentence; table : of one property, by rising width."""
+    chosen = table[table["width_g_kg"] <= width]
+    if chosen.empty:
+        return "No interval is so narrow: nothing is filled."
+    row = chosen.iloc[-1]
+    return (
+        f"{row['filled']:.0%} of the gaps are filled, with an RMSE of {row['rmse']:.3g} g/kg; {row['coverage']:.0%} of "
+        f"the {LEVEL:.0%} intervals hold the truth, and {row['cells']:,.0f} cells of one degree have a value."
+    )
 
 
 def _round_widths(widths):

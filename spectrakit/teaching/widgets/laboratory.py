@@ -82,7 +82,17 @@ def laboratory_switches(composition, grain_um, name, reference="national"):
         f"The simulator computed all choices, for the laboratory '{name}'. Without a fault, soil is ground, and the "
         f"spectrum resolved, as in the laboratory '{reference}'."
     )
-    return Explorer(controls, panels, caption)
+    question = "Which fault does most harm after SNV, and which one vanishes?"
+    most = np.abs(left).max(axis=-1)
+    places = wide[np.abs(left).argmax(axis=-1)]
+    answers = [_answer(*pair) for pair in zip(most.ravel(), places.ravel(), strict=True)]
+    return Explorer(controls, panels, caption, None, question, np.reshape(answers, most.shape))
+
+
+def _answer(difference, place):
+    if difference < 5e-4:
+        return "After SNV nothing is left of a difference."
+    return f"After SNV the largest difference is {difference:.2f} standard deviations, at {place:.0f} cm⁻¹."
 
 
 def _pair(spectra):

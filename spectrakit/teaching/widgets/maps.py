@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from spectrakit.explain import near_lines
 from spectrakit.studies.libs import reference_lines, scaled_to_peak
 from spectrakit.teaching.figures import RANGE_NAMES, line_labels
 from spectrakit.teaching.widgets.explorer import Control, Explorer, Panel, Series
@@ -26,13 +27,33 @@ def grad_cam_browser(explained):
         "Each map is that of the network that had not seen the sample. Yellow is the map's own maximum; a strip that "
         "is dark throughout is an empty map."
     )
-    return Explorer(controls, panels, caption, start=(len(names) // 2 - 1, 0))
+    question = "Would you notice if a map came from a network that has learned nothing?"
+    start = (len(names) // 2 - 1, 0)
+    return Explorer(controls, panels, caption, start, question, _answers(explained, targets, ranges, len(names)))
+
+
+def _answers(explained, targets, ranges, n_samples):
+    """How much of each map lies near lines of its element, and how much would by chance: (n_samples, n_questions)."""
+    words = np.full((n_samples, len(QUESTIONS)), "Mass near lines of the element (by chance): ", object)
+    for target in targets:
+        maps = np.concatenate([_maps(explained[target, range_]) for range_ in ranges])
+        near = near_lines(explained[target, ranges[0]].task.wavelength, reference_lines(target).wavelength_air_nm)
+        shares = maps[:, :, near].sum(axis=2) / np.maximum(maps.sum(axis=2), 1e-12)
+        for place, share in np.ndenumerate(shares):
+            end = "." if target == targets[-1] else ", "
+            words[place] += f"{target.capitalize()} {share:.0%} ({near.mean():.0%}){end}"
+    return words
+
+
+def _maps(part):
+    """Maps of each sample to each question: (n_samples, n_questions, n_channels)."""
+    maps = (part.all_maps(), part.counter_maps(), part.random_maps())
+    return np.stack([part.out_of_fold(each) for each in maps], axis=1)
 
 
 def _panel(target, parts):
     seen = np.concatenate([part.out_of_fold(part.X) for part in parts])[:, None]
-    answers = (lambda part: part.all_maps(), lambda part: part.counter_maps(), lambda part: part.random_maps())
-    maps = [np.concatenate([part.out_of_fold(answer(part)) for part in parts]) for answer in answers]
+    maps = np.concatenate([_maps(part) for part in parts])
     return Panel(
         f"{target.capitalize()} window",
         parts[0].task.wavelength,
@@ -40,7 +61,7 @@ def _panel(target, parts):
         "Scaled signal",
         (
             Series("spectrum less the training mean", seen),
-            Series("Grad-CAM", scaled_to_peak(np.stack(maps, axis=1)), "strip"),
+            Series("Grad-CAM", scaled_to_peak(maps), "strip"),
         ),
         line_labels(reference_lines(target)),
         y_range="each",

@@ -8,6 +8,8 @@ from spectrakit.studies.libs import reference_lines
 from spectrakit.teaching.figures import line_labels
 from spectrakit.teaching.widgets.explorer import Control, Explorer, Panel, Series
 
+FULL_SCALE = 65_535
+
 
 def plasma_explorer(temperatures_K, electron_densities_cm3, contents_ppm):
     """Explorer of the three LIBS windows: noiseless counts by temperature, electron density and content.
@@ -39,4 +41,25 @@ def plasma_explorer(temperatures_K, electron_densities_cm3, contents_ppm):
         Control("Content of Ca, Mg and Na", values[2], "ppm"),
     )
     start = [len(values[0]) // 2, len(values[1]) // 2, len(values[2]) - 2]  # a content whose lines can be seen
-    return Explorer(controls, panels, "One shot without noise; the camera ends at 65,535 counts.", start=start)
+    question = "What makes the two magnesium lines equally tall, and what makes neutral calcium and sodium grow?"
+    answers = np.reshape([_answer(axes, row) for row in counts], [len(each) for each in values])
+    caption = "One shot without noise; the camera ends at 65,535 counts."
+    return Explorer(controls, panels, caption, start, question, answers)
+
+
+def _answer(axes, counts):
+    """The heights of four lines above the lowest channel of their window, as a sentence; counts : (n_channels,)."""
+    ends = np.cumsum([len(axis) for axis in axes.values()])
+    windows = dict(zip(axes, np.split(counts, ends[:-1]), strict=True))
+
+    def height(target, nm):
+        window = windows[target]
+        return window[np.abs(axes[target] - nm).argmin()] - window.min()
+
+    first, second = height("mg", 279.553), height("mg", 280.271)
+    full = " The camera is full." if counts.max() >= FULL_SCALE else ""
+    calcium, sodium = height("ca", 422.673), height("na", 588.995)
+    return (
+        f"Mg II 279.55 is {first / second:.2f} times as tall as Mg II 280.27. Above the lowest channel of its window "
+        f"Ca I 422.67 stands {calcium:,.0f} counts, Na I 589.00 {sodium:,.0f}.{full}"
+    )

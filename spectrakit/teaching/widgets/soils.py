@@ -101,7 +101,8 @@ def soil_mixer():
         "The page computes the reflectance while you move the sliders. What is not named is quartz; where the dry "
         "parts make more than 100 %, all are scaled down. Water counts on top of the dry mass."
     )
-    return Explorer(controls, panels, caption, start=start)
+    question = "How much calcite must a soil hold before you see it, and how much hematite?"
+    return Explorer(controls, panels, caption, start, question)
 
 
 def _panel(title, wavelength, markers, y_range):

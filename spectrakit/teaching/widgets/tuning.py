@@ -43,7 +43,21 @@ def freeze_or_tune(depths, references=None):
         "network and are judged on the same test soils, and fewer soils are a part of more."
     )
     start = [list(texts).index("dense") if "dense" in texts else 0, len(sizes) - 1]
-    return Explorer(controls, panels, caption, start=start)
+    question = "How many soils do you need before it pays to tune more?"
+    answers = [
+        [_answer(r2[i, j], mean[:, j], list(texts.values())) for j in range(len(sizes))] for i in range(len(texts))
+    ]
+    return Explorer(controls, panels, caption, start, question, answers)
+
+
+def _answer(rounds, means, names):
+    """R2 of a choice over its rounds (n_rounds,), and which choice is best with as many soils; means : (n_depths,)."""
+    best = int(np.argmax(means))
+    low, middle, high = (f"{value:.2f}".replace("-", "−") for value in (rounds.min(), rounds.mean(), rounds.max()))
+    return (
+        f"Your choice reaches an R² of {middle} on average ({low} to {high}); best with as many soils is "
+        f"'{names[best].split(':')[0]}' with {means[best]:.2f}."
+    )
 
 
 def _cube(depths, names, sizes, rounds):

@@ -155,3 +155,13 @@ def test_labels_are_large_enough_to_read():
     sizes = [float(n) * (16 if unit == "rem" else 1) for n, unit in re.findall(r"font-size: ([\d.]+)(rem|px)", css)]
     assert sizes
     assert min(sizes) == 12
+
+
+def test_each_combination_has_its_answer_in_the_order_of_the_controls():
+    controls = [Control("A", (1, 2)), Control("B", ("x", "y", "z"))]
+    panel = Panel("P", np.arange(2.0), "x", "y", (Series("s", np.zeros((2, 3, 2))),))
+    answers = [["a", "b", "c"], ["d", "e", "f"]]
+    widget = Explorer(controls, [panel], question="Which?", answers=answers)
+    assert widget.specification["question"] == "Which?" and widget.specification["answers"] == list("abcdef")
+    with pytest.raises(ValueError, match="cannot reshape"):
+        Explorer(controls, [panel], question="Which?", answers=["a", "b"])
