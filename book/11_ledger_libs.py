@@ -116,27 +116,19 @@ figures.show_table(counts.reset_index(), "How many claims got which verdict")
 
 
 # %% tags=["hide-input"]
-def results_table(range_, caption):
-    rows = judged[
-        (kind == "Results") & (judged["range"] == range_)
-    ].sort_values("element", kind="stable")
-    unit = rows["unit"].map(lambda text: f", {text}" if text else "")
-    shown = pd.DataFrame(
-        {
-            "Claim": (rows["element"] + " " + rows["what"] + unit).str.strip(),
-            "Verdict": rows["verdict"],
-        }
-    )
-    shown = shown.assign(
-        Published=rows["published"], Ours=rows["ours"], Why=rows["why"]
-    )
-    return figures.show_table(shown, caption, wide=["Claim"])
-
-
-results_table("high", "Spiked soils, samples 1 to 12")
+of_results = judged[kind == "Results"].sort_values("element", kind="stable")
+figures.ledger_table(
+    of_results[of_results["range"] == "high"],
+    "Spiked soils, samples 1 to 12",
+    ["Claim"],
+)
 
 # %% tags=["hide-input"]
-results_table("low", "Field soils, samples 13 to 24")
+figures.ledger_table(
+    of_results[of_results["range"] == "low"],
+    "Field soils, samples 13 to 24",
+    ["Claim"],
+)
 
 # %% [markdown]
 # Four things to keep in mind with these tables.
@@ -225,27 +217,13 @@ figures.show_table(shown, "Lines named in the Grad-CAM section")
 
 
 # %% tags=["hide-input"]
-def inconsistency_table(standing, caption):
-    rows = ledger.inconsistencies_frame("libs").query("standing == @standing")
-    shown = pd.DataFrame(
-        {
-            "What (where in the paper)": rows["title"]
-            + " ("
-            + rows["where"]
-            + ")",
-            "Why": rows["text"],
-        }
-    )
-    return figures.show_table(shown, caption, wide=list(shown.columns))
-
-
-inconsistency_table("contradiction", "Contradictions")
+figures.findings_table("libs", "contradiction", "Contradictions")
 
 # %% tags=["hide-input"]
-inconsistency_table("unclear", "Unclear")
+figures.findings_table("libs", "unclear", "Unclear")
 
 # %% tags=["hide-input"]
-inconsistency_table("fits", "Checked, and found to fit")
+figures.findings_table("libs", "fits", "Checked, and found to fit")
 
 # %% [markdown]
 # ## What this rebuild can say, and what it cannot

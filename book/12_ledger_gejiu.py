@@ -126,31 +126,13 @@ figures.show_table(counts.reset_index(), "How many claims got which verdict")
 
 
 # %% tags=["hide-input"]
-def ledger_table(rows, caption):
-    """Claim, verdict, both sides and the reason of some rows of the ledger."""
-    unit = rows["unit"].map(lambda text: f", {text}" if text else "")
-    claim = (rows["element"] + " " + rows["what"] + unit).str.strip()
-    shown = pd.DataFrame(
-        {
-            "Claim": claim,
-            "Verdict": rows["verdict"],
-            "Published": rows["published"],
-        }
-    )
-    return figures.show_table(
-        shown.assign(Ours=rows["ours"], Why=rows["why"]),
-        caption,
-        wide=["Claim", "Why"],
-    )
-
-
 results = judged[kind == "Results"]
 is_band = results.index.str.startswith("band")
 is_score = ~is_band & ~results.index.str.startswith("difference")
-ledger_table(results[is_score], "Scores")
+figures.ledger_table(results[is_score], "Scores")
 
 # %% tags=["hide-input"]
-ledger_table(
+figures.ledger_table(
     results[results.index.str.startswith("difference")],
     "Differences of R² that the text states",
 )
@@ -165,7 +147,7 @@ ledger_table(
 # the rounds. Rounds share their soils, so the share says how stable an ordering is on these soils, not on others.
 
 # %% tags=["hide-input"]
-ledger_table(judged[kind == "Orderings"], "Claimed orderings")
+figures.ledger_table(judged[kind == "Orderings"], "Claimed orderings")
 
 # %% [markdown]
 # ## Wavelengths
@@ -178,13 +160,13 @@ ledger_table(judged[kind == "Orderings"], "Claimed orderings")
 
 # %% tags=["hide-input"]
 named = judged[kind == "Wavelengths"]
-ledger_table(
+figures.ledger_table(
     named.assign(published=named["published"] + " nm", unit=""),
     "Wavelengths named in the SHAP section",
 )
 
 # %% tags=["hide-input"]
-ledger_table(
+figures.ledger_table(
     results[is_band],
     "What named wavelengths are laid to: distance to the nearest such band",
 )
@@ -195,12 +177,12 @@ ledger_table(
 # What we took over, for completeness. That these agree shows that the rebuild was built as announced, and no more.
 
 # %% tags=["hide-input"]
-ledger_table(judged[kind == "Inputs"], "Samples and statistics")
+figures.ledger_table(judged[kind == "Inputs"], "Samples and statistics")
 
 # %% tags=["hide-input"]
 rows = judged[kind == "Settings"]
 compared = rows["ours"] != ""
-ledger_table(
+figures.ledger_table(
     rows[compared],
     f"{compared.sum()} of {len(rows)} settings: those that a run can show",
 )
@@ -340,30 +322,16 @@ teaching.sentence(
 
 
 # %% tags=["hide-input"]
-def inconsistency_table(standing, caption):
-    rows = ledger.inconsistencies_frame("gejiu").query("standing == @standing")
-    shown = pd.DataFrame(
-        {
-            "What (where in the paper)": rows["title"]
-            + " ("
-            + rows["where"]
-            + ")",
-            "Why": rows["text"],
-        }
-    )
-    return figures.show_table(shown, caption, wide=list(shown.columns))
-
-
 print(
     f"{sum('figures' in check for check in checks.values())} of {len(checks)} texts hold computed figures"
 )
-inconsistency_table("contradiction", "Contradictions")
+figures.findings_table("gejiu", "contradiction", "Contradictions")
 
 # %% tags=["hide-input"]
-inconsistency_table("unclear", "Unclear")
+figures.findings_table("gejiu", "unclear", "Unclear")
 
 # %% tags=["hide-input"]
-inconsistency_table("fits", "Checked, and found to fit")
+figures.findings_table("gejiu", "fits", "Checked, and found to fit")
 
 # %% [markdown]
 # ## What this rebuild can say, and what it cannot

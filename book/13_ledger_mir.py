@@ -131,29 +131,12 @@ figures.show_table(
 
 
 # %% tags=["hide-input"]
-def ledger_table(rows, caption, wide=("Claim", "Why")):
-    """Claim, verdict, both sides and the reason of some rows of the ledger."""
-    unit = rows["unit"].map(lambda text: f", {text}" if text else "")
-    claim = (rows["element"] + " " + rows["what"] + unit).str.strip()
-    shown = pd.DataFrame(
-        {
-            "Claim": claim,
-            "Verdict": rows["verdict"],
-            "Published": rows["published"],
-        }
-    )
-    shown = shown.assign(Ours=rows["ours"], Why=rows["why"])
-    for side in ("Published", "Ours"):  # lists as text
-        shown[side] = shown[side].str.replace(r"[\[\]']", "", regex=True)
-    return figures.show_table(shown, caption, wide=wide)
-
-
 results = judged[kind == "Results"]
 open_ones = results["verdict"] == "cannot be assessed"
-ledger_table(results[~open_ones], "Results that can be judged")
+figures.ledger_table(results[~open_ones], "Results that can be judged")
 
 # %% tags=["hide-input"]
-ledger_table(
+figures.ledger_table(
     results[open_ones],
     "Results that cannot be assessed, with ours where there is one",
 )
@@ -165,7 +148,7 @@ ledger_table(
 # out in its turn, on which PLS errs less with the study's harmonisation than without.
 
 # %% tags=["hide-input"]
-ledger_table(judged[kind == "Orderings"], "Claimed orderings")
+figures.ledger_table(judged[kind == "Orderings"], "Claimed orderings")
 
 # %% [markdown]
 # ## Inputs and settings
@@ -177,7 +160,7 @@ ledger_table(judged[kind == "Orderings"], "Claimed orderings")
 taken = judged[kind.isin(["Inputs", "Settings"])]
 unstated = taken["verdict"] == "cannot be assessed"
 wide = ["Claim", "Published", "Ours"]
-ledger_table(
+figures.ledger_table(
     taken[~unstated],
     "What the abstract says of samples, spectra and models",
     wide,
@@ -201,27 +184,10 @@ figures.show_table(shown, "What it leaves open", wide=["What"])
 
 
 # %% tags=["hide-input"]
-checks = ledger.inconsistencies_frame("mir")
-
-
-def check_table(standing, caption):
-    rows = checks.query("standing == @standing")
-    shown = pd.DataFrame(
-        {
-            "What (where in the paper)": rows["title"]
-            + " ("
-            + rows["where"]
-            + ")",
-            "Why": rows["text"],
-        }
-    )
-    return figures.show_table(shown, caption, wide=list(shown.columns))
-
-
-check_table("fits", "Checked, and found to fit")
+figures.findings_table("mir", "fits", "Checked, and found to fit")
 
 # %% tags=["hide-input"]
-check_table("unclear", "Unclear")
+figures.findings_table("mir", "unclear", "Unclear")
 
 # %% [markdown]
 # ## What this rebuild can say, and what it cannot

@@ -64,6 +64,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "task_title",
             "window_spectra",
         ],
-        "tables": ["VERDICT_COLOURS", "show_table"],
+        "tables": ["VERDICT_COLOURS", "findings_table", "ledger_table", "show_table"],
     },
 )

@@ -18,9 +18,9 @@ from spectrakit.teaching.figures.plots import (
     WIDTH,
     YELLOW,
     arrow,
-    as_written,
     blank_axes,
     box,
+    dots_by_row,
 )
 
 LEAD_MODEL_NAMES = {"mean": "mean", "resnet_pb": "ResNet-Pb", "pls_pb": "PLS-Pb", "svm_pb": "SVM-Pb"}
@@ -145,15 +145,13 @@ def source_scores(table, labels, reference):
 
     table : DataFrame with source, round, r2; labels : {source: name}; reference : (name, R2) of a line to compare with
     """
-    order = table.groupby("source")["r2"].mean().sort_values()
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.34 * len(order)))
-    for place, (source, mean) in enumerate(order.items()):
-        r2 = table.loc[table["source"] == source].sort_values("round")["r2"].to_numpy()
-        axes.plot(r2, place + np.linspace(-0.18, 0.18, len(r2)), "o", color=BLUE, markersize=4, alpha=0.7)
-        axes.plot([mean], [place], "|", color=ORANGE, markersize=16, markeredgewidth=2.5)
+    wide = table.pivot(index="source", columns="round", values="r2")
+    wide = wide.assign(mean=wide.mean(axis=1)).sort_values("mean", ascending=False).rename(labels)
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.34 * len(wide)))
+    marks = {round_: (None, "o", BLUE) for round_ in wide.columns.drop("mean")} | {"mean": (None, "|", ORANGE)}
+    dots_by_row(axes, wide, marks)
     axes.axvline(reference[1], color=GREY, linestyle="--", linewidth=1, label=reference[0])
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    axes.set_yticks(range(len(order)), [labels.get(source, source) for source in order.index])
     axes.set_xlabel("R² of lead, test soils")
     return figure
 
@@ -217,19 +215,11 @@ def measured_tasks(means):
 
     means : DataFrame, index of task names, a column a model
     """
-    marks = {"pls": ("s", GREEN), "svm": ("D", YELLOW), "scratch": ("o", ORANGE), "pretrained": ("o", BLUE)}
-    labels = {"pls": "PLS", "svm": "SVM", "scratch": "from scratch", "pretrained": "pretrained"}
+    marks = {"pls": ("PLS", "s", GREEN), "svm": ("SVM", "D", YELLOW), "scratch": ("from scratch", "^", ORANGE)}
+    marks |= {"pretrained": ("pretrained", "o", BLUE)}
     figure, axes = plt.subplots(figsize=(WIDTH, 1.1 + 0.32 * len(means)))
-    shown = [name for name in marks if name in means]
-    # The marks of one task are shifted a little, so that none hides another.
-    for name, shift in zip(shown, np.linspace(-0.24, 0.24, len(shown)), strict=True):
-        marker, colour = marks[name]
-        face = "none" if name == "scratch" else colour
-        style = {"color": colour, "markerfacecolor": face, "markersize": 6, "label": labels[name]}
-        axes.plot(means[name], np.arange(len(means)) + shift, marker, **style)
+    dots_by_row(axes, means, {name: mark for name, mark in marks.items() if name in means}, 0.24)
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set_yticks(range(len(means)), [*map(as_written, means.index)])
-    axes.set_ylim(len(means) - 0.5, -0.5)
     axes.set_xlabel("R² of the test samples, mean over rounds")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     return figure

@@ -19,6 +19,7 @@ from spectrakit.teaching.figures.plots import (
     WIDTH,
     YELLOW,
     as_written,
+    dots_by_row,
     draw_lines,
     with_legend,
 )
@@ -29,7 +30,7 @@ METHOD_NAMES = {"mc-dropout": "MC-dropout", "ensemble": "ensemble", "both": "ens
 METHOD_NAMES |= {"conformal": "conformal", "conformal by spread": "conformal, by spread"}
 """Names of targets, models and kinds of intervals in the record of the study, and in figures."""
 WAVENUMBER = "Wavenumber (cm⁻¹)"
-_MARKS = {"network": ("o", BLUE), "pls": ("s", GREEN), "pls log": ("D", YELLOW), "mean": ("|", GREY)}
+_MARKS = {"network": ("o", BLUE), "pls": ("s", GREEN), "pls log": ("D", YELLOW), "mean": ("d", GREY)}
 
 
 def _logarithmic(axes, which):
@@ -97,16 +98,12 @@ def removed_by(table):
 
     table : DataFrame of shares, index of harmonisations, a column a laboratory; below 0 a harmonisation adds
     """
-    table = table.loc[table.median(axis=1).sort_values().index]
+    table = (100 * table).assign(median=100 * table.median(axis=1)).sort_values("median", ascending=False)
     figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.4 * len(table)))
-    for place, (_, row) in enumerate(table.iterrows()):
-        axes.plot(100 * row, np.full(len(row), place), "o", color=BLUE, markersize=4, alpha=0.6)
-        axes.plot([100 * row.median()], [place], "|", color=ORANGE, markersize=16, markeredgewidth=2.5)
+    dots_by_row(axes, table, dict.fromkeys(table.columns[:-1], (None, "o", BLUE)) | {"median": (None, "|", ORANGE)})
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set_yticks(range(len(table)), table.index)
-    axes.set(
-        xlabel="Taken away of the squared difference to the reference (%)", xlim=(max(axes.get_xlim()[0], -100), 103)
-    )
+    words = "Taken away of the squared difference to the reference (%)"
+    axes.set(xlabel=words, xlim=(max(axes.get_xlim()[0], -100), 103))
     return figure
 
 
@@ -157,8 +154,8 @@ def predicted_with_intervals(shown):
 
     shown : DataFrame with target, observed, predicted, lower, upper
     """
-    figure, grid = plt.subplots(1, shown["target"].nunique(), figsize=(WIDTH, 3.9), squeeze=False)
-    for axes, (target, rows) in zip(grid[0], shown.groupby("target", sort=False), strict=True):
+    figure, parts = _by_target(shown, 3.9)
+    for axes, rows in parts:
         least = max(rows["observed"].min(), 0.5)
         inside = (rows["lower"] <= rows["observed"]) & (rows["observed"] <= rows["upper"])
         contents = ["observed", "predicted", "lower", "upper"]
@@ -169,11 +166,21 @@ def predicted_with_intervals(shown):
             label = f"interval holds it: {part.mean():.0%}" if name == "inside" else f"it does not: {part.mean():.0%}"
             axes.plot(chosen["observed"], chosen["predicted"], ".", color=colour, markersize=4, label=label)
         axes.axline((least, least), (10 * least, 10 * least), color="black", linewidth=0.8)
-        axes.set(title=TARGET_NAMES[target], xlabel="Measured (g/kg)")
+        axes.set_xlabel("Measured (g/kg)")
         _logarithmic(axes, "xy")
         axes.legend(loc="upper left", markerscale=2, handletextpad=0.2)
-    grid[0, 0].set_ylabel("Predicted (g/kg)")
+    parts[0][0].set_ylabel("Predicted (g/kg)")
     return figure
+
+
+def _by_target(table, height):
+    """A figure with axes for each target of a table, titled, and pairs of these axes and the target's rows."""
+    figure, grid = plt.subplots(1, table["target"].nunique(), figsize=(WIDTH, height), squeeze=False)
+    parts = []
+    for axes, (target, rows) in zip(grid[0], table.groupby("target", sort=False), strict=True):
+        axes.set_title(TARGET_NAMES[target])
+        parts.append((axes, rows))
+    return figure, parts
 
 
 def scores_by_group(scores, metric, label):
@@ -181,21 +188,16 @@ def scores_by_group(scores, metric, label):
 
     scores : DataFrame with target, model, group, n and the metric
     """
-    figure, grid = plt.subplots(1, scores["target"].nunique(), figsize=(WIDTH, 4.4), squeeze=False)
-    for axes, (_, rows) in zip(grid[0], scores.groupby("target", sort=False), strict=True):
+    figure, parts = _by_target(scores, 4.4)
+    for axes, rows in parts:
         means = rows.groupby(["group", "model"])[metric].mean().unstack()
         counts = rows.groupby("group")["n"].mean().sort_values(ascending=False)
-        means = means.loc[counts.index]
-        models = [name for name in _MARKS if name in means]
-        for model, shift in zip(models, np.linspace(-0.21, 0.21, len(models)), strict=True):
-            marker, colour = _MARKS[model]
-            at = np.arange(len(means)) + shift
-            axes.plot(means[model], at, marker, color=colour, markersize=6, label=CONTENT_MODEL_NAMES[model])
-        axes.set_yticks(range(len(means)), [f"{as_written(name)} ({counts[name]:.0f})" for name in means.index])
-        axes.set(ylim=(len(means) - 0.5, -0.5), xlabel=label, title=TARGET_NAMES[rows["target"].iloc[0]])
+        means = means.loc[counts.index].rename(index=lambda name, counts=counts: f"{name} ({counts[name]:.0f})")
+        marks = {name: (CONTENT_MODEL_NAMES[name], *mark) for name, mark in _MARKS.items() if name in means}
+        dots_by_row(axes, means, marks, 0.21)
+        axes.set_xlabel(label)
         _logarithmic(axes, "x")
-        axes.grid(axis="y", linewidth=0.4)
-    return with_legend(figure, grid[0, 0])
+    return with_legend(figure, parts[0][0])
 
 
 def coverage_by_method(coverage):
@@ -203,17 +205,17 @@ def coverage_by_method(coverage):
 
     coverage : DataFrame with target, method, level, coverage, of all samples
     """
-    figure, grid = plt.subplots(1, coverage["target"].nunique(), figsize=(WIDTH, 3.3), sharey=True, squeeze=False)
-    for axes, (target, rows) in zip(grid[0], coverage.groupby("target", sort=False), strict=True):
-        means = rows.groupby(["method", "level"])["coverage"].mean().unstack()
-        means = means.loc[[name for name in METHOD_NAMES if name in means.index]]
-        for (level, column), colour, marker in zip(means.items(), (GREEN, BLUE, PINK), "sod", strict=False):
+    figure, parts = _by_target(coverage, 3.3)
+    for axes, rows in parts:
+        means = 100 * rows.groupby(["method", "level"])["coverage"].mean().unstack()
+        means = means.loc[[name for name in METHOD_NAMES if name in means.index]].rename(METHOD_NAMES)
+        styles = zip(means, "sod", (GREEN, BLUE, PINK), strict=False)
+        marks = {level: (f"{level:.0%}", marker, colour) for level, marker, colour in styles}
+        dots_by_row(axes, means, marks)
+        for level, (_, _, colour) in marks.items():
             axes.axvline(100 * level, color=colour, linewidth=1, linestyle="--")
-            axes.plot(100 * column, range(len(means)), marker, color=colour, label=f"{level:.0%}")
-        axes.set(xlabel="True value inside (%)", title=TARGET_NAMES[target], ylim=(len(means) - 0.5, -0.5))
-        axes.set_yticks(range(len(means)), [METHOD_NAMES[name] for name in means.index])
-        axes.grid(axis="y", linewidth=0.4)
-    return with_legend(figure, grid[0, 0], title="nominal (dashed) and observed (mark)")
+        axes.set_xlabel("True value inside (%)")
+    return with_legend(figure, parts[0][0], title="nominal (dashed) and observed (mark)")
 
 
 def coverage_left_out(table):
@@ -221,20 +223,20 @@ def coverage_left_out(table):
 
     table : DataFrame with target, laboratory, n, naive_90, promised_90
     """
-    figure, grid = plt.subplots(1, table["target"].nunique(), figsize=(WIDTH, 3.9), squeeze=False)
-    names = {"naive": ("known laboratories' intervals", ORANGE, "x"), "promised": ("made for new ones", BLUE, "o")}
-    for axes, (target, rows) in zip(grid[0], table.groupby("target", sort=False), strict=True):
-        rows = rows.sort_values("naive_90")
-        for kind, (name, colour, marker) in names.items():
-            values = 100 * rows[f"{kind}_90"]
-            axes.plot(values, range(len(rows)), marker, color=colour, label=name, markersize=7, markeredgewidth=2)
-            axes.axvline(values.mean(), color=colour, linewidth=1, linestyle=":")
+    figure, parts = _by_target(table, 3.9)
+    marks = {
+        "naive_90": ("known laboratories' intervals", "x", ORANGE),
+        "promised_90": ("made for new ones", "o", BLUE),
+    }
+    for axes, rows in parts:
+        rows = rows.sort_values("naive_90", ascending=False)
+        names = rows["laboratory"] + " (" + rows["n"].astype(int).astype(str) + ")"
+        dots_by_row(axes, 100 * rows[[*marks]].set_axis(names), marks)
+        for name, (_, _, colour) in marks.items():
+            axes.axvline(100 * rows[name].mean(), color=colour, linewidth=1, linestyle=":")
         axes.axvline(90, color="black", linewidth=0.8, linestyle="--")
-        counted = zip(rows["laboratory"], rows["n"], strict=True)
-        axes.set_yticks(range(len(rows)), [f"{as_written(name)} ({n:.0f})" for name, n in counted])
-        axes.set(xlabel="True value inside (%)", title=TARGET_NAMES[target], ylim=(-0.5, len(rows) - 0.5))
-        axes.grid(axis="y", linewidth=0.4)
-    return with_legend(figure, grid[0, 0])
+        axes.set_xlabel("True value inside (%)")
+    return with_legend(figure, parts[0][0])
 
 
 def coverage_map(space, target):
@@ -278,12 +280,10 @@ def error_by_laboratory(records):
     several = records["model"].nunique() > 1
     rows = records["model"] + ", " + records["harmonisation"] if several else records["harmonisation"]
     wide = records.assign(row=rows).pivot(index="row", columns="laboratory", values="rmse")
-    wide = wide.loc[wide.mean(axis=1).sort_values(ascending=False).index]
+    wide = wide.loc[wide.mean(axis=1).sort_values().index]
     figure, axes = plt.subplots(figsize=(WIDTH, 1.2 + 0.33 * len(wide)))
-    for (name, column), colour, marker in zip(wide.items(), (BLUE, ORANGE, GREEN, PINK, SKY), "os^Dv", strict=False):
-        axes.plot(column, range(len(wide)), marker, color=colour, label=as_written(name))
-    axes.set_yticks(range(len(wide)), wide.index)
+    styles = zip(wide, "os^Dv", (BLUE, ORANGE, GREEN, PINK, SKY), strict=False)
+    dots_by_row(axes, wide, {name: (name, marker, colour) for name, marker, colour in styles})
     axes.set_xlabel("RMSE on the laboratory left out")
-    axes.grid(axis="y", linewidth=0.4)
     axes.legend(title="left out", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5)
     return figure

@@ -434,3 +434,20 @@ def predicted_vs_measured(panels, name):
         axes.set(xlabel=f"Measured {as_written(name)}", aspect="equal")
     grid[0, 0].set_ylabel(f"Predicted {as_written(name)}")
     return figure
+
+
+def dots_by_row(axes, table, marks, spread=0.0):
+    """Each column of a table as marks over its rows, the first row on top.
+
+    table : DataFrame, its index the names of the rows; marks : {column: (label, marker, colour)}
+    spread : by how much the marks of one row lie apart, so that none hides another
+    """
+    for (column, (label, marker, colour)), shift in zip(
+        marks.items(), np.linspace(-spread, spread, len(marks)), strict=True
+    ):
+        thick = {"markersize": 16 if marker == "|" else 6, "markeredgewidth": 2 if marker in "x|" else 1}
+        words = label and as_written(label)
+        axes.plot(table[column], np.arange(len(table)) + shift, marker, color=colour, label=words, **thick)
+    axes.set_yticks(range(len(table)), map(as_written, table.index))
+    axes.set_ylim(len(table) - 0.5, -0.5)
+    axes.grid(axis="y", linewidth=0.4)

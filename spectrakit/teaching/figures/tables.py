@@ -3,8 +3,11 @@
 import hashlib
 from html import escape
 
+import pandas as pd
 from IPython.display import HTML
 from pandas.io.formats.style import Styler
+
+from spectrakit.ledger import inconsistencies_frame
 
 # Background and text of a cell that ends in a verdict; both are set, so that it reads the same on light and dark pages.
 VERDICT_COLOURS = {
@@ -51,3 +54,22 @@ def _verdict_style(cell):
         if isinstance(cell, str) and cell.endswith(verdict):
             return f"background-color: {background}; color: {text};"
     return ""
+
+
+def ledger_table(rows, caption, wide=("Claim", "Why")):
+    """Claim, verdict, both sides and the reason of some rows of a ledger, as of `ledger.ledger_frame`."""
+    unit = rows["unit"].map(lambda text: f", {text}" if text else "")
+    claim = (rows["element"] + " " + rows["what"] + unit).str.strip()
+    shown = pd.DataFrame({"Claim": claim, "Verdict": rows["verdict"], "Published": rows["published"]})
+    shown = shown.assign(Ours=rows["ours"], Why=rows["why"])
+    for side in ("Published", "Ours"):  # lists as text
+        shown[side] = shown[side].str.replace(r"[\[\]']", "", regex=True)
+    return show_table(shown, caption, wide=wide)
+
+
+def findings_table(study, standing, caption):
+    """What does or does not agree inside a paper, with its reasons: contradictions, what is unclear, or what fits."""
+    rows = inconsistencies_frame(study).query("standing == @standing")
+    what = rows["title"] + " (" + rows["where"] + ")"
+    shown = pd.DataFrame({"What (where in the paper)": what, "Why": rows["text"]})
+    return show_table(shown, caption, wide=list(shown.columns))

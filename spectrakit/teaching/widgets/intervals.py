@@ -6,6 +6,10 @@ from spectrakit.teaching.widgets.explorer import Control, Explorer, Panel, Serie
 
 N_WIDTHS = 40
 LEVEL = 0.9
+_CAPTION = (
+    "Looked up in the recorded run, where the truth is known. Every value whose interval is wider is left out; what "
+    "was measured stays in any case."
+)
 
 
 def accept_or_refuse(acceptance, names):
@@ -43,14 +47,10 @@ def accept_or_refuse(acceptance, names):
         Control("Property", tuple(names), text=tuple(names.values())),
         Control(f"Widest {LEVEL:.0%} interval that is accepted", widths, "g/kg"),
     )
-    caption = (
-        "Looked up in the recorded run, where the truth is known. Every value whose interval is wider is left out; "
-        "what was measured stays in any case."
-    )
     question = "What does a stricter rule buy, and what does it cost?"
     answers = [[_answer(table, width) for width in widths] for table in tables]
     start = [0, int(np.searchsorted(widths, np.median(widths)))]
-    return Explorer(controls, panels, caption, start, question, answers)
+    return Explorer(controls, panels, _CAPTION, start, question, answers)
 
 
 def _answer(table, width):

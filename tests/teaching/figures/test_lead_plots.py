@@ -86,11 +86,11 @@ def test_sources_are_sorted_by_their_mean():
         {"source": ["ph", "ph", "nothing", "nothing"], "round": [1, 0, 0, 1], "r2": [0.6, 0.4, 0.1, 0.3]}
     )
     axes = lead_plots.source_scores(table, {"ph": "pH"}, ("SVM-Pb", 0.55)).axes[0]
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["nothing", "pH"]
-    means = [line for line in axes.lines if line.get_marker() == "|"]
-    np.testing.assert_allclose([line.get_xdata()[0] for line in means], [0.2, 0.5])
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["pH", "nothing"]
+    (means,) = [line.get_xdata() for line in axes.lines if line.get_marker() == "|"]
+    np.testing.assert_allclose(means, [0.5, 0.2])
     rounds = [line.get_xdata() for line in axes.lines if line.get_marker() == "o"]
-    np.testing.assert_allclose(rounds, [[0.1, 0.3], [0.4, 0.6]])
+    np.testing.assert_allclose(rounds, [[0.4, 0.1], [0.6, 0.3]])
     assert labels(axes) == ["SVM-Pb"]
 
 
