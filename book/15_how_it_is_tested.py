@@ -96,7 +96,8 @@ teaching.sentence(
 )
 
 # %% [markdown]
-# Bytes alone do not reach all of a reader: folders, options and large tables are left to the unit tests.
+# What runs before this one found is mended, each with a test. Bytes alone do not reach all of a reader: folders, options
+# and large tables are left to the unit tests.
 
 # %% tags=["hide-input"]
 by_fuzzing, by_tests = (fuzz["branches"][side] for side in ("fuzzing", "tests"))
