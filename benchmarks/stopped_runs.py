@@ -24,9 +24,9 @@ COMMANDS = {
     "simulate": "simulate mir -o out.parquet -n 300",
     "convert": "convert scans -o out.csv",
     "transfer": "transfer soils.csv --target ph --signal reflectance --rounds 2 -o out.json",
-    "harmonise": "harmonise library.parquet --target c_g_kg -o out.json",
+    "harmonise": "harmonise three.parquet --target c_g_kg -o out.json",
     "impute": "impute library.parquet --property c_g_kg -o out.parquet",
-    "replicate": "replicate gejiu -o out.json",
+    "replicate": "replicate libs -o out.json",
 }
 # What differs between two runs of the same inputs: times.
 VOLATILE = ("processor_seconds", "seconds", "date", "when", "made")
@@ -40,7 +40,11 @@ def make_inputs(folder):
 
     soils = simulate_gejiu(120)
     write_table(soils, folder / "soils.csv")
-    write_table(simulate_mir(400), folder / "library.parquet")
+    library = simulate_mir(400)
+    write_table(library, folder / "library.parquet")
+    laboratory = library.samples["laboratory"]
+    three = laboratory.isin(laboratory.value_counts().index[:3]) & (laboratory.groupby(laboratory).cumcount() < 30)
+    write_table(library.subset(three.to_numpy()), folder / "three.parquet")
     (folder / "scans").mkdir()
     for number, spectrum in enumerate(np.tile(soils.spectra, (2, 1))):
         rows = "".join(f"{nm:g} {value:.6f}\n" for nm, value in zip(soils.axis, spectrum, strict=True))

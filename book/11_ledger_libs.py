@@ -66,7 +66,7 @@ profile = provenance["config"]["profile"]
 teaching.sentence(
     "It was made with the {name} profile, seed {seed}, by spectrakit {version}, commit `{commit}`: {n_repeats} repeats of the cross-validation, "
     "{n_trees} trees, {n_measurements} repeated measurements for the RSD, {n_blanks} blanks for the limits of detection; normalised by {normalise}, "
-    "scaled: {scale}.",
+    "scaled: {scale}. The record was {verified}.",
     name=provenance["profile"],
     seed=provenance["seed"],
     version=provenance["version"],
@@ -77,6 +77,7 @@ teaching.sentence(
     n_blanks=profile["n_blanks"],
     normalise=provenance["config"]["normalise"],
     scale=str(provenance["config"]["scale"]),
+    verified=ledger.last_verified("libs"),
 )
 
 # %% [markdown]

@@ -72,7 +72,9 @@ profile = provenance["config"]["profile"]
 recipe = profile["source_recipe"]
 teaching.sentence(
     "It was made with the {name} profile, seed {seed}, by spectrakit {version}, commit `{commit}`: {n_source:,} European soils, {n_rounds} rounds, ResNet-pH by "
-    "the recipe '{recipe}' with {epochs} epochs of batches of {batch}. {unknown:.0%} of the lead score cannot be known from any spectrum.",
+    "the recipe '{recipe}' with {epochs} epochs of batches of {batch}. {unknown:.0%} of the lead score cannot be known from any spectrum. The record was "
+    "{verified}.",
+    verified=ledger.last_verified("gejiu"),
     name=provenance["profile"],
     seed=provenance["seed"],
     version=provenance["version"],

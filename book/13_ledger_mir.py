@@ -74,7 +74,8 @@ profile, library = (
 )
 teaching.sentence(
     "It was made with the {name} profile, seed {seed}, by spectrakit {version}, commit `{commit}`: {n:,} soils of {n_sites:,} sites, {n_laboratories} laboratories, "
-    "{n_rounds} splits by site, harmonised by `{harmonised_by}`.",
+    "{n_rounds} splits by site, harmonised by `{harmonised_by}`. The record was {verified}.",
+    verified=ledger.last_verified("mir"),
     name=provenance["profile"],
     seed=provenance["seed"],
     version=provenance["version"],

@@ -1,11 +1,36 @@
 """Writes a file or a folder whole or not at all."""
 
+import errno
 import glob
 import os
 import platform
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_RIGHT = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def why_not_written(error):
+    """One line on a file that the system does not let write or read, with what to do."""
+    place = f"{error.filename}: " if error.filename else ""
+    if error.errno in _NO_ROOM:
+        return f"{place}no room left on the disk; free some and run the command again: what is finished is kept"
+    if error.errno in _NO_RIGHT:
+        return f"{place}this place may not be written or read; choose another, for kept parts by SPECTRAKIT_RUNS"
+    return f"{place}{error.strerror or error}"
+
+
+@contextmanager
+def _named(path, part):
+    """Gives an error of the block that names no file, or the hidden one, the name of `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or str(error.filename or part) != str(part):
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 @contextmanager
@@ -14,8 +39,9 @@ def written_whole(path):
     part = _beside(path)
     _remove_leftovers(path)
     try:
-        yield part
-        os.replace(part, path)
+        with _named(path, part):
+            yield part
+            os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
 
@@ -33,10 +59,11 @@ def folder_written_whole(folder):
         raise ValueError(f"{folder}: there is no folder {folder.parent}; make it first")
     part = _beside(folder)
     _remove_leftovers(folder)
-    part.mkdir()
     try:
-        yield part
-        part.rename(folder)
+        with _named(folder, part):
+            part.mkdir()
+            yield part
+            part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

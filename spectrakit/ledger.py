@@ -9,8 +9,10 @@ The ids are those of the yml. `value` is null where there is none, and `note` th
 may be left out. What `value` means for an ordering, a line or a wavelength is written at the head of the yml.
 """
 
+import hashlib
 import json
 import math
+from datetime import date
 from pathlib import Path
 from string import Formatter
 from typing import NamedTuple
@@ -18,6 +20,7 @@ from typing import NamedTuple
 import pandas as pd
 import yaml
 
+from spectrakit import __version__
 from spectrakit.resources import data_path
 
 _REMEDY = "name a record that spectrakit replicate wrote with -o"
@@ -87,6 +90,39 @@ def load_results(study, path=None):
         if key not in entries:
             raise ValueError(f"{path.name}: '{key}' is no result that the study {study} published; {_REMEDY}")
     return record
+
+
+def verification(record, compared, tolerance):
+    """What came of computing parts of a record again, as data/recorded/tested keeps it, and the rows that differ.
+
+    compared : of `Study.verify`; tolerance : largest difference that is none, as a share of the recorded number
+    """
+    difference = (compared["today"] - compared["recorded"]).abs() / compared["recorded"].abs().clip(lower=1e-9)
+    differ = compared[~(difference <= tolerance)]
+    figures = {"parts": compared["part"].unique().tolist(), "numbers": len(compared), "differ": len(differ)}
+    about = {"version": __version__, "date": f"{date.today()}", "record": _digest(record)}
+    return about | figures | {"largest": float(difference.max())}, differ
+
+
+def last_verified(study):
+    """When and with which version the kit's record of a study was last computed again in part, and what came of it.
+
+    Reads data/recorded/tested/verified-<study>.json, which `spectrakit ledger --verify -o` writes of that very record.
+    """
+    path = data_path("recorded", "tested") / f"verified-{study}.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if found.get("record") != _digest(load_results(study)):
+        return "not computed again since it was made"
+    outcome = f"{found['differ']} of {found['numbers']} numbers differed" if found["differ"] else "all agreed"
+    return (
+        f"last computed again in part by version {found['version']} on {found['date']}: {found['numbers']} numbers of "
+        f"{len(found['parts'])} parts, {outcome} (largest difference {found['largest']:.1g})"
+    )
+
+
+def _digest(record):
+    """SHA-256 of a record, whatever the layout of its file."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def judge(entry, ours):

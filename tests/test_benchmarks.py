@@ -11,6 +11,7 @@ SMALL = {
     "folds": ("--single 1 --rounds 1 --epochs 2", r"ratio \d"),
     "fuzz_readers": ("--minutes 0.05", r"\d executions, 0 kinds of fault"),
     "impute": ("--help", "--rows"),
+    "interrupted_builds": ("--help", "--interruptions"),
     "pretraining": ("--soils 40 --epochs 2", r"whole fits: \d"),
     "same_numbers": ("--help", "--python"),
     "simulate_libs": ("--help", "--shots"),

@@ -20,8 +20,9 @@ def test_the_summary_fits_eighty_columns(command, monkeypatch, study):
     assert out[0].startswith(f"{study}: {differ} of {verdicts.sum()} figures differ from those published")
     text = " ".join(" ".join(out).split())
     assert all(title in text for title in findings["title"][findings["standing"] != "fits"])
-    assert out[-2] == ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
-    assert out[-1] == f"ours: paper profile, seed 0, commit {record['provenance']['commit']}"
+    end = " ".join(" ".join(out).split()).removesuffix(f"the kit's record was {ledger.last_verified(study)}").rstrip()
+    assert end.endswith(f"ours: paper profile, seed 0, commit {record['provenance']['commit']}")
+    assert ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()) in out
 
 
 def test_the_largest_differences_come_first(command, tmp_path):
@@ -54,7 +55,7 @@ def test_every_figure_is_shown_and_written_where_asked_for(command, tmp_path, mo
     cells = [cell.strip() for cell in row.split("│")]
     assert "174.568" in cells and f"{results['lod.ca.high']['value']:.4g}" in cells
     frame = ledger.ledger_frame("libs")
-    assert out[-3] == f"{tmp_path / 'libs.csv'}: {len(frame)} figures"
+    assert f"{tmp_path / 'libs.csv'}: {len(frame)} figures" in out
     written = pd.read_csv(tmp_path / "libs.csv", index_col="id", keep_default_na=False)
     assert list(written) == list(frame) and written["ours"].tolist() == frame["ours"].tolist()
 

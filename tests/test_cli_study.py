@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from spectrakit import ledger
@@ -65,6 +67,25 @@ def test_a_stopped_run_says_so_and_the_same_command_finishes_it(run, tasks_run, 
     assert tasks_run["names"] == list(TASKS)  # each once: two before the stop, four after it
     assert out[-1] == "record.json: 121 results of the quick profile, seed 0"
     assert run("replicate", "libs")[0] == 0 and len(tasks_run["names"]) == 6  # a finished run is shown without work
+
+
+def test_parts_of_a_record_are_computed_again_and_what_differs_is_named(run, record, tmp_path, monkeypatch):
+    code, out, err = run("ledger", "libs", "--results", record, "--verify", "--parts", 1, "-o", "verified.json")
+    assert (code, err, out[-1]) == (0, [], "0 differ by more than 1%; largest difference 0")
+    found = json.loads((tmp_path / "verified.json").read_text())
+    assert found["differ"] == 0 and found["numbers"] == 12 and len(found["parts"]) == 1
+    changed = json.loads(record.read_text())
+    (part,) = found["parts"]
+    changed["parts"][part]["metrics.rmse"] *= 1.1
+    record.write_text(json.dumps(changed))
+    code, out, err = run("ledger", "libs", "--results", record, "--verify", "--parts", 1)
+    assert (code, err) == (1, []) and out[-1].startswith("1 differ by more than 1%; largest difference 0.09")
+    assert out[-2].startswith(f"  differs: {part}, metrics.rmse: recorded ")
+    code, out, err = run("ledger", "gejiu", "--verify")
+    assert (code, out) == (2, []) and err == [
+        "spectrakit: the record of gejiu does not keep what its parts gave; make it anew: "
+        "spectrakit replicate gejiu --profile paper -o FILE"
+    ]
 
 
 def verdict_line(name, results):

@@ -9,6 +9,7 @@ from spectrakit.cli.simulations import simulate_gejiu, simulate_libs, simulate_l
 from spectrakit.cli.spectra import check, convert, harmonise, impute, transfer
 from spectrakit.cli.studies import ledger, replicate, runs
 from spectrakit.cli.terminal import plain
+from spectrakit.files import why_not_written
 
 DESCRIPTION = "Soil spectroscopy with deep learning: three studies, rebuilt and audited."
 app = typer.Typer(help=DESCRIPTION, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -33,7 +34,9 @@ def main(args=None):
         sys.exit(app(args=args, prog_name="spectrakit", standalone_mode=False) or 0)
     except TyperException as error:
         fault, code = error.format_message(), error.exit_code
-    except (ValueError, OSError) as error:
+    except OSError as error:
+        fault, code = why_not_written(error), 2
+    except ValueError as error:
         fault, code = str(error), 2
     except typer.Abort:
         fault, code = "stopped", 130

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from spectrakit.cli.terminal import Scheduler, Seed, as_table, long_run, refuse_no_place
+from spectrakit.cli.terminal import Scheduler, Seed, as_table, long_run, plain, progress_bar, refuse_no_place
 from spectrakit.resources import runs_folder
 
 StudyName = Annotated[Literal["libs", "gejiu", "mir"], typer.Argument(help="Which study.", metavar="STUDY")]
@@ -40,8 +40,8 @@ def replicate(
     refuse_no_place(output)
     rebuilt = load_study(study)
     with long_run(study, f"{study}, {profile} profile", scheduler) as run:
-        outcome = rebuilt.run(profile, seed, data=data, **run)
-    record = rebuilt.record(outcome, load_published(study), profile, seed)
+        outcome = rebuilt.run(profile, seed, data=data, numbers=(numbers := {}), **run)
+    record = rebuilt.record(outcome, load_published(study), profile, seed, numbers, data is not None)
     Console().print(as_table(rebuilt.score_frame(outcome), f"{study}: scores by task and model"))
     print(f"beside the paper: {_counts(ledger_frame(study, record['results'])['verdict'])}")
     if output is not None:
@@ -92,12 +92,21 @@ def ledger(
     results: Annotated[Path | None, typer.Option(help="A record of `replicate`; by default the kit's own.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Show every figure, and every finding with its reason.")] = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write every figure here, as CSV.")] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Compute parts of the record again, and compare.")] = False,
+    parts: Annotated[int, typer.Option(min=1, help="With --verify: how many are drawn.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="With --verify: of the draw.")] = 0,
+    data: Annotated[Path | None, typer.Option(metavar="FOLDER", help="With --verify: measured spectra.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="With --verify: write what came of it.")] = None,
 ):
     """Show what a study published beside what its rebuild gives, and what does not agree inside the paper."""
-    from spectrakit.ledger import inconsistencies_frame, ledger_frame, load_results
+    from spectrakit.files import written_whole
+    from spectrakit.ledger import inconsistencies_frame, last_verified, ledger_frame, load_results
 
     refuse_no_place(csv)
     record = load_results(study, results)
+    if verify:
+        _verify(study, record, parts, seed, data, output)
+        return
     frame, findings, console = ledger_frame(study, record["results"]), inconsistencies_frame(study), Console()
     if full:
         figures = frame.drop(columns=["kind", "what", "note", "where"])
@@ -110,11 +119,37 @@ def ledger(
             print(fill(f"  {item.standing}: {item.title}", 80, subsequent_indent="    "))
         print()
     if csv is not None:
-        frame.to_csv(csv)
+        with written_whole(csv) as part:
+            frame.to_csv(part)
         print(f"{csv}: {len(frame)} figures")
     provenance = record["provenance"]
     print(_counts(frame["verdict"]))
     print(f"ours: {provenance['profile']} profile, seed {provenance['seed']}, commit {provenance['commit']}")
+    if results is None:
+        print(fill(f"the kit's record was {last_verified(study)}", 80, subsequent_indent="  "))
+
+
+def _verify(study, record, n_parts, seed, data, output):
+    """Print how parts of a record compare with what is computed now; exit code 1 where they differ."""
+    import json
+
+    from spectrakit.files import written_whole
+    from spectrakit.ledger import verification
+    from spectrakit.studies import TOLERANCE, load_study
+
+    refuse_no_place(output)
+    with progress_bar(f"{study}: computing again") as show:
+        compared = load_study(study).verify(record, n_parts, seed, data, lambda part, share: show(share, 1, part))
+    found, differ = verification(record, compared, TOLERANCE)
+    print(f"{study}: {found['numbers']} numbers of {', '.join(found['parts'])} computed again")
+    for item in differ.head(N_LISTED).itertuples():
+        print(plain(f"  differs: {item.part}, {item.number}: recorded {item.recorded:.6g}, today {item.today:.6g}"))
+    print(f"{found['differ']} differ by more than {TOLERANCE:.0%}; largest difference {found['largest']:.1g}")
+    if output is not None:
+        with written_whole(output) as part:
+            Path(part).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if found["differ"]:
+        raise typer.Exit(1)
 
 
 def _print_differences(frame, study, results):

@@ -1,6 +1,7 @@
 """What the commands share: options, progress, refusals before the work, and how results are printed."""
 
 # Nothing heavy is imported here: a command imports what it needs, so that `--help` answers at once.
+import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,11 +70,13 @@ def refuse_unwritable(path):
 
 
 def refuse_no_place(path):
-    """Raises ValueError for a file in no folder, or where a folder of its name stands; None is no file."""
+    """Raises ValueError for a file in no folder or one that may not be written, or where a folder of its name is."""
     if path is not None and path.is_dir():
         raise ValueError(f"{path}: this is a folder; name a file")
     if path is not None and not path.parent.is_dir():
         raise ValueError(f"{path}: there is no folder {path.parent}; make it first")
+    if path is not None and not os.access(path.parent, os.W_OK):
+        raise ValueError(f"{path}: its folder may not be written; choose another")
 
 
 def plain(text):

@@ -8,7 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "keys": ["result_key"],
         "leftovers": ["kept_runs", "remove_run"],
         "parts": ["KeptParts", "Run"],
-        "records": ["current_commit", "mean_of", "record_of", "share_of", "table_columns"],
+        "records": ["current_commit", "mean_of", "numbers_of", "record_of", "share_of", "table_columns"],
         "tasks": ["task_runner"],
     },
 )

@@ -5,5 +5,5 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["gejiu", "libs", "mir"],
-    submod_attrs={"study": ["STUDIES", "load_study"]},
+    submod_attrs={"study": ["STUDIES", "TOLERANCE", "load_study"]},
 )

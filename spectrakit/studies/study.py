@@ -7,11 +7,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from spectrakit.evaluation import score_table
-from spectrakit.runs import KeptParts, Run, record_of, result_key, table_columns
+from spectrakit.runs import KeptParts, Run, numbers_of, record_of, result_key, table_columns
 from spectrakit.spectra import one_of
 
 STUDIES = ("libs", "gejiu", "mir")
+TOLERANCE = 0.01  # of a number, to which another processor or version may change it
 
 
 @dataclass
@@ -60,7 +64,9 @@ class Study:
     outcome: Callable
     results: ModuleType
 
-    def run(self, profile_name="quick", random_state=0, folder=None, progress=None, runner=None, data=None):
+    def run(
+        self, profile_name="quick", random_state=0, folder=None, progress=None, runner=None, data=None, numbers=None
+    ):
         """Run the study from its spectra to what `outcome` returns.
 
         profile_name : 'quick' or 'paper'
@@ -68,6 +74,7 @@ class Study:
         progress : called with words for what runs and the share of the whole run that is done, 0 to 1
         runner : of `runs.task_runner`, which computes the parts; None for this process
         data : folder of measured spectra, None to simulate them
+        numbers : dict to which the numbers of each part are added by its name, for the record; None for none
         Raises ValueError for an unknown profile, and for data that the study does not take or that are not there;
         TableError for measured files that cannot be read.
         """
@@ -81,23 +88,55 @@ class Study:
         run.total = sum(minutes for stage in stages for *_, minutes in stage.values())
         for stage in stages:
             parts |= run.parts(_part, (self.parts, inputs), stage)
+        if numbers is not None:
+            numbers |= {name: numbers_of(part) for name, part in parts.items() if name != "domains"}
         return self.outcome(profile, parts)
+
+    def verify(self, record, n_parts=2, random_state=0, data=None, progress=None):
+        """Some parts of a recorded run computed again, with what they need: DataFrame of part, number, recorded, today.
+
+        record : of `record` with its parts; n_parts : how many are drawn, by the seed `random_state`
+        data : folder of measured spectra where the record was made from such; progress : as of `run`
+        Raises ValueError for a record that does not keep the numbers of its parts.
+        """
+        provenance, numbers = record["provenance"], record.get("parts")
+        if not numbers:
+            command = f"spectrakit replicate {self.name} --profile {provenance['profile']} -o FILE"
+            raise ValueError(f"the record of {self.name} does not keep what its parts gave; make it anew: {command}")
+        if provenance.get("measured", False) != (data is not None):
+            made = (
+                "measured spectra; name their folder with --data"
+                if data is None
+                else "simulated spectra; leave out --data"
+            )
+            raise ValueError(f"the record of {self.name} was made from {made}")
+        names = sorted(np.random.default_rng(random_state).permutation(sorted(numbers))[:n_parts])
+        profile, seed = self.profiles[provenance["profile"]], provenance["seed"]
+        again, rows = _OnDemand(self, profile, seed, self._measured(data)), []
+        for place, name in enumerate(names):
+            if progress is not None:
+                progress(str(name), place / len(names))
+            today = numbers_of(again[name])
+            rows += [(name, number, value, today.get(number, np.nan)) for number, value in numbers[name].items()]
+        return pd.DataFrame(rows, columns=["part", "number", "recorded", "today"])
 
     def score_frame(self, outcome):
         """Mean and deviation of the scores as text: DataFrame by task, one row a model."""
         records = self.results.score_records(outcome)
         return score_table(records, ["task", "model"], self.results.HEADINGS).reset_index("model")
 
-    def record(self, outcome, published, profile_name="quick", random_state=0):
+    def record(self, outcome, published, profile_name="quick", random_state=0, numbers=None, measured=False):
         """A run as data/recorded keeps it: provenance, results by the ids of the ledger, and tables in `extras`.
 
-        outcome : of `run` with this profile and seed; published : as `ledger.load_published` gives
+        outcome, numbers : of `run` with this profile and seed; published : as `ledger.load_published` gives
+        measured : whether the spectra were
         """
         configuration = {"profile": asdict(self.profiles[profile_name])} | self.results.configuration(outcome)
         results = self.results.ledger_results(outcome, published)
         extras = {name: table_columns(table) for name, table in self.results.tables(outcome).items()}
         record = record_of(results, profile_name, configuration, random_state)
-        return record | ({"extras": extras} if extras else {})
+        record["provenance"]["measured"] = measured
+        return record | ({"extras": extras} if extras else {}) | ({"parts": numbers} if numbers else {})
 
     def parts_key(self, profile, random_state, data=None):
         """What the parts of a run are kept under: all that they depend on, and not how many there are."""
@@ -116,6 +155,23 @@ class Study:
         if not Path(data).is_dir():
             raise ValueError(f"{data}: there is no such folder of measured spectra")
         return Path(data).resolve()
+
+
+class _OnDemand(dict):
+    """The parts of a run by name, each computed when it is asked for; nothing is kept once this is gone."""
+
+    def __init__(self, study, profile, random_state, data):
+        self._study, self._kept = study, KeptParts(None, "verified")
+        self._inputs = study.inputs(profile, random_state, data, self._kept.folder.resolve())
+        self._inputs.parts = self
+
+    def __missing__(self, name):
+        task = ("domains",)
+        if name != "domains":
+            stages = self._study.plan(self._inputs.profile, self["domains"])
+            task = next(stage[name][1] for stage in stages if name in stage)
+        self[name] = _part((self._study.parts, self._inputs), task, lambda *_: None)
+        return self[name]
 
 
 def _part(shared, task, report):

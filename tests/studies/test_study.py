@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from spectrakit import ledger
-from spectrakit.studies import STUDIES, load_study
+from spectrakit.studies import STUDIES, TOLERANCE, load_study
 from spectrakit.studies.study import Inputs, Study
 
 COUNTS = {
@@ -181,3 +181,37 @@ def test_a_stopped_run_goes_on_on_a_cluster_to_the_same_result(name, left, tiny_
     resumed = study.run("quick", 0, tmp_path, runner=runner)
     assert study.record(resumed, published) == study.record(whole, published)
     assert len(runner.pickled) < 10_000
+
+
+def recorded(study, data=None):
+    outcome = study.run("paper", 5, data=data, numbers=(numbers := {}))
+    return study.record(outcome, {}, "paper", 5, numbers, data is not None)
+
+
+def test_a_record_keeps_the_numbers_of_its_parts_and_drawn_ones_are_computed_again_with_what_they_need(study):
+    record = recorded(study)
+    assert record["parts"] == {
+        "round-0": {"value": 50.0},
+        "round-1": {"value": 60.0},
+        "round-2": {"value": 70.0},
+        "total-3": {"value": 180.0},
+    }
+    computed.clear()
+    only_total = record | {"parts": {"total-3": record["parts"]["total-3"]}}
+    compared = study.verify(only_total)
+    assert compared.values.tolist() == [["total-3", "value", 180.0, 180.0]]
+    assert computed == ["domains", "total", 0, 1, 2]  # the part that was drawn, then what it asks for
+    record["parts"]["total-3"] = {"value": 200.0, "gone": 1.0}
+    found, differ = ledger.verification(record, study.verify(record, 4), TOLERANCE)
+    assert (found["numbers"], found["differ"]) == (5, 2)
+    assert differ["number"].tolist() == ["value", "gone"]
+
+
+def test_a_record_without_its_parts_and_one_from_other_spectra_are_refused(study, tmp_path):
+    (tmp_path / "here").mkdir()
+    with pytest.raises(ValueError, match=r"make it anew: spectrakit replicate sums --profile paper -o FILE"):
+        study.verify(recorded(study) | {"parts": {}})
+    with pytest.raises(ValueError, match="was made from measured spectra; name their folder with --data"):
+        study.verify(recorded(study, tmp_path))
+    with pytest.raises(ValueError, match="was made from simulated spectra; leave out --data"):
+        study.verify(recorded(study), data=tmp_path)

@@ -1,0 +1,114 @@
+"""Whether the book's pipeline ends clean after it was interrupted, and leaves nothing behind when it is used for long.
+
+Run `python benchmarks/interrupted_builds.py`. A book of one chapter is built 20 times, each time after a change of its
+page: counted are the files and bytes below its folder, temporary files and processes of this user. Then a build of a
+page: counted are the files and bytes below its folder, temporary files and its processes. Then a build of a
+changed chapter is interrupted (SIGINT) at random moments, ten times, and built again; counted are the second builds
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from spectrakit import __version__
+
+ROOT = Path(__file__).parents[1]
+CHAPTER = "# %% [markdown]\n# # First\n\n# %%\nimport time\n\ntime.sleep(1)\nprint('the number is', {number})\n"
+
+
+def write_book(root):
+    """A book of one chapter with the configuration and assets of this one."""
+    (root / "book").mkdir(parents=True)
+    shutil.copyfile(ROOT / "_config.yml", root / "_config.yml")
+    shutil.copytree(ROOT / "book" / "assets", root / "book" / "assets")
+    (root / "_toc.yml").write_text("format: jb-book\nroot: intro\nchapters:\n  - file: 01_first\n")
+    (root / "book" / "intro.md").write_text("# A book\n")
+    (root / "requirements.txt").write_text("numpy\n")
+
+
+def change(root, number):
+    """Another number in the chapter, so that it has to run and its page has to be made again."""
+    (root / "book" / "01_first.py").write_text(CHAPTER.format(number=number))
+
+
+def step(name, root, **options):
+    """A step of the pipeline on a book, as a process."""
+    command = [sys.executable, "-m", "tools.site", name, "--root", str(root)]
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(command, cwd=ROOT, start_new_session=True, **silent, **options)
+
+
+def build(root):
+    """Sync and build; the exit code of the second."""
+    step("sync", root).wait()
+    return step("build", root).wait()
+
+
+def held(root, temporary):
+    """Files and bytes below a folder, temporary files, and processes that work for this book."""
+    files = [path for path in root.rglob("*") if path.is_file()]
+    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout.count(str(root))
+    return {
+        "files": len(files),
+        "bytes": sum(path.stat().st_size for path in files),
+        "temporary": len(list(temporary.iterdir())),
+        "processes": processes,
+    }
+
+
+def shown(root):
+    """The number on the page, None where there is no page."""
+    page = root / "build" / "html" / "01_first.html"
+    found = re.search(r"the number is (\d+)", page.read_text(encoding="utf-8")) if page.exists() else None
+    return int(found[1]) if found else None
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--builds", type=int, default=20)
+    parser.add_argument("--interruptions", type=int, default=10)
+    parser.add_argument("--output", type=Path, help="write the figures here, as JSON")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root, temporary = Path(folder, "book-root"), Path(folder, "tmp")
+        temporary.mkdir()
+        os.environ["TMPDIR"] = str(temporary)
+        write_book(root)
+        states = []
+        for number in range(options.builds + 1):
+            change(root, number)
+            assert build(root) == 0 and shown(root) == number
+            states.append(held(root, temporary))
+        growth = {name: states[-1][name] - states[1][name] for name in states[0]}
+        print(f"{options.builds} builds: growth of {growth}")
+        change(root, 100)
+        begin = time.monotonic()
+        build(root)
+        seconds, clean, generator = time.monotonic() - begin, 0, np.random.default_rng(0)
+        before = held(root, temporary)
+        for number in range(101, 101 + options.interruptions):
+            change(root, number)
+            step("sync", root).wait()
+            process = step("build", root)
+            time.sleep(generator.uniform(0.1, 0.95) * seconds)
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait()
+            ends = build(root) == 0 and shown(root) == number
+            after = held(root, temporary)
+            clean += ends and after["files"] == before["files"] and after["processes"] == 0
+        print(f"{clean} of {options.interruptions} interrupted builds ended clean on the next call")
+    figures = {"builds": options.builds, "growth": growth, "interruptions": options.interruptions, "clean": int(clean)}
+    if options.output:
+        record = {"what": "benchmarks/interrupted_builds.py", "date": f"{date.today()}", "version": __version__}
+        options.output.write_text(json.dumps(record | {"figures": figures}, indent=1) + "\n")
