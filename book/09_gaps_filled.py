@@ -251,8 +251,8 @@ teaching.sentence(
     so=teaching.claim(
         organic_share,
         0.5,
-        below="So the $R^2$ of all soils speaks of ordinary soils as well.",
-        above="So the $R^2$ of all soils is mostly a matter of telling organic soils from others, which hardly takes a spectrometer.",
+        below="So the R² of all soils speaks of ordinary soils as well.",
+        above="So the R² of all soils is mostly a matter of telling organic soils from others, which hardly takes a spectrometer.",
     ),
 )
 
