@@ -27,7 +27,7 @@ instructor: $(READY) ## site and notebooks with solutions, as a zip file
 	@$(BIN)/python -m tools.site hand-out --edition reader
 
 test: $(READY) ## unit tests, then the chapters
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --maxschedchunk=1
 
 lab: $(READY) ## open JupyterLab on copies of the notebooks, in work/
 	@$(BIN)/python -m tools.site lab $(if $(FRESH),--fresh)

@@ -20,8 +20,6 @@ from tools.site.layout import BookError, Layout
 from tools.site.pairs import EDITED, RUN, STALE, check_pairs, notebook_state, notebook_text, write_pairs
 from tools.site.publisher import build_site, edition_cells, pages_in_contents, stage
 
-pytestmark = pytest.mark.xdist_group("book")  # one process builds the book that all tests copy
-
 ROOT = Path(__file__).parents[1]
 CONTENTS = "format: jb-book\nroot: intro\nchapters:\n  - file: 01_first\n  - file: 02_second\n"
 FIRST = """\
