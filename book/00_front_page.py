@@ -1,9 +1,8 @@
 # %% [markdown]
 # # SpectraKit
 #
-# Deep networks read soils from spectra, and papers report numbers that look very good. This book takes three such studies
-# apart and runs them again: each equation beside the line of code that does it, each figure with its counterpart, each
-# claim with a verdict. It is for soil spectroscopists who want to learn deep learning, and to learn when to believe it.
+# Deep networks read soils from spectra, and papers report numbers that look very good. This book runs three such studies
+# again, each claim with a verdict: for soil spectroscopists who want to learn deep learning, and when to believe it.
 
 # %% tags=["remove-input"]
 import matplotlib.pyplot as plt
@@ -32,7 +31,7 @@ published = {
 records = {study: ledger.load_results(study) for study in STUDIES}
 
 # %% mystnb={"image": {"alt": "Bars of how many claims of each study got which verdict in the rebuild: agrees, same direction, differs, cannot be assessed. In the LIBS study and in the lead study most claims differ; of the library's, most cannot be assessed from an abstract."}} tags=["remove-input"]
-figure, axes = figures.panels(height=1.9)
+figure, axes = figures.panels(height=1.6)
 left = pd.Series(0, counts.index)
 for verdict in VERDICTS:
     fill, ink = figures.VERDICT_COLOURS[verdict]
@@ -113,14 +112,10 @@ teaching.sentence(
 )
 
 # %% [markdown]
-# The spectra of the studies are not public: **ours are simulated**, from physics, and tuned to what the papers say of their
-# inputs, not to what they conclude ([how](how_to_use.md#where-the-spectra-come-from)).
+# **Read**: begin with [chapter 1](01_libs_experiment.ipynb) or [the audit](14_audit.ipynb). **Run**: `make lab`, or
+# [your own spectra](10_on_your_own_spectra.ipynb). **Teach**: `make student` and the
+# [guide for lecturers](lecturers_guide.md). The spectra of the studies are not public: **ours are simulated** from physics,
+# tuned to what the papers say of their inputs ([how](how_to_use.md#where-the-spectra-come-from)).
 #
-# - **Read**: begin with [chapter 1](01_libs_experiment.ipynb), or with the verdicts in [the
-#   audit](14_audit.ipynb). Sliders work in the page.
-# - **Run**: `make lab` opens your copies of the notebooks; with spectra of your own, go to
-#   [chapter 10](10_on_your_own_spectra.ipynb).
-# - **Teach**: `make student` and the [guide for lecturers](lecturers_guide.md).
-#
-# Code: BSD 3-Clause; text and figures: CC BY 4.0. To cite: *SpectraKit: a book and a package on deep learning in soil
-# spectroscopy*, The SpectraKit authors, 2026 (`CITATION.cff`).
+# Code: BSD 3-Clause; text and figures: CC BY 4.0. To cite: *SpectraKit: soil spectroscopy with deep learning, rebuilt and
+# audited*, The SpectraKit authors, 2026.
