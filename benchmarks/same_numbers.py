@@ -2,7 +2,8 @@
 
 Run `python benchmarks/same_numbers.py`. A fixed set of quantities is computed in this environment twice with one thread
 and once with two, and with each `--python PATH` of another environment; printed is the largest difference of each from
-the first, over the largest value of the quantity.
+the first, over the largest value of the quantity. A second process has to give the same bits, all else the same numbers
+within `TOLERANCE`; otherwise the exit code is 1.
 """
 
 import argparse
@@ -19,16 +20,23 @@ import numpy as np
 from spectrakit import __version__
 
 ROOT = Path(__file__).parents[1]
+TOLERANCE = 1e-4  # of the largest value of a quantity
 
 
 def quantities():
-    """Arrays by name: spectra of each simulator, predictions of each kind of model."""
+    """Arrays by name: spectra of each simulator, predictions of each kind of model, SHAP values, parts of studies."""
     from chemotools.scatter import StandardNormalVariate
 
-    from spectrakit.models import CNNConfig, random_forest, transfer_baselines
+    from spectrakit.evaluation import repeated_folds
+    from spectrakit.explain import shap_values
+    from spectrakit.models import CNNConfig, load_network, random_forest, transfer_baselines
+    from spectrakit.preprocess import network_input
+    from spectrakit.resources import data_path
     from spectrakit.simulate import libs
     from spectrakit.simulate.library import simulate_mir
     from spectrakit.simulate.soils import simulate_gejiu, simulate_lucas
+    from spectrakit.studies import libs as libs_study
+    from spectrakit.studies import mir as mir_study
     from spectrakit.training import CNNRegressor, FineTunedNetwork
     from spectrakit.workflows import transfer_models
 
@@ -42,7 +50,14 @@ def quantities():
     models["fine-tuned network"] = transfer_models()["pretrained"](0)
     assert isinstance(models["fine-tuned network"], FineTunedNetwork)
     found = {f"prediction, {name}": model.fit(X[:45], y[:45]).predict(X[45:]) for name, model in models.items()}
+    network, _ = load_network(data_path("models", "resnet_lucas_ph.safetensors"))
+    seen = network_input(soils.spectra, "log")
+    task = libs_study.cut_task(plasma, "mg", "low")
+    splits = repeated_folds(len(task.content), 10, 1, 0)
     return found | {
+        "SHAP values": shap_values(network, seen, seen[:4], n_samples=20),
+        "LIBS study, one repeat of magnesium": libs_study.fit_model(None, task, splits),
+        "harmonised spectra": mir_study.simulated_library(200).harmonised(),
         "simulation, LIBS": plasma.spectra,
         "simulation, LUCAS": lucas.spectra,
         "simulation, Gejiu": soils.spectra,
@@ -82,6 +97,12 @@ if __name__ == "__main__":
             other = computed(python, n_threads, folder)
             figures[way] = {name: largest_difference(array, other[name]) for name, array in first.items()}
             print(way, *(f"  {name}: {value:.1e}" for name, value in figures[way].items()), sep="\n", flush=True)
+    same = (
+        max(figures["a second process"].values()) == 0
+        and max(map(max, map(dict.values, figures.values()))) <= TOLERANCE
+    )
+    print("the same within the tolerance" if same else "NOT the same within the tolerance")
     if options.output:
         record = {"what": "benchmarks/same_numbers.py", "date": f"{date.today()}", "version": __version__}
         options.output.write_text(json.dumps(record | {"figures": figures}, indent=1) + "\n")
+    raise SystemExit(not same)
