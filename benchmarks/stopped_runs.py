@@ -32,19 +32,20 @@ COMMANDS = {
 VOLATILE = ("processor_seconds", "seconds", "date", "when", "made")
 
 
-def make_inputs(folder):
-    """A table of soils, a library of laboratories, and files of an instrument."""
+def make_inputs(folder, commands):
+    """What some commands read: a table of soils, a library of laboratories, and files of an instrument."""
     from spectrakit.simulate.library import simulate_mir
     from spectrakit.simulate.soils import simulate_gejiu
     from spectrakit.tables import write_table
 
     soils = simulate_gejiu(120)
     write_table(soils, folder / "soils.csv")
-    library = simulate_mir(400)
-    write_table(library, folder / "library.parquet")
-    laboratory = library.samples["laboratory"]
-    three = laboratory.isin(laboratory.value_counts().index[:3]) & (laboratory.groupby(laboratory).cumcount() < 30)
-    write_table(library.subset(three.to_numpy()), folder / "three.parquet")
+    if {"harmonise", "impute"} & set(commands):
+        library = simulate_mir(400)
+        write_table(library, folder / "library.parquet")
+        laboratory = library.samples["laboratory"]
+        three = laboratory.isin(laboratory.value_counts().index[:3]) & (laboratory.groupby(laboratory).cumcount() < 30)
+        write_table(library.subset(three.to_numpy()), folder / "three.parquet")
     (folder / "scans").mkdir()
     for number, spectrum in enumerate(np.tile(soils.spectra, (2, 1))):
         rows = "".join(f"{nm:g} {value:.6f}\n" for nm, value in zip(soils.axis, spectrum, strict=True))
@@ -123,7 +124,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as temporary:
         inputs, place = Path(temporary, "inputs"), Path(temporary, "runs")
         inputs.mkdir(), place.mkdir()
-        make_inputs(inputs)
+        make_inputs(inputs, options.commands)
         for name in options.commands:
             figures[name] = killed_runs(COMMANDS[name], inputs, place, options.kills, generator)
             print(f"{name}: {figures[name]['survived']} of {options.kills} kills survived", flush=True)
