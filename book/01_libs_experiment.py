@@ -416,7 +416,7 @@ figures.show_table(
 # The levels of the spiked soils, 0, 50 and then 100 to 1000 ppm, are known, and their deviation agrees with what the
 # paper's own figures imply. One thing about the labels matters more than any network. For the spiked soils the label
 # is what was **added**. The soil itself held calcium, magnesium and sodium before, and the laser does not know which
-# atom came from where. The largest addition, 1000 ppm, changes the total by no more than the percentages printed under
+# atom came from where. The largest addition, 1000 ppm, changes the total by no more than the percentages under
 # the curve of growth, if the reference soil is like the average soil. For the field soils we take the label as all
 # there is.
 #
