@@ -97,10 +97,8 @@ if __name__ == "__main__":
             other = computed(python, n_threads, folder)
             figures[way] = {name: largest_difference(array, other[name]) for name, array in first.items()}
             print(way, *(f"  {name}: {value:.1e}" for name, value in figures[way].items()), sep="\n", flush=True)
-    same = (
-        max(figures["a second process"].values()) == 0
-        and max(map(max, map(dict.values, figures.values()))) <= TOLERANCE
-    )
+    largest = max(value for differences in figures.values() for value in differences.values())
+    same = max(figures["a second process"].values()) == 0 and largest <= TOLERANCE
     print("the same within the tolerance" if same else "NOT the same within the tolerance")
     if options.output:
         record = {"what": "benchmarks/same_numbers.py", "date": f"{date.today()}", "version": __version__}

@@ -83,23 +83,9 @@ ph = simulate.soils.published_ph(soils.properties["ph"].to_numpy())
 going_along = soils.properties.drop(columns="ph").corrwith(
     pd.Series(ph), method="spearman"
 )
-names = {
-    "soc_pct": "organic carbon",
-    "clay_pct": "clay",
-    "sand_pct": "sand",
-    "caco3_pct": "carbonate",
-}
-names |= {
-    "cec_cmol_kg": "cation exchange capacity",
-    "fe_oxides_pct": "iron oxides",
-}
-names |= {
-    "kaolinite_pct": "kaolinite in the clay",
-    "hematite_pct": "hematite in the iron oxides",
-}
 table = pd.DataFrame(
     {
-        "Property": going_along.index.map(names),
+        "Property": going_along.index.map(figures.PROPERTY_NAMES),
         "Rank correlation": going_along.to_numpy(),
     }
 )
@@ -809,7 +795,7 @@ by_pls = [
 # %% tags=["hide-input"]
 rows = [
     (
-        names.get(name, "pH"),
+        figures.PROPERTY_NAMES[name],
         evaluation.r2(Y[test, i], by_network[:, i]),
         evaluation.r2(Y[test, i], np.ravel(by_pls[i])),
     )

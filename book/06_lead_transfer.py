@@ -40,21 +40,6 @@ recorded = ledger.load_results("gejiu")
 extras = {
     name: pd.DataFrame(columns) for name, columns in recorded["extras"].items()
 }
-names = {
-    "ph": "pH",
-    "soc_pct": "organic carbon",
-    "clay_pct": "clay",
-    "sand_pct": "sand",
-    "caco3_pct": "carbonate",
-}
-names |= {
-    "cec_cmol_kg": "cation exchange capacity",
-    "fe_oxides_pct": "iron oxides",
-}
-names |= {
-    "kaolinite_pct": "kaolinite in the clay",
-    "hematite_pct": "hematite in the iron oxides",
-}
 profile = study.PROFILES[resources.profile_name()]
 log = extras["scores"].query("scale == 'log'")
 r2 = log.pivot(index="round", columns="model", values="r2")
@@ -103,17 +88,14 @@ teaching.sentence(
 # cells of this page do, much smaller, so that you can change it. Every table says which of the two it shows.
 
 # %% tags=["hide-input"]
-provenance = recorded["provenance"]
-run = provenance["config"]["profile"]
+run = recorded["provenance"]["config"]["profile"]
 teaching.sentence(
-    "The recorded run has {n:,} European soils, {n_rounds} rounds, and experiments in {n_experiments} of them ({profile} profile, seed {seed}, "
-    "commit {commit}). The live run has {n_live} rounds.",
+    "The recorded run has {n:,} European soils, {n_rounds} rounds, and experiments in {n_experiments} of them; it was made {how_made}. "
+    "The live run has {n_live} rounds.",
     n=run["n_source"],
     n_rounds=run["n_rounds"],
     n_experiments=run["n_experiment_rounds"],
-    profile=provenance["profile"],
-    seed=provenance["seed"],
-    commit=provenance["commit"][:12],
+    how_made=ledger.how_made(recorded),
     n_live=profile.n_rounds,
 )
 
@@ -298,7 +280,7 @@ along = soils.properties.corrwith(
 ).sort_values(key=abs, ascending=False)
 table = pd.DataFrame(
     {
-        "Property": along.index.map(names),
+        "Property": along.index.map(figures.PROPERTY_NAMES),
         "Rank correlation with lead": along.to_numpy(),
     }
 )
@@ -312,7 +294,7 @@ figures.show_table(
 sign, first = along.iloc[0], along.index[0]
 teaching.sentence(
     "The strongest partner of lead is {first} ({rho:+.2f}); the rank correlation with pH is {ph:+.2f}. In the real district it may be otherwise.",
-    first=names[first],
+    first=figures.PROPERTY_NAMES[first],
     rho=sign,
     ph=along["ph"],
 )
@@ -658,7 +640,7 @@ teaching.sentence(
 
 # %% mystnb={"image": {"alt": "R² of lead in the test soils after pretraining on each of the source properties of the recorded run, one row a property with a dot for each round and a bar at the mean, sorted by the mean, with a dashed line at the SVM."}} tags=["hide-input"]
 properties = extras["properties"]
-labels = names | {
+labels = figures.PROPERTY_NAMES | {
     "nothing": "nothing (weights as drawn)",
     "all of them": "all of them at once",
 }

@@ -39,8 +39,8 @@ recorded = ledger.load_results("mir")
 tables = {
     name: pd.DataFrame(columns) for name, columns in recorded["extras"].items()
 }
-provenance = recorded["provenance"]
-run, about = provenance["config"]["profile"], provenance["config"]["library"]
+config = recorded["provenance"]["config"]
+run, about = config["profile"], config["library"]
 live = replace(study.PROFILES[resources.profile_name()], n_samples=2_000)
 library = study.simulated_library(live.n_samples)
 compared = tables["compared"].query("model == 'pls'")
@@ -87,15 +87,13 @@ teaching.sentence(
 
 # %% tags=["hide-input"]
 teaching.sentence(
-    "The recorded run has {n:,} soils of {n_sites:,} sites and {n_laboratories} laboratories ({profile} profile, seed {seed}, "
-    "commit {commit}), with {n_rounds} splits by site. The live library: {live}.",
+    "The recorded run has {n:,} soils of {n_sites:,} sites and {n_laboratories} laboratories, with {n_rounds} splits by site; it was made "
+    "{how_made}. The live library: {live}.",
     n=about["n"],
     n_sites=about["n_sites"],
     n_laboratories=about["n_laboratories"],
-    profile=provenance["profile"],
-    seed=provenance["seed"],
-    commit=provenance["commit"][:12],
     n_rounds=run["n_rounds"],
+    how_made=ledger.how_made(recorded),
     live=library.dataset.provenance_line(),
 )
 

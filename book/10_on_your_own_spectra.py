@@ -239,14 +239,9 @@ means = (
     .mean()
     .unstack()
 )
-tasks = {
-    "ph": "pH",
-    "soc_pct": "organic carbon",
-    "clay_pct": "clay",
-    "som_pct": "organic matter",
-}
 means.index = [
-    f"{table}, {tasks.get(target, target)}" for table, target in means.index
+    f"{table}, {figures.PROPERTY_NAMES.get(target, target)}"
+    for table, target in means.index
 ]
 figure = figures.measured_tasks(means)
 

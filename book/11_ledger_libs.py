@@ -61,22 +61,19 @@ teaching.sentence(
 # The spectra are **simulated**. You can make the same run with `spectrakit replicate libs --profile paper`.
 
 # %% tags=["hide-input"]
-provenance = record["provenance"]
-profile = provenance["config"]["profile"]
+config = record["provenance"]["config"]
+profile = config["profile"]
 teaching.sentence(
-    "It was made with the {name} profile, seed {seed}, by spectrakit {version}, commit `{commit}`: {n_repeats} repeats of the cross-validation, "
+    "It was made {how_made}: {n_repeats} repeats of the cross-validation, "
     "{n_trees} trees, {n_measurements} repeated measurements for the RSD, {n_blanks} blanks for the limits of detection; normalised by {normalise}, "
     "scaled: {scale}. The record was {verified}.",
-    name=provenance["profile"],
-    seed=provenance["seed"],
-    version=provenance["version"],
-    commit=provenance["commit"][:12],
+    how_made=ledger.how_made(record),
     n_repeats=profile["n_repeats"],
     n_trees=profile["n_trees"],
     n_measurements=profile["n_measurements"],
     n_blanks=profile["n_blanks"],
-    normalise=provenance["config"]["normalise"],
-    scale=str(provenance["config"]["scale"]),
+    normalise=config["normalise"],
+    scale=str(config["scale"]),
     verified=ledger.last_verified("libs"),
 )
 

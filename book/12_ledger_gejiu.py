@@ -67,24 +67,21 @@ teaching.sentence(
 # `spectrakit replicate gejiu --profile paper`.
 
 # %% tags=["hide-input"]
-provenance = record["provenance"]
-profile = provenance["config"]["profile"]
+config = record["provenance"]["config"]
+profile = config["profile"]
 recipe = profile["source_recipe"]
 teaching.sentence(
-    "It was made with the {name} profile, seed {seed}, by spectrakit {version}, commit `{commit}`: {n_source:,} European soils, {n_rounds} rounds, ResNet-pH by "
+    "It was made {how_made}: {n_source:,} European soils, {n_rounds} rounds, ResNet-pH by "
     "the recipe '{recipe}' with {epochs} epochs of batches of {batch}. {unknown:.0%} of the lead score cannot be known from any spectrum. The record was "
     "{verified}.",
     verified=ledger.last_verified("gejiu"),
-    name=provenance["profile"],
-    seed=provenance["seed"],
-    version=provenance["version"],
-    commit=provenance["commit"][:12],
+    how_made=ledger.how_made(record),
     n_source=profile["n_source"],
     n_rounds=profile["n_rounds"],
     recipe=recipe["name"],
     epochs=recipe["max_epochs"],
     batch=recipe["batch_size"],
-    unknown=provenance["config"]["unknown_share"],
+    unknown=config["unknown_share"],
 )
 
 # %% [markdown]

@@ -67,24 +67,18 @@ teaching.sentence(
 # with `spectrakit replicate mir --profile paper`.
 
 # %% tags=["hide-input"]
-provenance = record["provenance"]
-profile, library = (
-    provenance["config"]["profile"],
-    provenance["config"]["library"],
-)
+config = record["provenance"]["config"]
+profile, library = config["profile"], config["library"]
 teaching.sentence(
-    "It was made with the {name} profile, seed {seed}, by spectrakit {version}, commit `{commit}`: {n:,} soils of {n_sites:,} sites, {n_laboratories} laboratories, "
+    "It was made {how_made}: {n:,} soils of {n_sites:,} sites, {n_laboratories} laboratories, "
     "{n_rounds} splits by site, harmonised by `{harmonised_by}`. The record was {verified}.",
     verified=ledger.last_verified("mir"),
-    name=provenance["profile"],
-    seed=provenance["seed"],
-    version=provenance["version"],
-    commit=provenance["commit"][:12],
+    how_made=ledger.how_made(record),
     n=library["n"],
     n_sites=library["n_sites"],
     n_laboratories=library["n_laboratories"],
     n_rounds=profile["n_rounds"],
-    harmonised_by=provenance["config"]["harmonised_by"],
+    harmonised_by=config["harmonised_by"],
 )
 
 # %% [markdown]

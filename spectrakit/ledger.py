@@ -104,6 +104,13 @@ def verification(record, compared, tolerance):
     return about | figures | {"largest": float(difference.max())}, differ
 
 
+def how_made(record):
+    """Profile, seed, version and commit of a record as words in Markdown, to follow 'made'."""
+    made = record["provenance"]
+    with_, by = f"with the {made['profile']} profile, seed {made['seed']}", f"by spectrakit {made['version']}"
+    return f"{with_}, {by}, commit `{made['commit'][:12]}`"
+
+
 def last_verified(study):
     """When and with which version the kit's record of a study was last computed again in part, and what came of it.
 

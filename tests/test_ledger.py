@@ -275,6 +275,12 @@ def test_recorded_results_are_read(tmp_path):
     assert ledger.load_results("libs", path) == record
 
 
+def test_how_a_record_was_made_is_said_in_words():
+    provenance = PROVENANCE | {"commit": "0123456789abcdef"}
+    words = "with the paper profile, seed 0, by spectrakit 0.1.0, commit `0123456789ab`"
+    assert ledger.how_made({"provenance": provenance}) == words
+
+
 @pytest.mark.parametrize(
     ("record", "message"),
     [

@@ -31,22 +31,19 @@ def replicate(
     scheduler: Scheduler = None,
 ):
     """Run a study from spectra, simulated where no data are given, to its results; a stopped run goes on."""
-    import json
-
-    from spectrakit.files import written_whole
     from spectrakit.ledger import ledger_frame, load_published
     from spectrakit.studies import load_study
 
     refuse_no_place(output)
     rebuilt = load_study(study)
     with long_run(study, f"{study}, {profile} profile", scheduler) as run:
-        outcome = rebuilt.run(profile, seed, data=data, numbers=(numbers := {}), **run)
-    record = rebuilt.record(outcome, load_published(study), profile, seed, numbers, data is not None)
+        parts = rebuilt.finished_parts(profile, seed, data=data, **run)
+        outcome = rebuilt.outcome(rebuilt.profiles[profile], parts)
+    record = rebuilt.record(outcome, load_published(study), profile, seed, parts, data is not None)
     Console().print(as_table(rebuilt.score_frame(outcome), f"{study}: scores by task and model"))
     print(f"beside the paper: {_counts(ledger_frame(study, record['results'])['verdict'])}")
     if output is not None:
-        with written_whole(output) as part:
-            Path(part).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        _write_json(output, record)
         print(f"{output}: {len(record['results'])} results of the {profile} profile, seed {seed}")
     if study == "mir":
         print("{file}: {rows:,} samples, measured and imputed".format(**outcome["hybrid"]))
@@ -131,9 +128,6 @@ def ledger(
 
 def _verify(study, record, n_parts, seed, data, output):
     """Print how parts of a record compare with what is computed now; exit code 1 where they differ."""
-    import json
-
-    from spectrakit.files import written_whole
     from spectrakit.ledger import verification
     from spectrakit.studies import TOLERANCE, load_study
 
@@ -146,10 +140,18 @@ def _verify(study, record, n_parts, seed, data, output):
         print(plain(f"  differs: {item.part}, {item.number}: recorded {item.recorded:.6g}, today {item.today:.6g}"))
     print(f"{found['differ']} differ by more than {TOLERANCE:.0%}; largest difference {found['largest']:.1g}")
     if output is not None:
-        with written_whole(output) as part:
-            Path(part).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        _write_json(output, found)
     if found["differ"]:
         raise typer.Exit(1)
+
+
+def _write_json(path, value):
+    import json
+
+    from spectrakit.files import written_whole
+
+    with written_whole(path) as part:
+        part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
 def _print_differences(frame, study, results):

@@ -6,6 +6,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["library", "libs", "soils"],
     submod_attrs={
-        "instruments": ["ASD_FIELDSPEC_3", "FOSS_XDS"],
+        "instruments": ["ASD_FIELDSPEC_3", "FOSS_XDS", "IntensifiedCamera"],
     },
 )

@@ -64,17 +64,19 @@ class Study:
     outcome: Callable
     results: ModuleType
 
-    def run(
-        self, profile_name="quick", random_state=0, folder=None, progress=None, runner=None, data=None, numbers=None
-    ):
-        """Run the study from its spectra to what `outcome` returns.
+    def run(self, profile_name="quick", random_state=0, folder=None, **options):
+        """Run the study from its spectra to what `outcome` returns; arguments and errors as of `finished_parts`."""
+        parts = self.finished_parts(profile_name, random_state, folder, **options)
+        return self.outcome(self.profiles[profile_name], parts)
+
+    def finished_parts(self, profile_name="quick", random_state=0, folder=None, progress=None, runner=None, data=None):
+        """The parts of a run by name, each computed or taken from what was kept.
 
         profile_name : 'quick' or 'paper'
         folder : where finished parts are kept, so that a stopped run goes on where it was; None to keep nothing
         progress : called with words for what runs and the share of the whole run that is done, 0 to 1
         runner : of `runs.task_runner`, which computes the parts; None for this process
         data : folder of measured spectra, None to simulate them
-        numbers : dict to which the numbers of each part are added by its name, for the record; None for none
         Raises ValueError for an unknown profile, and for data that the study does not take or that are not there;
         TableError for measured files that cannot be read.
         """
@@ -88,9 +90,7 @@ class Study:
         run.total = sum(minutes for stage in stages for *_, minutes in stage.values())
         for stage in stages:
             parts |= run.parts(_part, (self.parts, inputs), stage)
-        if numbers is not None:
-            numbers |= {name: numbers_of(part) for name, part in parts.items() if name != "domains"}
-        return self.outcome(profile, parts)
+        return parts
 
     def verify(self, record, n_parts=2, random_state=0, data=None, progress=None):
         """Some parts of a recorded run computed again, with what they need: DataFrame of part, number, recorded, today.
@@ -104,11 +104,9 @@ class Study:
             command = f"spectrakit replicate {self.name} --profile {provenance['profile']} -o FILE"
             raise ValueError(f"the record of {self.name} does not keep what its parts gave; make it anew: {command}")
         if provenance.get("measured", False) != (data is not None):
-            made = (
-                "measured spectra; name their folder with --data"
-                if data is None
-                else "simulated spectra; leave out --data"
-            )
+            made = "simulated spectra; leave out --data"
+            if data is None:
+                made = "measured spectra; name their folder with --data"
             raise ValueError(f"the record of {self.name} was made from {made}")
         names = sorted(np.random.default_rng(random_state).permutation(sorted(numbers))[:n_parts])
         profile, seed = self.profiles[provenance["profile"]], provenance["seed"]
@@ -125,10 +123,11 @@ class Study:
         records = self.results.score_records(outcome)
         return score_table(records, ["task", "model"], self.results.HEADINGS).reset_index("model")
 
-    def record(self, outcome, published, profile_name="quick", random_state=0, numbers=None, measured=False):
+    def record(self, outcome, published, profile_name="quick", random_state=0, parts=None, measured=False):
         """A run as data/recorded keeps it: provenance, results by the ids of the ledger, and tables in `extras`.
 
-        outcome, numbers : of `run` with this profile and seed; published : as `ledger.load_published` gives
+        outcome : of `run` with this profile and seed; published : as `ledger.load_published` gives
+        parts : of `finished_parts`, whose numbers are recorded for `verify`; None for none
         measured : whether the spectra were
         """
         configuration = {"profile": asdict(self.profiles[profile_name])} | self.results.configuration(outcome)
@@ -136,7 +135,11 @@ class Study:
         extras = {name: table_columns(table) for name, table in self.results.tables(outcome).items()}
         record = record_of(results, profile_name, configuration, random_state)
         record["provenance"]["measured"] = measured
-        return record | ({"extras": extras} if extras else {}) | ({"parts": numbers} if numbers else {})
+        if extras:
+            record["extras"] = extras
+        if parts is not None:
+            record["parts"] = {name: numbers_of(part) for name, part in parts.items() if name != "domains"}
+        return record
 
     def parts_key(self, profile, random_state, data=None):
         """What the parts of a run are kept under: all that they depend on, and not how many there are."""

@@ -150,13 +150,9 @@ def _tables(path, layout, signal):
         words = f"channels {low:g} to {high:g} nm and a column naming the samples"
         raise TableError(f"{path}: no CSV table with {words}; put the spectra of the release there")
     if not there[1]:
-        required, remedy = (
-            " or ".join(layout.required),
-            "; put the table of contents there, or its columns beside the spectra",
-        )
-        raise TableError(
-            f"{path}: no CSV table with {required} and a column naming the samples{_other_kinds(path) or remedy}"
-        )
+        remedy = _other_kinds(path) or "; put the table of contents there, or its columns beside the spectra"
+        required = " or ".join(layout.required)
+        raise TableError(f"{path}: no CSV table with {required} and a column naming the samples{remedy}")
     pattern = next((pattern for pattern in layout.ids if all(pattern in ids for _, ids, *_ in files)), None)
     if pattern is None:
         words = "; ".join(f"{file.path.name} has {', '.join(ids.values())}" for file, ids, *_ in files)

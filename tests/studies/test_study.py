@@ -184,8 +184,8 @@ def test_a_stopped_run_goes_on_on_a_cluster_to_the_same_result(name, left, tiny_
 
 
 def recorded(study, data=None):
-    outcome = study.run("paper", 5, data=data, numbers=(numbers := {}))
-    return study.record(outcome, {}, "paper", 5, numbers, data is not None)
+    parts = study.finished_parts("paper", 5, data=data)
+    return study.record(study.outcome(study.profiles["paper"], parts), {}, "paper", 5, parts, data is not None)
 
 
 def test_a_record_keeps_the_numbers_of_its_parts_and_drawn_ones_are_computed_again_with_what_they_need(study):

@@ -91,20 +91,23 @@ def lab_notebook(name, source, edition="reader"):
             number += starts[2] == "exercise" and starts[3] == "start"
             before, text = text[: starts.start()].rstrip(), text[starts.end() :].strip()
             cells += [cell | {"id": f"{cell['id']}-before", "source": [before]}] if before else []
-        title = f"{inside or ''} {int(name[:2])}.{number}".strip()
+        label = f"{int(name[:2])}.{number}" if starts and inside else ""
         if cell["cell_type"] == "code":
             hidden = {"source_hidden": True, "outputs_hidden": True}
             cells.append(cell | {"metadata": {"jupyter": hidden}} if inside == "solution" else cell)
         elif text or (starts and inside):
-            cells.append(cell | {"source": _boxed(text, title if starts and inside else "", inside).splitlines(True)})
+            cells.append(cell | {"source": _boxed(text, label, inside).splitlines(True)})
     return json.dumps(notebook | {"cells": cells}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _boxed(text, title, inside):
-    """Markdown of a cell: an exercise in a box, a solution folded, warnings in boxes."""
+def _boxed(text, label, inside):
+    """Markdown of a cell: an exercise in a box, a solution folded, warnings in boxes.
+
+    label : number of the exercise in its first cell, '' in those that follow
+    """
     if inside == "exercise":
-        return _BOX.format("info", f"**{title.capitalize()}.** {text}" if title else text)
+        return _BOX.format("info", f"**Exercise {label}.** {text}" if label else text)
     if inside == "solution":
-        summary = f"{title.replace('solution', 'Solution of exercise')}" if title else "More"
+        summary = f"Solution of exercise {label}" if label else "More"
         return f"<details><summary>{summary}</summary>\n\n{text or 'Open the folded cells below.'}\n\n</details>"
     return _WARNING.sub(lambda found: _BOX.format("warning", found[2]), text)

@@ -39,6 +39,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "plots": [
             "GREY",
             "MODEL_COLOURS",
+            "PROPERTY_NAMES",
             "RANGE_NAMES",
             "RISING",
             "as_written",

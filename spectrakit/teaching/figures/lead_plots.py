@@ -148,8 +148,8 @@ def source_scores(table, labels, reference):
     wide = table.pivot(index="source", columns="round", values="r2")
     wide = wide.assign(mean=wide.mean(axis=1)).sort_values("mean", ascending=False).rename(labels)
     figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.34 * len(wide)))
-    marks = {round_: (None, "o", BLUE) for round_ in wide.columns.drop("mean")} | {"mean": (None, "|", ORANGE)}
-    dots_by_row(axes, wide, marks)
+    dots_by_row(axes, wide, dict.fromkeys(wide.columns.drop("mean"), (None, "o", BLUE)), 0.18)
+    dots_by_row(axes, wide, {"mean": (None, "|", ORANGE)})
     axes.axvline(reference[1], color=GREY, linestyle="--", linewidth=1, label=reference[0])
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
     axes.set_xlabel("R² of lead, test soils")

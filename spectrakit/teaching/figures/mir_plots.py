@@ -173,9 +173,10 @@ def predicted_with_intervals(shown):
     return figure
 
 
-def _by_target(table, height):
+def _by_target(table, height, sharey=False):
     """A figure with axes for each target of a table, titled, and pairs of these axes and the target's rows."""
-    figure, grid = plt.subplots(1, table["target"].nunique(), figsize=(WIDTH, height), squeeze=False)
+    n_targets = table["target"].nunique()
+    figure, grid = plt.subplots(1, n_targets, figsize=(WIDTH, height), sharey=sharey, squeeze=False)
     parts = []
     for axes, (target, rows) in zip(grid[0], table.groupby("target", sort=False), strict=True):
         axes.set_title(TARGET_NAMES[target])
@@ -205,7 +206,7 @@ def coverage_by_method(coverage):
 
     coverage : DataFrame with target, method, level, coverage, of all samples
     """
-    figure, parts = _by_target(coverage, 3.3)
+    figure, parts = _by_target(coverage, 3.3, sharey=True)
     for axes, rows in parts:
         means = 100 * rows.groupby(["method", "level"])["coverage"].mean().unstack()
         means = means.loc[[name for name in METHOD_NAMES if name in means.index]].rename(METHOD_NAMES)

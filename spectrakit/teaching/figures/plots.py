@@ -20,6 +20,19 @@ GREY = "#5B6470"
 MODEL_COLOURS = {"CNN": BLUE, "RF": YELLOW, "BPNN": ORANGE, "PLS": GREEN, "mean": "#A9B0B8"}
 TARGET_COLOURS = {"ca": BLUE, "mg": GREEN, "na": ORANGE}
 RANGE_NAMES = {"high": "spiked soils", "low": "field soils"}
+PROPERTY_NAMES = {
+    "ph": "pH",
+    "soc_pct": "organic carbon",
+    "som_pct": "organic matter",
+    "clay_pct": "clay",
+    "sand_pct": "sand",
+    "caco3_pct": "carbonate",
+    "cec_cmol_kg": "cation exchange capacity",
+    "fe_oxides_pct": "iron oxides",
+    "kaolinite_pct": "kaolinite in the clay",
+    "hematite_pct": "hematite in the iron oxides",
+}
+"""Names of the properties of soils in tables and figures."""
 WIDTH = 7.4  # inches, the column of the book
 # From small to large values: viridis without its palest end, which can hardly be seen on white.
 RISING = sns.blend_palette(plt.cm.viridis(np.linspace(0, 0.92, 5)), as_cmap=True)

@@ -86,7 +86,7 @@ def laboratory_switches(composition, grain_um, name, reference="national"):
     most = np.abs(left).max(axis=-1)
     places = wide[np.abs(left).argmax(axis=-1)]
     answers = [_answer(*pair) for pair in zip(most.ravel(), places.ravel(), strict=True)]
-    return Explorer(controls, panels, caption, None, question, np.reshape(answers, most.shape))
+    return Explorer(controls, panels, caption, None, question, answers)
 
 
 def _answer(difference, place):

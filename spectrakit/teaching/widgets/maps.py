@@ -18,7 +18,9 @@ def grad_cam_browser(explained):
     """
     targets = list(dict.fromkeys(target for target, _ in explained))
     ranges = list(dict.fromkeys(range_ for _, range_ in explained))
-    panels = [_panel(target, [explained[target, range_] for range_ in ranges]) for target in targets]
+    parts = {target: [explained[target, range_] for range_ in ranges] for target in targets}
+    maps = {target: np.concatenate([_maps(part) for part in of_target]) for target, of_target in parts.items()}
+    panels = [_panel(target, parts[target], maps[target]) for target in targets]
     names = [
         name for range_ in ranges for name in _sample_texts([explained[target, range_].task for target in targets])
     ]
@@ -29,20 +31,20 @@ def grad_cam_browser(explained):
     )
     question = "Would you notice if a map came from a network that has learned nothing?"
     start = (len(names) // 2 - 1, 0)
-    return Explorer(controls, panels, caption, start, question, _answers(explained, targets, ranges, len(names)))
+    return Explorer(controls, panels, caption, start, question, _answers(parts, maps))
 
 
-def _answers(explained, targets, ranges, n_samples):
-    """How much of each map lies near lines of its element, and how much would by chance: (n_samples, n_questions)."""
-    words = np.full((n_samples, len(QUESTIONS)), "Mass near lines of the element (by chance): ", object)
-    for target in targets:
-        maps = np.concatenate([_maps(explained[target, range_]) for range_ in ranges])
-        near = near_lines(explained[target, ranges[0]].task.wavelength, reference_lines(target).wavelength_air_nm)
-        shares = maps[:, :, near].sum(axis=2) / np.maximum(maps.sum(axis=2), 1e-12)
-        for place, share in np.ndenumerate(shares):
-            end = "." if target == targets[-1] else ", "
-            words[place] += f"{target.capitalize()} {share:.0%} ({near.mean():.0%}){end}"
-    return words
+def _answers(parts, maps):
+    """How much of each map lies near lines of its element, and how much would by chance: a sentence a map.
+
+    parts : {target: Explained of each range}; maps : {target: (n_samples, n_questions, n_channels)}
+    """
+    words = []
+    for target, each in maps.items():
+        near = near_lines(parts[target][0].task.wavelength, reference_lines(target).wavelength_air_nm)
+        shares = each[:, :, near].sum(axis=2) / np.maximum(each.sum(axis=2), 1e-12)
+        words.append([f"{target.capitalize()} {share:.0%} ({near.mean():.0%})" for share in shares.ravel()])
+    return [f"Mass near lines of the element (by chance): {', '.join(of_map)}." for of_map in zip(*words, strict=True)]
 
 
 def _maps(part):
@@ -51,9 +53,8 @@ def _maps(part):
     return np.stack([part.out_of_fold(each) for each in maps], axis=1)
 
 
-def _panel(target, parts):
+def _panel(target, parts, maps):
     seen = np.concatenate([part.out_of_fold(part.X) for part in parts])[:, None]
-    maps = np.concatenate([_maps(part) for part in parts])
     return Panel(
         f"{target.capitalize()} window",
         parts[0].task.wavelength,

@@ -3,12 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from spectrakit.simulate import libs
+from spectrakit.simulate import IntensifiedCamera, libs
 from spectrakit.studies.libs import reference_lines
 from spectrakit.teaching.figures import line_labels
 from spectrakit.teaching.widgets.explorer import Control, Explorer, Panel, Series
-
-FULL_SCALE = 65_535
 
 
 def plasma_explorer(temperatures_K, electron_densities_cm3, contents_ppm):
@@ -24,16 +22,17 @@ def plasma_explorer(temperatures_K, electron_densities_cm3, contents_ppm):
     counts = libs.noiseless_counts(libs.soil_plasma(soil, temperature, density))
     axes = libs.window_axes()
     ends = np.cumsum([len(axis) for axis in axes.values()])
+    windows = dict(zip(axes, np.split(counts, ends[:-1], axis=1), strict=True))
     panels = [
         Panel(
             f"{target.capitalize()} window",
-            axis,
+            axes[target],
             "Wavelength (nm)",
             "Counts",
             (Series("counts", part.reshape(*(len(each) for each in values), -1)),),
             line_labels(reference_lines(target)),
         )
-        for (target, axis), part in zip(axes.items(), np.split(counts, ends[:-1], axis=1), strict=True)
+        for target, part in windows.items()
     ]
     controls = (
         Control("Temperature", values[0], "K"),
@@ -42,24 +41,26 @@ def plasma_explorer(temperatures_K, electron_densities_cm3, contents_ppm):
     )
     start = [len(values[0]) // 2, len(values[1]) // 2, len(values[2]) - 2]  # a content whose lines can be seen
     question = "What makes the two magnesium lines equally tall, and what makes neutral calcium and sodium grow?"
-    answers = np.reshape([_answer(axes, row) for row in counts], [len(each) for each in values])
-    caption = "One shot without noise; the camera ends at 65,535 counts."
-    return Explorer(controls, panels, caption, start, question, answers)
+    caption = f"One shot without noise; the camera ends at {IntensifiedCamera.full_scale:,} counts."
+    return Explorer(controls, panels, caption, start, question, list(_answers(axes, windows)))
 
 
-def _answer(axes, counts):
-    """The heights of four lines above the lowest channel of their window, as a sentence; counts : (n_channels,)."""
-    ends = np.cumsum([len(axis) for axis in axes.values()])
-    windows = dict(zip(axes, np.split(counts, ends[:-1]), strict=True))
+def _answers(axes, windows):
+    """How tall lines are above the lowest channel of their window, a sentence a plasma.
 
-    def height(target, nm):
+    axes : {target: (n_channels,) nm}; windows : {target: (n, n_channels) counts}
+    """
+
+    def heights(target, nm):
         window = windows[target]
-        return window[np.abs(axes[target] - nm).argmin()] - window.min()
+        return window[:, np.abs(axes[target] - nm).argmin()] - window.min(axis=1)
 
-    first, second = height("mg", 279.553), height("mg", 280.271)
-    full = " The camera is full." if counts.max() >= FULL_SCALE else ""
-    calcium, sodium = height("ca", 422.673), height("na", 588.995)
-    return (
-        f"Mg II 279.55 is {first / second:.2f} times as tall as Mg II 280.27. Above the lowest channel of its window "
-        f"Ca I 422.67 stands {calcium:,.0f} counts, Na I 589.00 {sodium:,.0f}.{full}"
-    )
+    lines = [("mg", 279.553), ("mg", 280.271), ("ca", 422.673), ("na", 588.995)]
+    highest = np.max([window.max(axis=1) for window in windows.values()], axis=0)
+    tall = [heights(*line) for line in lines]
+    for first, second, calcium, sodium, most in zip(*tall, highest, strict=True):
+        full = " The camera is full." if most >= IntensifiedCamera.full_scale else ""
+        yield (
+            f"Mg II 279.55 is {first / second:.2f} times as tall as Mg II 280.27. Above the lowest channel of its "
+            f"window Ca I 422.67 stands {calcium:,.0f} counts, Na I 589.00 {sodium:,.0f}.{full}"
+        )
