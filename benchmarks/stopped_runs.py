@@ -1,8 +1,9 @@
 """Whether long commands that are killed at random moments go on to the result of a run that nobody stopped.
 
 Run `python benchmarks/stopped_runs.py`. Each command runs once in peace, and then, at each of the moments, is killed
-(SIGKILL) and started again in the same folder. Counted are the runs that end with the same result, byte for byte, and
-leave nothing behind but it. Nine of ten moments lie in the last three quarters of a run, where its parts are computed.
+(SIGKILL) and started again in the same folder. A run that had ended before its moment is not counted; another moment
+is drawn. Counted are the runs that end with the same result, byte for byte, and leave nothing behind but it. Nine of
+ten moments lie in the last three quarters of a run, where its parts are computed.
 """
 
 import argparse
@@ -99,15 +100,16 @@ def killed_runs(command, inputs, place, n_kills, generator):
     if code := start(command, folder).wait():
         raise SystemExit(f"{command}: exit code {code}")
     seconds, (expected, _) = time.monotonic() - begin, outcome(folder)
-    early = generator.random(n_kills) < 0.1
-    moments = np.where(early, generator.uniform(0, 0.25, n_kills), generator.uniform(0.25, 0.98, n_kills)) * seconds
-    survived = 0
-    for moment in moments:
+    survived, moments = 0, []
+    while len(moments) < n_kills:
+        moment = seconds * (generator.uniform(0, 0.25) if generator.random() < 0.1 else generator.uniform(0.25, 0.98))
         folder = fresh(inputs, place)
         process = start(command, folder)
         time.sleep(moment)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        if process.wait() != -signal.SIGKILL:
+            continue
+        moments.append(moment)
         stopped, _ = outcome(folder)
         code = start(command, folder).wait()
         survived += stopped in (None, expected) and code == 0 and outcome(folder) == (expected, [])
