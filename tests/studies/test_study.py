@@ -1,6 +1,7 @@
 import pickle
 import shutil
 from dataclasses import dataclass, is_dataclass, replace
+from functools import partial
 from types import SimpleNamespace
 
 import cloudpickle
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from spectrakit import ledger
+from spectrakit.runs.tasks import single_threaded
 from spectrakit.studies import STUDIES, TOLERANCE, load_study
 from spectrakit.studies.study import Inputs, Study
 
@@ -161,13 +163,13 @@ def test_scores_are_shown_by_task_and_model(study):
 
 
 class Pickling:
-    """A runner as that of a cluster, which sees of functions and tasks what their pickles hold."""
+    """A runner as that of a cluster: it sees of functions and tasks what their pickles hold, and has one thread."""
 
     def __call__(self, function, shared, tasks, folder):
         self.pickled = cloudpickle.dumps((function, list(tasks)))
         function, tasks = pickle.loads(self.pickled)
         for place, task in enumerate(tasks):
-            yield place, function(pickle.loads(cloudpickle.dumps(shared)), task)
+            yield place, single_threaded(partial(function, pickle.loads(cloudpickle.dumps(shared))), task)
 
 
 @pytest.mark.parametrize(("name", "left"), [("libs", "na-low-0"), ("gejiu", "depths-0"), ("mir", "left_out-om-nordic")])
