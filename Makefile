@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.spectrakit-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help book student instructor test lab sync lint clean
+.PHONY: help book student instructor pdf test lab sync lint clean
 
 help: ## list these commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 14
@@ -25,6 +25,9 @@ student: $(READY) ## site and notebooks without solutions, as a zip file
 
 instructor: $(READY) ## site and notebooks with solutions, as a zip file
 	@$(BIN)/python -m tools.site hand-out --edition reader
+
+pdf: $(READY) ## the book as one file, printed by a Chromium that is installed
+	@$(BIN)/python -m tools.site pdf --edition $(EDITION)
 
 test: $(READY) ## unit tests, then the chapters
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --maxschedchunk=1

@@ -6,8 +6,8 @@ SHARED = Path(__file__).parents[1].parent / "shared"
 
 
 def pytest_collection_modifyitems(items):
-    """The chapters, which take longest, first."""
-    items.sort(key=lambda item: item.path.name != "test_chapters.py")
+    """The chapters, which take longest, first, and the site, which needs them all, last."""
+    items.sort(key=lambda item: (item.path.name == "test_site.py") - (item.path.name == "test_chapters.py"))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,9 @@
-// Repairs what the theme and the widgets leave without a name, for readers who listen to a page or use its keyboard.
+// Repairs what the theme and the widgets leave without a name, for readers who listen to a page or use its keyboard,
+// and what does not work without a server.
 (function () {
+  // From a folder, not a server, search cannot read the pages that it finds: it shows their titles alone.
+  if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
   const named = (element) => element.hasAttribute("aria-label") || element.hasAttribute("aria-labelledby");
   const text = (element) => (element ? element.textContent.trim() : "");
 

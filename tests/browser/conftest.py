@@ -1,48 +1,45 @@
-import shutil
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+from tools.site.browse import chromium, opened
+from tools.site.executor import execute_chapters
+from tools.site.layout import BookError, Layout
+from tools.site.publisher import build_site
 
 
 @pytest.fixture(scope="session")
 def browser():
-    """Headless Chromium, as playwright drives it; tests skip where no Chromium is installed."""
-    program = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-    if program is None:
-        pytest.skip("no Chromium is installed")
-    from playwright.sync_api import sync_playwright
+    """Headless Chromium; tests skip where none is installed."""
+    opening = chromium()
+    try:
+        program = opening.__enter__()
+    except BookError as missing:
+        pytest.skip(str(missing))
+    yield program
+    opening.__exit__(None, None, None)
 
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=program, args=FLAGS)
-        yield chromium
-        chromium.close()
+
+@pytest.fixture(scope="session")
+def site(browser):
+    """Folder of the book's site; the first process builds it, another waits."""
+    layout = Layout(Path(__file__).parents[2])
+    layout.build.mkdir(exist_ok=True)
+    with FileLock(layout.build / "site.lock"):
+        execute_chapters(layout)
+        return build_site(layout).parent
 
 
 @pytest.fixture
-def open_page(browser):
-    """Open an HTML file in a window of a width, light or dark: a page of playwright.
+def page(browser, site):
+    """Open a page of the site by its name, with what `opened` takes."""
+    opening = []
 
-    Its errors and requests are kept in `page.errors` and `page.asked`.
-    """
-    contexts = []
+    def show(name, *arguments, **options):
+        opening.append(opened(browser, site / f"{name}.html", *arguments, **options))
+        return opening[-1].__enter__()
 
-    def opened(path, width=1280, dark=False):
-        contexts.append(
-            browser.new_context(
-                viewport={"width": width, "height": 800},
-                color_scheme="dark" if dark else "light",
-                has_touch=width < 600,
-            )
-        )
-        page = contexts[-1].new_page()
-        page.errors, page.asked = [], []
-        page.on("pageerror", lambda error: page.errors.append(f"{error}"))
-        page.on("console", lambda line: page.errors.append(line.text) if line.type == "error" else None)
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.goto(path.as_uri())
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
+    yield show
+    for one in opening:
+        one.__exit__(None, None, None)

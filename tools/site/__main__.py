@@ -1,20 +1,21 @@
-"""The steps of the book: sync, check, execute, build, hand-out, and lab."""
+"""The steps of the book: sync, check, execute, build, hand-out, pdf, and lab."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from tools.site.browse import print_book
 from tools.site.executor import execute_chapters, forget_removed_chapters
 from tools.site.lab import hand_out, prepare_lab
 from tools.site.layout import BookError, Layout
 from tools.site.pairs import EDITED, RUN, check_pairs, edited_notebooks, write_pairs
-from tools.site.publisher import EDITIONS, build_site
+from tools.site.publisher import EDITIONS, build_site, pages_in_contents
 
 
 def main(arguments=None):
     """Run one step on the book below --root; exit code 1 and the reason when the book has a fault."""
     parser = argparse.ArgumentParser(prog="python -m tools.site", description=__doc__)
-    parser.add_argument("step", choices=["sync", "check", "execute", "build", "hand-out", "lab"])
+    parser.add_argument("step", choices=["sync", "check", "execute", "build", "hand-out", "pdf", "lab"])
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2])
     parser.add_argument("--edition", choices=sorted(EDITIONS), default="reader")
     parser.add_argument("--fresh", action="store_true", help="lab: keep the copies aside and make new ones")
@@ -54,6 +55,10 @@ def _make(step, layout, edition):
     forget_removed_chapters(layout)
     if step == "build":
         print(f"The book is at {build_site(layout, edition)}")
+    if step == "pdf":
+        html = build_site(layout, edition).parent
+        target = print_book(html, pages_in_contents(layout), html.with_suffix(".pdf"))
+        print(f"The book is in {layout.name_of(target)}")
     if step == "hand-out":
         print(f"Site and notebooks are in {layout.name_of(hand_out(layout, edition))}")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from tools.site.layout import BookError, Layout, files_below, hash_files
+from tools.site.lighten import lighten, without_version_7
 from tools.site.links import link_problems
 
 EDITIONS = {"reader": "html", "student": "html-student"}
@@ -31,6 +32,7 @@ def build_site(layout: Layout, edition="reader"):
     key = _site_key(layout, site)
     if not (inputs.exists() and inputs.read_text() == key):
         _run_jupyter_book(layout, site, html)
+        lighten(html)
         _check_pages(layout, html)
         inputs.write_text(key)
     return html / "index.html"
@@ -87,6 +89,8 @@ def _stage_assets(layout, assets):
         else:
             shutil.copyfile(path, target)
     _check_vendored(assets / "vendor")
+    widgets = assets / "vendor" / "embed-amd.js"
+    widgets.write_text(without_version_7(widgets.read_text(encoding="utf-8")), encoding="utf-8")
     anywidget = files("anywidget") / "nbextension" / "index.js"
     (assets / "anywidget.js").write_bytes(anywidget.read_bytes())
 
@@ -111,7 +115,10 @@ def _run_jupyter_book(layout, site, html):
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(site), "-q"]
     command += ["--path-output", str(work), "--config", str(layout.root / "_config.yml")]
     command += ["--toc", str(layout.root / "_toc.yml"), "-W", "-n", "--keep-going"]
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # The extension in tools.site is found from here.
+    places = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(places)}
+    run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if run.returncode != 0:
         raise BookError(f"{run.stdout}\nThe site was not built; mend the warnings above.")
     os.replace(work / "_build" / "html", html)
