@@ -16,8 +16,8 @@ _OF_BASELINE, _OF_AIR = ("offset", "slope", "curvature"), ("vapour", "carbon_dio
 _OF_SHIFT, _OF_RESOLUTION = ("shift_per_cm", "stretch_ppm"), ("resolution_per_cm", "step_per_cm")
 _JITTER = ("shift_jitter_per_cm", "baseline_jitter", "gain_jitter", "vapour_jitter")
 _FAULTLESS = dict.fromkeys((*_OF_SHIFT, *_OF_BASELINE, *_OF_AIR, *_JITTER, "noise"), 0.0) | {"gain": 1.0}
-# Channels averaged for the overview, as the network of the study averages them; the closer look has each channel.
-_AVERAGED = 5
+# Channels averaged for the overview, two a pixel as the page draws it; the closer look has each channel.
+_AVERAGED = 10
 _CLOSE = (3560, 3800)
 _BANDS = ((1870, "quartz"), (2513, "carbonate"), (2930, "CH"), (3620, "OH"))
 
@@ -72,7 +72,7 @@ def laboratory_switches(composition, grain_um, name, reference="national"):
     treated = StandardNormalVariate().fit_transform(averaged.reshape(-1, len(wide)).astype(float))
     left = (treated - treated[0]).reshape(averaged.shape)
     panels = [
-        _panel("The spectrum, averages over 10 cm⁻¹", wide, _pair(averaged), _BANDS),
+        _panel("The spectrum, averages over 20 cm⁻¹", wide, _pair(averaged), _BANDS),
         _panel("A closer look", axis[close], _pair(spectra[..., close]), ((3620, "kaolinite"), (3695, "kaolinite"))),
         _panel("What SNV leaves", wide, (Series("with less without, both after SNV", left),), (), "SNV, difference"),
     ]

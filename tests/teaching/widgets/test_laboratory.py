@@ -79,16 +79,16 @@ def test_a_check_box_for_each_fault_says_how_large_it_is(widget):
 
 def test_panels_show_averages_channels_and_what_snv_leaves(widget, spectra, values):
     wide, close, left = widget.specification["panels"]
-    assert (len(wide["x"]), wide["x"][0], len(close["x"]), close["x"][0]) == (340, 604, 121, 3560)
+    assert (len(wide["x"]), wide["x"][0], len(close["x"]), close["x"][0]) == (170, 609, 121, 3560)
     chosen, without = wide["series"]
     some = with_faults(spectra, "gain", "air")
-    np.testing.assert_allclose(with_faults(values(chosen), "gain", "air"), some.reshape(340, 5).mean(1), rtol=1e-5)
-    np.testing.assert_allclose(values(without).ravel(), with_faults(spectra).reshape(340, 5).mean(1), rtol=1e-5)
+    np.testing.assert_allclose(with_faults(values(chosen), "gain", "air"), some.reshape(170, 10).mean(1), rtol=1e-5)
+    np.testing.assert_allclose(values(without).ravel(), with_faults(spectra).reshape(170, 10).mean(1), rtol=1e-5)
     shown = (library_axis() >= 3560) & (library_axis() <= 3800)
     np.testing.assert_allclose(with_faults(values(close["series"][0]), "shift"), with_faults(spectra, "shift")[shown])
     after = values(left["series"][0])
     assert np.abs(with_faults(after, "gain")).max() < 1e-4 < 0.05 < np.abs(with_faults(after, "baseline")).max()
-    assert len(json.dumps(widget.specification, allow_nan=False)) < 700_000
+    assert len(json.dumps(widget.specification, allow_nan=False)) < 400_000
 
 
 def test_unknown_laboratories_are_refused():
