@@ -48,6 +48,12 @@
     contents?.setAttribute("aria-label", "Book");
   }
 
+  // Paper is white, whatever the screen is.
+  const theme = document.documentElement.dataset;
+  let onScreen;
+  addEventListener("beforeprint", () => ([onScreen, theme.theme] = [theme.theme, "light"]));
+  addEventListener("afterprint", () => (theme.theme = onScreen));
+
   let waiting = false;
   function repair() {
     waiting = false;

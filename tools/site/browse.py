@@ -91,7 +91,7 @@ def print_book(html, pages, target):
     with chromium() as browser:
         for name in pages:
             with opened(browser, html / f"{name}.html") as page:
-                printed = page.pdf(format="A4", margin=dict.fromkeys(("top", "bottom", "left", "right"), "16mm"))
+                printed = page.pdf(format="A4", scale=0.8, margin=dict.fromkeys(("top", "bottom", "left", "right"), "16mm"))
                 book.append(BytesIO(printed), outline_item=page.title().split(" \u2014 ")[0])
     book.write(target)
     return target
