@@ -253,6 +253,8 @@ def analysed(soils, carbon, laboratory, generator):
     """Carbon by combustion and organic matter by ignition, as a laboratory measures them: c_g_kg, oc_g_kg, om_g_kg.
 
     carbon : (n,) organic carbon, share of mass. The reported organic carbon is the total minus the carbonate's.
+    A further property draws its scatter from `generator.spawn(1)[0]`: the places of samples, on which the study's
+    splits rest, come from `generator` after this.
     """
     composition, n = soils.composition.astype(np.float64), len(soils)
     scatter = generator.standard_normal((4, n))

@@ -51,6 +51,7 @@ class OpenChoices:
 class Profile:
     """How much is computed: the counts of the study ('paper'), or enough to show it in a minute ('quick').
 
+    The folds (`N_FOLDS`) and the network with its epochs (`models.CNNConfig`) are the same in both.
     n_repeats : repeats of the 10-fold cross-validation
     n_trees : trees of the random forest
     n_measurements : repeated measurements of each soil, for the relative standard deviation
