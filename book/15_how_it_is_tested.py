@@ -28,7 +28,7 @@ tested = {
             encoding="utf-8"
         )
     )
-    for name in ("input", "stops", "builds", "fuzz")
+    for name in ("input", "stops", "builds", "fuzz", "site")
 }
 given = {name: record["figures"] for name, record in tested.items()}
 
@@ -100,6 +100,25 @@ teaching.sentence(
 )
 
 # %% [markdown]
+# ## Can everybody read the pages?
+#
+# Each page is opened in a browser, light and dark, with all that is folded open. All rules of axe are tried, a tool that
+# finds what shuts out people who listen to a page or use its keyboard. A page may ask nothing of the network, and may not
+# be wider than a telephone.
+
+# %% tags=["hide-input"]
+pages = pd.DataFrame.from_dict(given["site"], orient="index")
+heaviest = pages.groupby("widget")["megabytes"].max()
+teaching.sentence(
+    "On {clean} of {n} pages nothing was found. The heaviest page with a widget loads {with_widget:.1f} MB, the heaviest without one "
+    "{without:.1f} MB.",
+    clean=int((pages["faults"].str.len() == 0).sum()),
+    n=len(pages),
+    with_widget=heaviest[True],
+    without=heaviest[False],
+)
+
+# %% [markdown]
 # ## Can bytes make a reader fail?
 #
 # Sound and broken files were changed at random: bytes, cells and lines replaced, cut out, repeated, or put together of
@@ -136,8 +155,8 @@ figures.show_table(
 # %% [markdown]
 # ## Where these numbers come from
 #
-# The scripts lie in `benchmarks/` and run without arguments: `tested_input.py`, `stopped_runs.py`, `interrupted_builds.py`
-# and `fuzz_readers.py`. With `--output` they write the records that this page reads, in `data/recorded/tested`. Short forms
+# The scripts lie in `benchmarks/` and run without arguments: `tested_input.py`, `stopped_runs.py`, `interrupted_builds.py`,
+# `site_in_browser.py` (after `make book`) and `fuzz_readers.py`. With `--output` they write the records that this page reads, in `data/recorded/tested`. Short forms
 # run in `make test`. When a record of a study was last computed again stands on its ledger
 # (`spectrakit ledger libs --verify`). What the kit does for the safety of your machine stands in `SECURITY.md`.
 

@@ -61,6 +61,7 @@ import spectrakit
 
 print(spectrakit.MARK)
 """
+REPOSITORY = "https://github.com/soils/book"
 # Python runs a module of this name when it starts: here it writes down, and refuses, each call for the network.
 OFFLINE = """\
 import socket
@@ -91,7 +92,7 @@ def write_book(root):
         "data/lines.csv": "wavelength_nm\n422.67\n",
         "requirements.txt": "numpy==2.4.6\n",
         "_toc.yml": CONTENTS,
-        "_config.yml": (ROOT / "_config.yml").read_text(),
+        "_config.yml": (ROOT / "_config.yml").read_text().replace('url: ""', f"url: {REPOSITORY}", 1),
         "book/intro.md": "# A book\n\nBegin with [the place](01_first.ipynb#a-place).\n",
         "book/01_first.py": FIRST,
         "book/02_second.py": SECOND,
@@ -146,6 +147,25 @@ def take(step, layout):
     command = [sys.executable, "-m", "tools.site", step, "--root", str(layout.root)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     return run.returncode, run.stdout + run.stderr
+
+
+# Site
+
+
+def test_with_the_address_of_a_repository_pages_can_be_launched(finished):
+    page = (finished.build / "html" / "01_first.html").read_text()
+    assert 'href="https://mybinder.org/v2/gh/soils/book/main?urlpath=lab/tree/book/01_first.ipynb"' in page
+    assert 'href="https://colab.research.google.com/github/soils/book/blob/main/book/01_first.ipynb"' in page
+
+
+def test_icons_that_no_page_shows_are_left_out(finished):
+    static = finished.build / "html" / "_static"
+    script = (static / "scripts" / "fontawesome.js").read_text()
+    assert "bars:[448,512," in script and "monero:" not in script
+    assert "monero" not in (static / "styles" / "pydata-sphinx-theme.css").read_text()
+    assert list(static.rglob("*.map")) == []
+    widgets = (static / "vendor" / "embed-amd.js").read_text()
+    assert 'define("@jupyter-widgets/base"' in widgets and 'define("@jupyter-widgets/base7"' not in widgets
 
 
 # Pairs

@@ -22,6 +22,7 @@ def test_a_page_is_accessible_self_contained_and_light(name, browser, site):
     assert faults(browser, path, dark=True)[0] == []
     assert megabytes <= (HEAVY if has_widget else LIGHT)
     assert has_widget == ("embed-amd.js" in text)
+    assert "mybinder" not in text  # no repository is named that it could open
 
 
 def test_search_finds_prose_and_no_code_without_a_server(page):

@@ -17,9 +17,8 @@ _UNFOLD = """() => {
   for (const part of document.querySelectorAll("details")) part.open = true;
   for (const part of document.querySelectorAll(".toggle-hidden")) part.classList.remove("toggle-hidden");
 }"""
-_AXE = (
-    "async () => (await axe.run(document, {resultTypes: ['violations']})).violations.map(v => [v.id, v.nodes.length])"
-)
+_AXE = "axe.run(document).then(({violations}) => violations.map(({id, nodes}) => [id, nodes.length]))"
+_PAPER = {"format": "A4", "scale": 0.8, "margin": dict.fromkeys(("top", "bottom", "left", "right"), "16mm")}
 _READY = "() => window.MathJax?.startup ? MathJax.startup.promise.then(() => true) : true"
 
 
@@ -93,8 +92,6 @@ def print_book(html, pages, target):
     with chromium() as browser:
         for name in pages:
             with opened(browser, html / f"{name}.html") as page:
-                margin = dict.fromkeys(("top", "bottom", "left", "right"), "16mm")
-                printed = page.pdf(format="A4", scale=0.8, margin=margin)
-                book.append(BytesIO(printed), outline_item=page.title().split(" \u2014 ")[0])
+                book.append(BytesIO(page.pdf(**_PAPER)), outline_item=page.title().split(" \u2014 ")[0])
     book.write(target)
     return target

@@ -113,7 +113,7 @@ def _run_jupyter_book(layout, site, html):
     shutil.rmtree(work, ignore_errors=True)
     shutil.rmtree(html, ignore_errors=True)
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(site), "-q"]
-    command += ["--path-output", str(work), "--config", str(layout.root / "_config.yml")]
+    command += ["--path-output", str(work), "--config", str(_configuration(layout))]
     command += ["--toc", str(layout.root / "_toc.yml"), "-W", "-n", "--keep-going"]
     # The extension in tools.site is found from here.
     places = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -123,6 +123,18 @@ def _run_jupyter_book(layout, site, html):
         raise BookError(f"{run.stdout}\nThe site was not built; mend the warnings above.")
     os.replace(work / "_build" / "html", html)
     shutil.rmtree(work)
+
+
+def _configuration(layout):
+    """Path of `_config.yml`, or of a copy without launch buttons where no repository is named that they could open."""
+    path = layout.root / "_config.yml"
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if settings.get("repository", {}).get("url"):
+        return path
+    settings.pop("repository", None)
+    copy = layout.build / "_config.yml"
+    copy.write_text(yaml.safe_dump(settings | {"launch_buttons": {"thebe": False}}, sort_keys=False), encoding="utf-8")
+    return copy
 
 
 def _check_pages(layout, html):
