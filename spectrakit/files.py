@@ -18,7 +18,7 @@ def why_not_written(error):
     if error.errno in _NO_ROOM:
         return f"{place}no room left on the disk; free some and run the command again: what is finished is kept"
     if error.errno in _NO_RIGHT:
-        return f"{place}this place may not be written or read; choose another, for kept parts by SPECTRAKIT_RUNS"
+        return f"{place}this place may not be written or read; choose another (for kept runs: set SPECTRAKIT_RUNS)"
     return f"{place}{error.strerror or error}"
 
 

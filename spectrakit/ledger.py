@@ -69,8 +69,8 @@ def load_results(study, path=None):
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        remedy = f"run: spectrakit replicate {study} --profile paper"
-        raise FileNotFoundError(f"{path.name}: no recorded results; {remedy}") from None
+        words = f"name one that is there, or run spectrakit replicate {study} --profile paper -o FILE"
+        raise FileNotFoundError(f"{path.name}: there is no such record; {words}") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path.name}: not JSON but binary data; {_REMEDY}") from None
     except json.JSONDecodeError as error:

@@ -22,11 +22,11 @@ _LIMITS = {
     "counts": (-9998, 1e9),
 }
 # The quantile of a spectrum that tells its scale, what it does not exceed (in per cent: does exceed), and what the
-# signal is called, and looks like, where it does.
+# signal looks like where it does.
 _SCALES = {
-    "reflectance": (0.5, 1.5, "fractions", "percent-reflectance"),
-    "percent-reflectance": (0.95, 3.0, "percent", "reflectance"),
-    "absorbance": (0.5, 6.0, "absorbance", "percent-reflectance"),
+    "reflectance": (0.5, 1.5, "percent-reflectance"),
+    "percent-reflectance": (0.95, 3.0, "reflectance"),
+    "absorbance": (0.5, 6.0, "percent-reflectance"),
 }
 _LOOKS = {"percent-reflectance": "percent", "reflectance": "fractions or absorbance"}
 # Bands (nm) in which soils absorb, and those beside them in which they absorb less: colour, water, hydroxyl.
@@ -199,9 +199,9 @@ def rows_on_another_scale(values, signal):
 
 
 def wrong_scale(signal):
-    """What a signal is called, what rows on another scale look like, in words, and the signal to declare for them."""
-    *_, declared, likeness = _SCALES[signal]
-    return declared, _LOOKS[likeness], likeness
+    """What rows on another scale than a signal's look like, in words, and the signal to declare for them."""
+    likeness = _SCALES[signal][-1]
+    return _LOOKS[likeness], likeness
 
 
 def rows_of_contrary_shape(values, axis, axis_unit, signal):
@@ -298,6 +298,11 @@ def provenance_line(provenance):
     further = {key: value for key, value in provenance.items() if key not in ("origin", "seed", "source")}
     parts += [f"{key} {value}" for key, value in further.items() if isinstance(value, str | int | float)]
     return ", ".join(parts)
+
+
+def count_of(number, noun):
+    """A number with its noun, which takes an s: '1 row', '2,000 rows'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def one_of(name, value, known):

@@ -41,7 +41,7 @@ def test_a_usable_table(run):
         ["ph", "pH", "1", "of", "2", "6.5", "6.5"],
         ["na", "?", "2", "of", "2", "1", "2"],
     ]
-    assert out[11].startswith("warning: 1 negative counts in 1 of 2 samples (row 3, column 400.5). ")
+    assert out[11].startswith("warning: 1 cell with negative counts in 1 of 2 samples (row 3, column 400.5). ")
     assert out[12].startswith("warning: property without a unit (column na). Rename it with its unit")
     assert out[13:] == ["usable: 0 errors, 2 warnings"]
 

@@ -53,11 +53,11 @@ def test_what_was_promised_covered_and_written(run, table, tmp_path, cells):
     rows = cells(out)
     assert [row[:2] for row in rows] == [["all", "67"], ["A", "45"], ["B", "22"]]
     assert float(rows[0][2]) > 0.9
-    assert out[-5].startswith("68 % intervals, mean over laboratories: 45.3 % promised of those never seen, ") and out[
-        -5
-    ].endswith(" % covered in the 2 held out in turn")
+    assert out[-5].startswith(
+        "68 % intervals, on average over laboratories: 45.3 % promised for those never seen, "
+    ) and out[-5].endswith(" % covered in the 2 held out in turn")
     shares = (float(rows[1][-2]) + float(rows[2][-2])) / 2
-    assert out[-4].startswith("90 % intervals, mean over laboratories: 60.0 % promised of those never seen, ")
+    assert out[-4].startswith("90 % intervals, on average over laboratories: 60.0 % promised for those never seen, ")
     assert float(out[-4].split()[-10]) == pytest.approx(shares, abs=0.11)  # each was rounded
     assert out[-2].startswith("of 22 imputed: ")
     assert out[-1] == "hybrid.parquet: 67 measured, 22 imputed, 1 missing"
@@ -116,15 +116,21 @@ def test_a_stopped_run_goes_on_where_it_was(run, table, tmp_path, monkeypatch):
         (("gone.csv", "--property", "c_g_kg"), "{folder}/gone.csv: no such file"),
         (
             ("library.csv", "--property", "n_pct"),
-            "no property 'n_pct'; numeric properties: c_g_kg",
+            "library.csv: no column 'n_pct' with numbers; there are: c_g_kg",
         ),
-        (("library.csv", "--property", "om_g_kg"), "om_g_kg is not measured in any of 90 rows"),
-        (("library.csv", "--property", "c_g_kg", "--level", "90"), "a level of 90: give a share between 0 and 1"),
-        (("library.csv", "--property", "c_g_kg", "--signal", "counts"), "raw counts are not accepted"),
+        (("library.csv", "--property", "om_g_kg"), "library.csv: om_g_kg is not measured in any of 90 rows"),
+        (("library.csv", "--property", "c_g_kg", "--level", "90"), "Invalid value for '--level'"),
+        (("library.csv", "--property", "c_g_kg", "--signal", "counts"), "library.csv: raw counts are not accepted"),
         (("library.csv", "--property", "c_g_kg", "--harmonise", "pds"), "Invalid value for '--harmonise'"),
         (("library.csv", "--property", "c_g_kg", "--fit-rows", "39"), "Invalid value for '--fit-rows'"),
-        (("library.csv", "--property", "ph", "--model", "network"), "the network predicts contents between 0 and"),
-        (("library.csv", "--property", "c_g_kg", "--harmonise", "top"), "transfer by orthogonal projection needs"),
+        (
+            ("library.csv", "--property", "ph", "--model", "network"),
+            "library.csv: the network predicts contents between 0 and",
+        ),
+        (
+            ("library.csv", "--property", "c_g_kg", "--harmonise", "top"),
+            "library.csv: transfer by orthogonal projection (top) needs",
+        ),
         (("library.csv",), "Missing option '--property'"),
         (("library.csv", "--property", "c_g_kg", "-o", "gone/h.csv"), "gone/h.csv: there is no folder gone"),
         (("library.csv", "--property", "c_g_kg", "-o", "h.xlsx"), "h.xlsx: unknown kind of file"),

@@ -63,7 +63,7 @@ def test_every_figure_is_shown_and_written_where_asked_for(command, tmp_path, mo
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "record.json: no recorded results; run: spectrakit replicate libs --profile paper"),
+        (None, "record.json: there is no such record; name one that is there, or run spectrakit replicate libs"),
         ("{", "record.json, line 1: not JSON"),
         ("{}", "record.json: not a record with provenance and results"),
     ],

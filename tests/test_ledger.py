@@ -305,7 +305,7 @@ def test_broken_records_are_refused_in_one_line(tmp_path, record, message):
 
 
 def test_missing_files_are_named_with_a_remedy(tmp_path):
-    with pytest.raises(FileNotFoundError, match="run: spectrakit replicate libs --profile paper"):
+    with pytest.raises(FileNotFoundError, match="or run spectrakit replicate libs --profile paper"):
         ledger.load_results("libs", tmp_path / "libs-paper.json")
     with pytest.raises(ValueError, match=r"no published figures for the study 'lips'; there are: .*libs"):
         ledger.load_published("lips")

@@ -49,7 +49,8 @@ def simulate_mir(
         Path, typer.Option("--output", "-o", help="File: .csv, .csv.gz or .parquet; without ending: a new folder.")
     ],
     samples: Annotated[
-        int, typer.Option("--samples", "-n", min=1, help="Thinned in proportion, with some of every laboratory.")
+        int,
+        typer.Option("--samples", "-n", min=1, help="Samples; fewer are in proportion, with some of every laboratory."),
     ] = 56787,
     seed: Seed = 0,
 ):
@@ -88,4 +89,7 @@ def _write(path, simulation):
 
 
 def _print_written(path, n_rows, dataset):
-    print(f"{path}: {n_rows:,} rows of {dataset.n_channels:,} channels; {dataset.provenance_line()}")
+    from spectrakit.spectra import count_of
+
+    size = f"{count_of(n_rows, 'row')} of {count_of(dataset.n_channels, 'channel')}"
+    print(f"{path}: {size}; {dataset.provenance_line()}")

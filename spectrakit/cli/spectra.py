@@ -17,6 +17,7 @@ from spectrakit.cli.terminal import (
     Seed,
     Signal,
     long_run,
+    naming,
     plain,
     print_notes,
     print_outcome,
@@ -70,6 +71,7 @@ def convert(
     below_detection: BelowDetection = None,
 ):
     """Make one spectral table of the files of instruments, with the contents that a laboratory measured."""
+    from spectrakit.spectra import count_of
     from spectrakit.tables import convert_files, write_table
 
     refuse_unwritable(output)
@@ -79,8 +81,8 @@ def convert(
         dataset = convert_files(path, axis, signal, **options, **run)
     write_table(dataset, output)
     print_notes(dataset.notes)
-    size = f"{dataset.n_samples:,} rows of {dataset.n_channels:,} channels of {dataset.signal} in {dataset.axis_unit}"
-    print(plain(f"{output}: {size}; {dataset.provenance_line()}"))
+    size = f"{count_of(len(dataset), 'row')} of {count_of(dataset.n_channels, 'channel')}"
+    print(plain(f"{output}: {size} of {dataset.signal} in {dataset.axis_unit}; {dataset.provenance_line()}"))
 
 
 def transfer(
@@ -105,7 +107,7 @@ def transfer(
     refuse_no_place(output)
     options = {"n_rounds": rounds, "train_size": train_size, "random_state": seed}
     options |= {"below_detection": below_detection}
-    with long_run("transfer", target, scheduler) as run:
+    with long_run("transfer", target, scheduler) as run, naming(file):
         outcome = compare_transfer(file, target, axis, signal, **options, **run)
     print_outcome(outcome, output)
 
@@ -122,7 +124,9 @@ def impute(
     model: Annotated[
         Model, typer.Option(help="What predicts; pretrained: on features learned from simulated laboratories.")
     ] = "pls",
-    level: Annotated[float, typer.Option(help="Share that the intervals shall cover, beside 0.68 and 0.95.")] = 0.9,
+    level: Annotated[
+        float, typer.Option(min=0, max=1, help="Share that the intervals shall cover, beside 0.68 and 0.95.")
+    ] = 0.9,
     fit_rows: Annotated[
         int, typer.Option(min=40, help="The most rows to fit to; of more, equal parts by laboratory.")
     ] = 20_000,
@@ -141,7 +145,7 @@ def impute(
     refuse_unwritable(output)
     options = {"signal": signal, "harmonise": harmonise, "level": level, "fit_rows": fit_rows, "random_state": seed}
     options |= {"below_detection": below_detection}
-    with long_run("impute", target, scheduler) as run:
+    with long_run("impute", target, scheduler) as run, naming(library):
         outcome = fill_gaps(library, target, output, MODELS[model], **options, **run)
     print_outcome(outcome)
 
@@ -156,7 +160,7 @@ def harmonise(
     axis: AxisUnit = "cm-1",
     scale: Annotated[
         Literal["log10", "natural"] | None,
-        typer.Option(help="Of what is predicted; by default log10, where all contents are above 0."),
+        typer.Option(help="Scale of what is predicted; by default log10, where all contents are above 0."),
     ] = None,
     reference: Annotated[
         str | None, typer.Option(metavar="LAB", help="Laboratory that the others are brought to; default: the largest.")
@@ -189,7 +193,9 @@ def harmonise(
 def _refuse_half(spectra, harmonisation):
     """Raises ValueError where one of two options that go together is missing, or the file could not be written."""
     if (spectra is None) != (harmonisation is None):
-        raise ValueError("--spectra and --harmonisation go together: a file, and what to write there")
+        raise ValueError(
+            "--spectra and --harmonisation go together: give the file to write and the harmonisation, or neither"
+        )
     if spectra is not None:
         refuse_unwritable(spectra)
 
@@ -197,6 +203,7 @@ def _refuse_half(spectra, harmonisation):
 def _print_report(report):
     """What a table holds, and what is wrong with it."""
     from spectrakit.contents import split_unit
+    from spectrakit.spectra import count_of
 
     console, source = Console(highlight=False, markup=False, soft_wrap=True), report.table
     files = f" in {len(source.files):,} files" if len(source.files) > 1 else ""
@@ -216,8 +223,7 @@ def _print_report(report):
     _print_rows(console, ("property", "unit", "measured", "smallest", "largest"), properties)
     for problem in report.problems:
         console.print(plain(f"{problem.severity}: {problem}"))
-    counts = [(len(report.errors), "error"), (len(report.warnings), "warning")]
-    words = ", ".join(f"{count} {word}{'s' * (count != 1)}" for count, word in counts)
+    words = f"{count_of(len(report.errors), 'error')}, {count_of(len(report.warnings), 'warning')}"
     console.print(f"{'usable' if report.usable else 'not usable'}: {words}")
 
 

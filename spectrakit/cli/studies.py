@@ -60,22 +60,25 @@ def runs(
 ):
     """List what long runs have kept to go on with, with size and age, or remove some; results are not touched."""
     from spectrakit.runs import kept_runs, remove_run
+    from spectrakit.spectra import count_of
 
     listed = list(kept_runs(runs_folder()))
     chosen = [run for run in listed if _is_chosen(run, remove, older_than, all_runs)]
     if remove is not None and len(chosen) != 1:
-        raise ValueError(f"{len(chosen)} runs have a key that begins with {remove!r}; `spectrakit runs` lists them")
+        raise ValueError(
+            f"--remove {remove}: {count_of(len(chosen), 'run')} with such a key; `spectrakit runs` lists the keys"
+        )
     for run in chosen:
         remove_run(run)
     if remove is not None or older_than is not None or all_runs:
         freed = sum(run.n_bytes for run in chosen) / 1e6
-        print(f"{len(chosen)} of {len(listed)} runs removed, {freed:,.1f} MB")
+        print(f"{len(chosen)} of {count_of(len(listed), 'run')} removed, {freed:,.1f} MB")
         return
     for run in listed:
         state = ", in use" if run.in_use else ""
         size = f"{run.n_bytes / 1e6:,.1f} MB, {run.days:.1f} days old"
         print(f"{run.folder.parent.name:10} {run.folder.name[:12]}  {size}{state}")
-    print(f"{len(listed)} runs in {runs_folder()}, {sum(run.n_bytes for run in listed) / 1e6:,.1f} MB")
+    print(f"{count_of(len(listed), 'run')} in {runs_folder()}, {sum(run.n_bytes for run in listed) / 1e6:,.1f} MB")
 
 
 def _is_chosen(run, remove, older_than, all_runs):
@@ -91,9 +94,9 @@ def ledger(
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write every figure here, as CSV.")] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Compute parts of the record again, and compare.")] = False,
     parts: Annotated[int, typer.Option(min=1, help="With --verify: how many are drawn.")] = 2,
-    seed: Annotated[int, typer.Option(min=0, help="With --verify: of the draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="With --verify: seed of the draw.")] = 0,
     data: Annotated[Path | None, typer.Option(metavar="FOLDER", help="With --verify: measured spectra.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="With --verify: write what came of it.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="With --verify: result as JSON.")] = None,
 ):
     """Show what a study published beside what its rebuild gives, and what does not agree inside the paper."""
     from spectrakit.files import written_whole

@@ -52,6 +52,15 @@ def long_run(name, words, scheduler=None):
 
 
 @contextmanager
+def naming(table):
+    """Puts the file of a table before what is wrong with its contents, where the message names no file."""
+    try:
+        yield
+    except ValueError as error:
+        raise error if table.name in str(error) else ValueError(f"{table}: {error}") from error
+
+
+@contextmanager
 def progress_bar(words):
     """A bar on stderr, where that is a terminal, as a function of the number done and to do, and of new words."""
     console = Console(stderr=True)
@@ -76,7 +85,7 @@ def refuse_no_place(path):
     if path is not None and not path.parent.is_dir():
         raise ValueError(f"{path}: there is no folder {path.parent}; make it first")
     if path is not None and not os.access(path.parent, os.W_OK):
-        raise ValueError(f"{path}: its folder may not be written; choose another")
+        raise ValueError(f"{path}: you may not write into its folder; choose another")
 
 
 def plain(text):

@@ -29,6 +29,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 from spectrakit.contents import offset_exp, offset_log
+from spectrakit.spectra import count_of
 
 LEVELS = (0.68, 0.90, 0.95)
 
@@ -46,8 +47,10 @@ def sample_threshold(scores, level, groups=None):
     """
     needed = math.ceil(1 / (1 - level) - _ROUNDING)
     if len(scores) < needed:
-        words = f"intervals of {100 * level:g} % need at least {needed}; give a lower level, or more samples"
-        raise ValueError(f"{len(scores)} samples to calibrate: {words}")
+        raise ValueError(
+            f"{count_of(len(scores), 'sample')} to calibrate: intervals of {100 * level:g} % need at least {needed}; "
+            "give a lower level, or more samples"
+        )
     return float(np.sort(scores)[math.ceil((len(scores) + 1) * level - _ROUNDING) - 1])
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import RepeatedKFold
 
+from spectrakit.spectra import count_of
+
 
 @dataclass(frozen=True)
 class Splits:
@@ -91,8 +93,8 @@ def random_rounds(n_samples, n_rounds=10, test_share=0.25, train_size=None, rand
         raise ValueError(f"{len(group)} groups for {n_samples} samples")
     n_test = int(test_share * len(labels))
     if n_test < 1:
-        words = "samples" if groups is None else "groups of samples"
-        raise ValueError(f"{len(labels)} {words} are too few: a share of {test_share:g} leaves none to test")
+        divided = count_of(len(labels), "sample" if groups is None else "sample group")
+        raise ValueError(f"too few to divide: a share of {test_share:g} of {divided} leaves none to test; give more")
     if train_size is not None and train_size < 1:
         raise ValueError(f"{train_size} samples to train on: give at least 1")
     random = np.random.default_rng(random_state)

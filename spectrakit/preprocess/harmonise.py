@@ -132,7 +132,9 @@ class LaboratoryProjection(Harmoniser):
 
     def _means_of_laboratories(self, X, laboratory):
         if laboratory is None or len(set(laboratory)) < 2:
-            raise ValueError("transfer by orthogonal projection needs laboratory: labels of two laboratories or more")
+            raise ValueError(
+                "transfer by orthogonal projection (top) needs two laboratories or more; name them in laboratory"
+            )
         names = np.unique(laboratory)
         means = [self.pretreatment_.transform(X[laboratory == name]).mean(0) for name in names]
         return np.array(means), None, len(names) - 1

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from spectrakit.spectra import LUCAS_AXIS_NM, axis_gaps, covered_channels, library_axis
+from spectrakit.spectra import LUCAS_AXIS_NM, axis_gaps, count_of, covered_channels, library_axis
 
 MIN_REFLECTANCE = 1e-3
 MIN_SAMPLES = 20
@@ -37,7 +37,7 @@ def positive_reflectance(reflectance):
 
 def low_notes(low):
     """A note on what `positive_reflectance` set, by its mask (n,), in a list; an empty list where it set nothing."""
-    words = f"reflectance below {MIN_REFLECTANCE:g} was set to {MIN_REFLECTANCE:g} in {low.sum()} samples"
+    words = f"reflectance below {MIN_REFLECTANCE:g} was set to {MIN_REFLECTANCE:g} in {count_of(low.sum(), 'sample')}"
     return [words] if low.any() else []
 
 
@@ -64,7 +64,9 @@ def measured_channels(dataset):
     if not measured.any():
         raise ValueError("no channel is measured in most samples; leave out the samples of which most is missing")
     lost = dataset.axis[~measured & there.any(axis=0)]
-    words = f"{len(lost)} channels left out, not measured in most samples: {_first(f'{nm:g}' for nm in lost)}"
+    words = (
+        f"{count_of(len(lost), 'channel')} left out, not measured in most samples: {_first(f'{nm:g}' for nm in lost)}"
+    )
     part = replace(dataset, spectra=dataset.spectra[:, measured], axis=dataset.axis[measured])
     return part, [words] if len(lost) else []
 
@@ -98,8 +100,10 @@ def shared_channels(grid, axes, minimum, words):
     """
     shared = grid[np.all([covered_channels(grid, axis) for axis in axes], axis=0)]
     if len(shared) < minimum:
-        needed = f"at least {minimum} are needed; check the unit of the axis, or leave out what covers least"
-        raise ValueError(f"the laboratories share {len(shared)} channels {words}: {needed}")
+        raise ValueError(
+            f"the laboratories share {count_of(len(shared), 'channel')} {words}: at least {minimum} are needed; "
+            "check the unit of the axis, or leave out the laboratory that covers least"
+        )
     return shared
 
 
@@ -143,7 +147,7 @@ def absorbance_on(dataset, axis):
     notes += low_notes(low)
     if dataset.signal == "reflectance" and (spectra < 0).any():
         bright, highest = (spectra < 0).any(axis=1).sum(), 100 * dataset.spectra.max()
-        notes.append(f"reflectance up to {highest:.4g} % in {bright} samples: kept, absorbance is below 0")
+        notes.append(f"reflectance up to {highest:.4g} % in {count_of(bright, 'sample')}: kept, absorbance is below 0")
     return replace(dataset, spectra=spectra, signal="absorbance").resample(axis), notes
 
 
@@ -188,14 +192,16 @@ def _refuse_uncovered(axis):
     """Raises ValueError where an axis (nm) does not cover what the network needs."""
     low, high = LUCAS_AXIS_NM[[0, -1]]
     if axis[0] > low + MAX_MISSING_NM or axis[-1] < high - MAX_MISSING_NM:
-        needed = f"the network needs {low:g} to {high:g} nm, and up to {MAX_MISSING_NM:g} nm of either end"
         raise ValueError(
-            f"the spectra span {axis[0]:g} to {axis[-1]:g} nm: {needed} may be missing; give spectra of that range"
+            f"the spectra span {axis[0]:g} to {axis[-1]:g} nm: the network needs {low:g} to {high:g} nm, of which up "
+            f"to {MAX_MISSING_NM:g} nm may be missing at either end; give spectra of that range"
         )
     wide = np.flatnonzero((axis[1:] > low) & (axis[:-1] < high) & (np.diff(axis) > MAX_STEP_NM))
     if len(wide):
-        words = f"no channel between {axis[wide[0]]:g} and {axis[wide[0] + 1]:g} nm"
-        raise ValueError(f"{words}: steps of at most {MAX_STEP_NM:g} nm are bridged; give the channels between")
+        raise ValueError(
+            f"no channel between {axis[wide[0]]:g} and {axis[wide[0] + 1]:g} nm: steps of at most {MAX_STEP_NM:g} nm "
+            "are bridged; give the channels between"
+        )
 
 
 def _missing_ends(axis):
@@ -219,7 +225,7 @@ def _continued(axis, reflectance, edge, missing):
 def refuse_unknown(target, properties):
     """Raises ValueError for a target that is not one of the properties of a table, a DataFrame."""
     if target not in properties:
-        raise ValueError(f"no property '{target}'; numeric properties: {', '.join(properties) or 'none'}")
+        raise ValueError(f"no column '{target}' with numbers; there are: {', '.join(properties) or 'none'}")
 
 
 def target_rows(properties, target, minimum=MIN_SAMPLES, limits=(-np.inf, np.inf), names=None):
@@ -237,11 +243,14 @@ def target_rows(properties, target, minimum=MIN_SAMPLES, limits=(-np.inf, np.inf
     count = usable.sum() if names is None else names[usable].nunique()
     if count < minimum:
         raise ValueError(
-            f"{target} is measured in {count} samples: at least {minimum} are needed; choose another property"
+            f"{target} is measured in {count_of(count, 'sample')}: at least {minimum} are needed; "
+            "choose another property"
         )
     if np.ptp(y[usable]) == 0:
-        words = "there is nothing to predict; choose another property"
-        raise ValueError(f"{target} is {y[usable][0]:g} wherever it is measured: {words}")
+        raise ValueError(
+            f"{target} is {y[usable][0]:g} wherever it is measured: there is nothing to predict; "
+            "choose another property"
+        )
     return usable
 
 

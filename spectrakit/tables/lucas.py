@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spectrakit.spectra import LUCAS_AXIS_NM, SpectralDataset, one_of
+from spectrakit.spectra import LUCAS_AXIS_NM, SpectralDataset, count_of, one_of
 from spectrakit.tables.cells import files_at, is_hidden, left_out_notes, table_file
 from spectrakit.tables.reading import Table, blocks
 from spectrakit.tables.rules import SAID_RULES, Findings, TableError, applied, no_name, not_a_number, said
@@ -254,7 +254,7 @@ def _read(path, layout, signal, to_reflectance):
             scans.append(rows.assign(country=country).loc[complete, ["sample_id", "country"]])
     years = [year for table in tables for year in re.findall(r"20(?:09|12|15|18)", table.path.name)]
     name = layout.source.format(year=max(set(years), key=years.count, default="2009"))
-    source = f"{name}, {len(scans)} {'file' if len(scans) == 1 else 'files'} of spectra"
+    source = f"{name}, {count_of(len(scans), 'file')} of spectra"
     dataset = _join(path, pd.concat(scans), pd.concat(contents), spectra, counts, source)
     return replace(dataset, notes=tuple(notes))
 

@@ -79,7 +79,9 @@ def read_table(path, axis_unit, signal, below_detection=None):
     """
     files, _ = table_files(Path(path))
     if is_ossl(files[0].names):
-        raise TableError(f"{path}: laid out as the OSSL; check, harmonise and impute read it as it is")
+        raise TableError(
+            f"{path}: laid out as the OSSL, where a plain table is needed; check, harmonise and impute read it"
+        )
     if len(files) > 1:
         raise TableError(f"{path}: this is a folder of {len(files)} tables; name one of its files")
     table = _opened(path, axis_unit, signal, None, below_detection)

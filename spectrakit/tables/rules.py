@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from spectrakit.contents import UNITS, USUAL_PH, unit_suffix
-from spectrakit.spectra import axis_gaps, rows_of_contrary_shape, unusual_axis, wrong_scale
+from spectrakit.spectra import axis_gaps, count_of, rows_of_contrary_shape, unusual_axis, wrong_scale
 from spectrakit.tables.columns import SAMPLE_COLUMNS, content_below_detection
 
 MAX_PLACES = 5
@@ -44,7 +44,7 @@ class Problem:
     """One kind of problem in a table, with the first places where it stands.
 
     severity : 'error' (the table cannot be used), 'warning' or 'note' (read otherwise than it stands)
-    message : until `filled`, it may hold {cells}, {samples}, {channels} and the names of `words`
+    message : until `filled`, it may hold {cells}, {contents}, {samples}, {channels} and the names of `words`
     places : up to five (row, column), of which one may be None
     count, n_samples : places in all, and the samples that have them
     columns : places in each column
@@ -78,11 +78,12 @@ class Problem:
 
     def filled(self, n_samples):
         """The problem with its message as text; n_samples : of the table."""
-        most = ", ".join(f"{name} ({count:,} samples)" for name, count in self.columns.most_common(MAX_PLACES))
+        most = ", ".join(f"{name} ({count_of(n, 'sample')})" for name, n in self.columns.most_common(MAX_PLACES))
         message = self.message.format(
-            cells=f"{self.count:,}",
+            cells=count_of(self.count, "cell"),
+            contents=count_of(self.count, "content"),
             samples=f"{self.n_samples:,} of {n_samples:,} samples",
-            channels=f"{len(self.columns):,} channels, most often {most}",
+            channels=f"{count_of(len(self.columns), 'channel')}, most often {most}",
             **self.words,
         )
         return replace(self, message=message)
@@ -243,7 +244,7 @@ def numbered(table):
     if len(table.axis) >= MIN_NUMBERED and is_numbered(table.axis):
         message = f"channels are numbered {table.axis[0]:g} to {table.axis[-1]:g}, which are no {{words}}"
         what = "wavelengths in nm" if table.axis_unit == "nm" else "wavenumbers in 1/cm"
-        remedy = "Name each channel by its own; if these are samples, turn the table round"
+        remedy = f"Name each channel by its {what}; if these are samples, turn the table round"
         yield Problem("error", message, remedy, words={"words": what})
 
 
@@ -255,7 +256,9 @@ def among_channels(table):
         inside = [column for column, _ in table.others.values() if first < names.index(column) < last]
         if places := columns(table, inside):
             message = "column among the channels that is not named as one: not read as a channel"
-            yield Problem("warning", message, "Name it by its wavelength or wavenumber, or move it before", **places)
+            yield Problem(
+                "warning", message, "Name it by its wavelength or wavenumber, or move it before them", **places
+            )
 
 
 def gaps(table):
@@ -263,9 +266,9 @@ def gaps(table):
     ends = axis_gaps(np.sort(table.axis))
     if len(ends) and not applied(HEADER_ERRORS, table):
         words = ", ".join(f"{low:g} to {high:g}" for low, high in ends[:MAX_PLACES])
-        message = f"axis has {len(ends)} {'gap' if len(ends) == 1 else 'gaps'} without channels: {words}"
+        message = f"axis has {count_of(len(ends), 'gap')} without channels: {words} {table.axis_unit}"
         remedy = "Cut windows on either side of a gap: channels beside it are no neighbours"
-        yield Problem("warning", f"{message} {table.axis_unit}", remedy)
+        yield Problem("warning", message, remedy)
 
 
 def odd_axis(table):
@@ -342,7 +345,7 @@ def turned_round(block):
             yield Problem("error", message, remedy)
 
 
-@rule(cells, "error", "infinite value in {cells} cells", f"L{_NOT_MEASURED}")
+@rule(cells, "error", "infinite value in {cells}", f"L{_NOT_MEASURED}")
 def infinite(block):
     """Channels of infinite value."""
     return block.infinite
@@ -357,8 +360,8 @@ def no_name(block):
 def other_scale(block):
     """Samples on another scale than declared."""
     if places := rows(block, block.other_scale):
-        declared, words, likeness = wrong_scale(block.table.signal)
-        message = f"{declared} declared, but {{samples}} look like {words}"
+        words, likeness = wrong_scale(block.table.signal)
+        message = f"{block.table.signal} declared, but the scale is that of {words} in {{samples}}"
         remedy = f"Declare the signal as {likeness} if it is that of all, or bring these samples to one scale"
         yield Problem("warning", message, remedy, **places, of="samples", many="error")
 
@@ -369,7 +372,7 @@ def contrary_shape(block):
     if len(table.channels):
         contrary = rows_of_contrary_shape(block.values, table.axis, table.axis_unit, table.signal)
         likeness = "reflectance" if table.signal == "absorbance" else "absorbance"
-        message = f"{table.signal} declared, but {{samples}} have the shape of {likeness}"
+        message = f"{table.signal} declared, but the shape is that of {likeness} in {{samples}}"
         remedy = f"Check the signal; if it is {likeness}, declare it so"
         if places := rows(block, contrary):
             yield Problem("", message, remedy, **places, of="samples", many="warning")
@@ -381,7 +384,7 @@ _READ_SO = "Check them against the source"
 @rule(
     cells,
     "warning",
-    "{cells} channel cells in {samples} hold what the signal cannot be, read as not measured",
+    "{cells} in {samples} impossible for the signal, read as not measured",
     _READ_SO,
 )
 def coded_channels(block):
@@ -394,13 +397,13 @@ def unmeasured_contents(block):
     for name, (values, codes, impossible) in block.unmeasured.items():
         if places := cells(block, codes[:, None], [name]):
             words = {"first": f"{values[codes][0]:g}", "name": name}
-            message = "{cells} cells of {name} hold a code ({first}), read as not measured"
+            message = "{cells} of {name} with a code ({first}), read as not measured"
             yield Problem("warning", message, _READ_SO, **places, words=words, group=name)
         if places := cells(block, impossible[:, None], [name]):
             unit, low, high = UNITS[unit_suffix(name)]
             words = {"first": f"{values[impossible][0]:g}", "name": name}
             limits = f"{low:g} to {high:g} {unit}"
-            message = f"{{cells}} contents of {{name}} are outside {limits} ({{first}}), read as not measured"
+            message = f"{{contents}} of {{name}} outside {limits} ({{first}}), read as not measured"
             remedy = f"{_READ_SO}; where they are many, the unit in the name is wrong"
             yield Problem("warning", message, remedy, **places, words=words, group=name, of=name, many="error")
 
@@ -411,7 +414,7 @@ def numbers_as_text(block):
         numbers = pd.to_numeric(block.samples[name], errors="coerce").notna()
         if 2 * numbers.sum() > block.samples[name].notna().sum():
             places = rows(block, numbers)
-            message = "column {name} begins with words and is read as text, but {cells} of its cells are numbers"
+            message = "column {name} begins with words and is read as text, but has numbers in {cells}"
             remedy = "If it is a property, end its name in its unit"
             yield Problem("", message, remedy, **places, words={"name": name}, group=name, of="samples", many="warning")
 
@@ -422,7 +425,7 @@ def below_detection(block):
         places = tuple((block.first_row + row, name) for row in at[:MAX_PLACES])
         how = "half of it" if block.table.below_detection == "half" else "not measured"
         if places:
-            message = f"{{cells}} contents of {name} below the limit of detection, read as {how}"
+            message = f"{{contents}} of {name} below the limit of detection, read as {how}"
             yield Problem("note", message, "", places, len(at), len(at), group=name)
 
 
@@ -439,7 +442,7 @@ def no_spectrum_in_library(block):
 
 
 @rule(
-    *(cells, "warning", "{cells} channel cells in {samples} are empty or NaN, read as not measured"),
+    *(cells, "warning", "{cells} in {samples} empty or NaN, read as not measured"),
     "Leave out these channels or samples before fitting a model",
 )
 def empty_cells(block):
@@ -455,12 +458,12 @@ def out_of_range(block):
     remedy = "Check the white reference of these samples, or leave out the channels"
     for mask, words in ((block.values < 0, "below 0"), (block.values > high, f"over {high}{unit}")):
         if places := cells(block, mask):
-            message = f"{block.table.signal} {words} in {{cells}} cells, {{samples}}"
+            message = f"{block.table.signal} {words} in {{cells}}, {{samples}}"
             yield Problem("warning", message, remedy, **places)
 
 
 @rule(
-    *(cells, "warning", "{cells} negative counts in {samples}"),
+    *(cells, "warning", "{cells} with negative counts in {samples}"),
     "Expected where a background was subtracted; do not take logarithms or square roots of them",
 )
 def negative_counts(block):
@@ -567,7 +570,7 @@ def doubled_samples(report):
 
 @rule(
     *(rows, "warning", "the same spectrum stands under more than one sample"),
-    "Keep one, or put them in one group: copies leak across a split",
+    "Keep one, or give them one name in a column group: else one may be trained on and another tested",
 )
 def copies(report):
     """Spectra that stand more than once."""

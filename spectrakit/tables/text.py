@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
+from spectrakit.spectra import count_of
 from spectrakit.tables.columns import CHANNEL_NAME, MISSING, SAMPLE_COLUMNS
 from spectrakit.tables.layouts import NAMELESS, is_id_name, thousands_words
 from spectrakit.tables.rules import TableError
@@ -85,7 +86,7 @@ def text_layout(path):
     rows = [row for row in rows if row]
     head = _Head(path, separator, header, rows, skipped + 1, skipped + n_header + n_blank + 1)
     notes = [(skipped, "above"), (n_blank, "below")]
-    notes = [f"{n} {'row' if n == 1 else 'rows'} {side} the header left out" for n, side in notes if n]
+    notes = [f"{count_of(n, 'row')} {side} the header left out" for n, side in notes if n]
     notes += [f"cells are separated by {SEPARATORS[separator]}"] if separator != "," else []
     head.refuse_other_separator()
     head.refuse_split_numbers()
@@ -252,7 +253,7 @@ class _Head:
                     refuse_nameless(self.path, at, row[at].strip(), number + self.first_row)
         n_inside = names[1:n_named].count("")
         counts = [(n_inside, "without a name"), (n_empty, "at the end")]
-        return names, [f"{n} empty {'column' if n == 1 else 'columns'} {where} left out" for n, where in counts if n]
+        return names, [f"{count_of(n, 'empty column')} {where} left out" for n, where in counts if n]
 
     def refuse_second_header(self, names):
         """Raises TableError where two rows could be the header: with names, units, or the same cells."""

@@ -8,7 +8,7 @@ from spectrakit.models import load_network, transfer_baselines
 from spectrakit.preprocess import lucas_reflectance, with_target
 from spectrakit.resources import data_path
 from spectrakit.runs import KeptParts, Run, result_key
-from spectrakit.spectra import group_labels
+from spectrakit.spectra import count_of, group_labels
 from spectrakit.tables import read_table
 from spectrakit.training import FineTunedNetwork, ScratchNetwork
 from spectrakit.workflows.outcome import Outcome
@@ -73,8 +73,10 @@ def run_rounds(
     rounds = random_rounds(len(y), n_rounds, train_size=train_size, random_state=random_state, groups=groups)
     fewest = min(len(training) for training, _ in rounds)
     if fewest < MIN_TRAINING:
-        words = f"at least {MIN_TRAINING} are needed; give a table with more samples or groups"
-        raise ValueError(f"a round has {fewest} samples to train on: {words}")
+        raise ValueError(
+            f"a round has {count_of(fewest, 'sample')} to train on: at least {MIN_TRAINING} are needed; "
+            "give a table with more samples or groups"
+        )
     # The number of rounds is left out, so that more rounds take up fewer.
     key = result_key(X, y, groups, train_size, random_state, models, code=(_score, random_rounds))
     tasks = {

@@ -144,13 +144,13 @@ CASES = [
     Case("text_cell.csv", replaced("s3x,5.15,0.23", "s3x,5.15,oops"), r"not a number: 'oops' .row 5, column 400"),
     Case("text_property.csv", replaced("s3x,5.15", "s3x,high"), r"not a number: 'high' .row 5, column ph"),
     Case("below_detection.csv", replaced("s3x,5.15", "s3x,<5"), "--below-detection half or missing"),
-    Case("infinite.csv", replaced("s3x,5.15,0.23", "s3x,5.15,inf"), r"infinite value in 1 cells .row 5, column 400"),
+    Case("infinite.csv", replaced("s3x,5.15,0.23", "s3x,5.15,inf"), r"infinite value in 1 cell .row 5, column 400"),
     Case("nameless.csv", replaced("s3x,", ","), r"sample_id is missing .row 5"),
     Case("doubled_name.csv", replaced("s3x,", "s2x,"), r"sample_id is doubled: 's2x' .row 4; row 5"),
     Case(
         "mixed_decimals.csv", TABLE.replace(",", ";").replace("0.23", "0,23", 1).encode(), "decimal commas and decimal"
     ),
-    Case("percent.csv", TABLE.replace(",0.", ",").encode(), "fractions declared, but .* look like percent"),
+    Case("percent.csv", TABLE.replace(",0.", ",").encode(), "reflectance declared, but .*the scale is that of percent"),
     Case(
         "one_third_percent.csv",
         (HEADER + ROWS + "".join(row(f"p{i}x", 6, 30) for i in range(20))).encode(),
@@ -159,8 +159,8 @@ CASES = [
     Case("carbon_150.csv", TABLE.replace("ph", "oc_pct", 1).replace(",5.", ",150.").encode(), "outside 0 to 100 %"),
     Case("no_spectrum.csv", (TABLE + f"z,6,{NAN}\n").encode(), "sample without a spectrum .row 42"),
     # values that can be read, and what is said of them
-    Case("codes.csv", replaced("s3x,5.15", "s3x,-9999"), r"1 cells of ph hold a code .-9999., read as not measured", 0),
-    Case("coded_channel.csv", replaced("s3x,5.15,0.23", "s3x,5.15,-1.23e34"), "1 channel cells in 1 of 40 samples", 0),
+    Case("codes.csv", replaced("s3x,5.15", "s3x,-9999"), r"1 cell of ph with a code .-9999., read as not measured", 0),
+    Case("coded_channel.csv", replaced("s3x,5.15,0.23", "s3x,5.15,-1.23e34"), "1 cell in 1 of 40 samples", 0),
     Case("one_sample.csv", (HEADER + row("a")).encode(), "", 0),
     Case("one_channel.csv", b"sample_id,400\na,0.3\nb,0.4\n", "", 0),
     Case(
@@ -183,7 +183,7 @@ CASES = [
     Case(
         "transfer_no_target.csv",
         TABLE.encode(),
-        "no property 'clay_pct'; numeric properties: ph",
+        "no column 'clay_pct' with numbers; there are: ph",
         2,
         TRANSFER.replace("ph", "clay_pct"),
     ),

@@ -98,7 +98,7 @@ def test_rounds_keep_replicates_together():
         ({"n_rounds": 0}, "0 rounds: give at least 1"),
         ({"test_share": 1.0}, "a test share of 1.0"),
         ({"train_size": 0}, "0 samples to train on: give at least 1"),
-        ({"groups": ["a"] * 12}, "1 groups of samples are too few: a share of 0.25 leaves none to test"),
+        ({"groups": ["a"] * 12}, "too few to divide: a share of 0.25 of 1 sample group leaves none to test"),
         ({"groups": ["a"]}, "1 groups for 12 samples"),
     ],
 )

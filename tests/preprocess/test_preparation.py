@@ -72,7 +72,10 @@ def test_a_continued_end_takes_its_level_from_the_last_channel_and_its_slope_fro
 @pytest.mark.parametrize(
     ("axis", "message"),
     [
-        (np.arange(451.0, 2500), "the spectra span 451 to 2499 nm: the network needs 400 to 2499 nm, and up to 50 nm"),
+        (
+            np.arange(451.0, 2500),
+            "the spectra span 451 to 2499 nm: the network needs 400 to 2499 nm, of which up to 50 nm",
+        ),
         (np.arange(400.0, 2449), "the spectra span 400 to 2448 nm"),
         (np.r_[400:1350, 1371:2500], "no channel between 1349 and 1371 nm: steps of at most 20 nm are bridged"),
     ],
@@ -105,7 +108,7 @@ def test_missing_channels_and_dark_spectra_are_noted():
     assert list(prepared.samples["sample_id"]) == ["s0", "s2", "s3"]
     assert notes == [
         "1 of 4 samples left out: channels are missing (s1)",
-        "reflectance below 0.001 was set to 0.001 in 1 samples",
+        "reflectance below 0.001 was set to 0.001 in 1 sample",
     ]
     assert prepared.spectra.min() == np.float32(0.001)
     np.testing.assert_array_equal(dataset.spectra, spectra.astype(np.float32))
@@ -128,7 +131,7 @@ def test_samples_without_the_target_are_left_out_and_replicates_count_once():
 @pytest.mark.parametrize(
     ("target", "values", "message"),
     [
-        ("clay_pct", 1.0, "no property 'clay_pct'; numeric properties: ph"),
+        ("clay_pct", 1.0, "no column 'clay_pct' with numbers; there are: ph"),
         ("ph", np.nan, "ph is not measured in any of 40 rows"),
         ("ph", 6.5, "ph is 6.5 wherever it is measured: there is nothing to predict"),
         ("ph", [5.0] * 9 + [6.0] * 10 + [np.nan] * 21, "ph is measured in 19 samples: at least 20 are needed"),
@@ -152,7 +155,7 @@ def test_channels_that_most_samples_lack_are_left_out():
     spectra = np.array([[nan, 1, nan, nan], [nan, 2, 3, nan], [nan, 1, 2, 3], [nan] * 4])
     part, notes = measured_channels(dataset_of(spectra, np.arange(4.0)))
     assert part.axis.tolist() == [1, 2] and len(part) == 4
-    assert notes == ["1 channels left out, not measured in most samples: 3"]
+    assert notes == ["1 channel left out, not measured in most samples: 3"]
     with pytest.raises(ValueError, match="no channel is measured in most samples"):
         measured_channels(dataset_of(spectra[:, :1], np.zeros(1)))
 

@@ -74,12 +74,12 @@ def test_runs_are_listed_with_size_and_age_and_removed(run, tmp_path, monkeypatc
     assert run("runs", "--older-than", 5)[1] == ["1 of 3 runs removed, 0.8 MB"]
     assert run("runs", "--remove", "b") == (0, ["1 of 2 runs removed, 0.8 MB"], [])
     code, out, err = run("runs", "--remove", "b")
-    assert (code, out) == (2, []) and err[0].startswith("spectrakit: 0 runs have a key that begins with 'b'")
+    assert (code, out) == (2, []) and err[0].startswith("spectrakit: --remove b: 0 runs with such a key")
     held = KeptParts(tmp_path / "runs" / "mir", "aa11")
-    assert run("runs", "--all")[1] == ["0 of 1 runs removed, 0.0 MB"]
+    assert run("runs", "--all")[1] == ["0 of 1 run removed, 0.0 MB"]
     assert run("runs")[1][0].endswith(", in use")
     del held
-    assert run("runs", "--all")[1] == ["1 of 1 runs removed, 0.8 MB"]
+    assert run("runs", "--all")[1] == ["1 of 1 run removed, 0.8 MB"]
     assert run("runs")[1] == [f"0 runs in {tmp_path / 'runs'}, 0.0 MB"]
 
 

@@ -10,7 +10,7 @@ MIR = ("cm-1", "absorbance")
 COUNTS = ("nm", "counts")
 REFLECTANCE = ("nm", "reflectance")
 PERCENT = ("nm", "percent-reflectance")
-OUTSIDE = "are outside 0 to"
+OUTSIDE = "outside 0 to"
 
 
 def problems_of(report):
@@ -87,7 +87,7 @@ def test_what_a_good_table_holds(write):
                 [
                     (
                         "warning",
-                        "1 channel cells in 1 of 2 samples are empty or NaN, read as not measured",
+                        "1 cell in 1 of 2 samples empty or NaN, read as not measured",
                         ((3, "401"),),
                     )
                 ],
@@ -106,20 +106,20 @@ def test_what_a_good_table_holds(write):
         (
             *(REFLECTANCE, "sample_id,400,401\na,-0.1,0.2\nb,0.5,1.01\nc,1,0\n"),
             [
-                ("warning", "reflectance below 0 in 1 cells, 1 of 3 samples", ((2, "400"),)),
-                ("warning", "reflectance over 1 in 1 cells, 1 of 3 samples", ((3, "401"),)),
+                ("warning", "reflectance below 0 in 1 cell, 1 of 3 samples", ((2, "400"),)),
+                ("warning", "reflectance over 1 in 1 cell, 1 of 3 samples", ((3, "401"),)),
             ],
         ),
         (
             *(COUNTS, "sample_id,400,401\na,1,2\nb,-3,4\n"),
-            [("warning", "1 negative counts in 1 of 2 samples", ((3, "400"),))],
+            [("warning", "1 cell with negative counts in 1 of 2 samples", ((3, "400"),))],
         ),
         (
             *(COUNTS, "sample_id,400,401,402\na,1,64000,3\nb,4,65535,63999\n"),
             [
                 (
                     "warning",
-                    "saturated counts, at or over 64,000 of 65,535, in 2 of 2 samples and 1 channels, "
+                    "saturated counts, at or over 64,000 of 65,535, in 2 of 2 samples and 1 channel, "
                     "most often 401 (2 samples)",
                     ((2, "401"), (3, "401")),
                 )
@@ -131,7 +131,7 @@ def test_what_a_good_table_holds(write):
                 (
                     "warning",
                     "saturated counts, flat tops at the largest value 4095, in 1 of 2 samples and 3 channels, "
-                    "most often 401 (1 samples), 402 (1 samples), 403 (1 samples)",
+                    "most often 401 (1 sample), 402 (1 sample), 403 (1 sample)",
                     ((2, "401"), (2, "402"), (2, "403")),
                 )
             ],
@@ -167,8 +167,8 @@ def test_what_a_good_table_holds(write):
         (
             *(COUNTS, "sample_id,ph,clay_pct,ca_ppm,400\na,2.4,101,-1,1\nb,7,100,0,2\n"),
             [
-                ("warning", f"1 contents of clay_pct {OUTSIDE} 100 % (101), read as not measured", ((2, "clay_pct"),)),
-                ("warning", f"1 contents of ca_ppm {OUTSIDE} 1e+06 ppm (-1), read as not measured", ((2, "ca_ppm"),)),
+                ("warning", f"1 content of clay_pct {OUTSIDE} 100 % (101), read as not measured", ((2, "clay_pct"),)),
+                ("warning", f"1 content of ca_ppm {OUTSIDE} 1e+06 ppm (-1), read as not measured", ((2, "ca_ppm"),)),
                 ("warning", "ph of 2.4 is rare, outside 2.5 to 11.5", ((2, "ph"),)),
             ],
         ),
@@ -179,20 +179,20 @@ def test_each_problem_with_its_places(write, arguments, text, expected):
 
 
 @pytest.mark.parametrize(
-    ("signal", "value", "declared", "looks", "likeness"),
+    ("signal", "value", "looks", "likeness"),
     [
-        ("reflectance", 20, "fractions", "percent", "percent-reflectance"),
-        ("percent-reflectance", 0.2, "percent", "fractions or absorbance", "reflectance"),
-        ("absorbance", 20, "absorbance", "percent", "percent-reflectance"),
+        ("reflectance", 20, "percent", "percent-reflectance"),
+        ("percent-reflectance", 0.2, "fractions or absorbance", "reflectance"),
+        ("absorbance", 20, "percent", "percent-reflectance"),
     ],
 )
-def test_values_on_another_scale_than_declared(write, signal, value, declared, looks, likeness):
+def test_values_on_another_scale_than_declared(write, signal, value, looks, likeness):
     usual = 40 if signal == "percent-reflectance" else 0.5
     for n_wrong, severity in ((3, "error"), (2, "warning")):
         levels = [value] * n_wrong + [usual + at / 1000 for at in range(40 - n_wrong)]
         lines = [f"s{at},{level},{level}" for at, level in enumerate(levels)]
         first, *_ = texts(check_table(write("\n".join(["sample_id,400,401", *lines])), "nm", signal))
-        assert first.startswith(f"{severity}: {declared} declared, but {n_wrong} of 40 samples look like {looks}")
+        assert first.startswith(f"{severity}: {signal} declared, but the scale is that of {looks} in {n_wrong} of 40")
         assert f"Declare the signal as {likeness} if it is that of all" in first
 
 
@@ -244,18 +244,19 @@ def test_each_kind_of_problem_stands_once_with_its_rows_in_their_files(soils, pa
     assert texts(report) == [
         "error: sample_id is doubled: 's1' (row 3 of part-00000.parquet; row 3 of part-00002.parquet). Rename one, or "
         "number repeated measurements of a sample in a column replicate.",
-        "warning: 4 channel cells in 4 of 10 samples are empty or NaN, read as not measured "
+        "warning: 4 cells in 4 of 10 samples empty or NaN, read as not measured "
         "(row 4 of part-00000.parquet, column 600; row 3 of part-00001.parquet, column 602; row 5 of "
         "part-00001.parquet, column 604.5; row 2 of part-00002.parquet, column 606). Leave out these channels or "
         "samples before fitting a model.",
         "warning: absorbance below 0 in 2 cells, 2 of 10 samples (row 2 of part-00000.parquet, column 606; row 4 of "
         "part-00001.parquet, column 606). Check the white reference of these samples, or leave out the channels.",
-        "warning: 1 cells of c_g_kg hold a code (-9999), read as not measured (row 2 of part-00001.parquet, column "
+        "warning: 1 cell of c_g_kg with a code (-9999), read as not measured (row 2 of part-00001.parquet, column "
         "c_g_kg). Check them against the source.",
         "warning: sample without a spectrum (row 3 of part-00002.parquet). Nothing to do if it is meant so: the "
         "commands leave it out.",
         "warning: the same spectrum stands under more than one sample (row 3 of part-00000.parquet; row 5 of "
-        "part-00000.parquet). Keep one, or put them in one group: copies leak across a split.",
+        "part-00000.parquet). Keep one, or give them one name in a column group: else one may be trained on and "
+        "another tested.",
         "warning: property without a unit (column fungi). Rename it with its unit, for example na_ppm or clay_pct.",
         "warning: neither channel nor known property: kept as text of the sample (column plot). Nothing to do if it "
         "is meant so.",
@@ -280,7 +281,7 @@ def test_percent_stay_percent(soils, parts):
     report = check_table(parts(percent), "cm-1", "percent-reflectance")
     assert report.values == pytest.approx((percent.spectra.min(), percent.spectra.max()), rel=1e-6) and report.usable
     (error,) = check_table(report.table.path, "cm-1", "reflectance").errors
-    assert error.message == "fractions declared, but 7 of 7 samples look like percent"
+    assert error.message == "reflectance declared, but the scale is that of percent in 7 of 7 samples"
 
 
 def test_counts_of_a_folder_are_searched_for_saturation_in_blocks(soils, parts, monkeypatch):
@@ -289,7 +290,7 @@ def test_counts_of_a_folder_are_searched_for_saturation_in_blocks(soils, parts, 
     counts[[3, 8], :3] = 99
     problems = check_table(parts(soils(10, signal="counts", spectra=counts)), "cm-1", "counts").problems
     assert [problem.message for problem in problems] == [
-        "5 negative counts in 2 of 10 samples",
+        "5 cells with negative counts in 2 of 10 samples",
         "saturated counts, flat tops at the largest value 99, in 2 of 10 samples and 3 channels, most often "
         "600 (2 samples), 602 (2 samples), 604.5 (2 samples)",
     ]
@@ -306,9 +307,9 @@ def test_the_ossl_layout_in_its_two_signals(write):
     assert report.properties == {"oc_g_kg": (1, 15, 15)}
     assert texts(report) == [
         "warning: sample without a spectrum (row 3). Nothing to do if it is meant so: the commands leave it out.",
-        "warning: 1 contents of oc_g_kg are outside 0 to 1000 g/kg (110), read as not measured (row 4, column "
+        "warning: 1 content of oc_g_kg outside 0 to 1000 g/kg (110), read as not measured (row 4, column "
         "oc_usda.c729_w.pct). Check them against the source; where they are many, the unit in the name is wrong.",
-        "warning: absorbance over 6 in 1 cells, 1 of 3 samples (row 4, column scan_mir.600_abs). Check the white "
+        "warning: absorbance over 6 in 1 cell, 1 of 3 samples (row 4, column scan_mir.600_abs). Check the white "
         "reference of these samples, or leave out the channels.",
     ]
     assert check_table(path, "nm", "reflectance").values == pytest.approx((0.2, 0.3))
@@ -361,8 +362,8 @@ def test_memory_does_not_grow_with_the_rows(soils, tmp_path):
             *("libs/basalts3", "nm", "counts", 3, 6144),
             [
                 ("2 gaps without channels: 326.916 to 384.025, 472.528 to 494.617 nm", None, None),
-                ("7 channel cells in 1 of 3", 3, "931.716"),
-                ("321 negative counts in 3 of 3", 2, "224.336"),
+                ("7 cells in 1 of 3", 3, "931.716"),
+                ("321 cells with negative counts in 3 of 3", 2, "224.336"),
             ],
         ),
         (

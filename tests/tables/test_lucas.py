@@ -167,7 +167,7 @@ def test_the_release_of_2015_says_so_and_a_ph_of_0_is_not_measured(lucas):
     dataset = read_lucas(lucas)
     assert dataset.provenance["source"] == "LUCAS 2015 topsoil, 2 files of spectra"
     assert dataset.properties["ph"].isna().tolist() == [False, False, True]
-    assert any("1 cells of h2o_ph hold a code (0), read as not measured" in note for note in dataset.notes)
+    assert any("1 cell of h2o_ph with a code (0), read as not measured" in note for note in dataset.notes)
 
 
 def test_foreign_and_hidden_files_beside_a_release_are_named(lucas):
@@ -294,7 +294,7 @@ def test_gejiu_joins_a_table_of_lead_and_ph(tmp_path):
 def test_gejiu_in_percent_is_declared(tmp_path):
     path = gejiu_file(tmp_path / "gejiu.csv", (("G1", 80), RISING), columns="sample_id,pb_mg_kg", scale=100)
     np.testing.assert_allclose(read_gejiu(path, "percent-reflectance").spectra[0], RISING[50:-1], rtol=1e-6)
-    with pytest.raises(TableError, match=r"look like percent .*Declare the signal as percent-reflectance"):
+    with pytest.raises(TableError, match=r"the scale is that of percent .*Declare the signal as percent-reflectance"):
         read_gejiu(path)
     with pytest.raises(ValueError, match="signal 'absorbance': give one of reflectance, percent-reflectance"):
         read_gejiu(path, "absorbance")

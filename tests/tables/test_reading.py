@@ -138,7 +138,7 @@ def test_reading_raises_the_first_errors_in_one_line(write):
         read_table(path, *COUNTS)
     assert str(caught.value) == (
         f"{path}: not a number: 'x' (row 2, column 401). Give a number with a decimal point, or leave the cell empty "
-        "where nothing was measured. infinite value in 1 cells (row 3, column 400). Leave the cell empty where nothing "
+        "where nothing was measured. infinite value in 1 cell (row 3, column 400). Leave the cell empty where nothing "
         "was measured. And 1 more kinds of error."
     )
 
@@ -317,9 +317,9 @@ NO_TABLE = [
 UNUSABLE = [
     ("a.csv", "sample_id,600\na,1\nb,x\n", r"not a number: 'x' \(row 3, column 600\)"),
     ("a.csv", "sample_id,c_g_kg,600\na,1,1\nb,<5,1\n", r"not a number: '<5' \(row 3, column c_g_kg\)"),
-    ("a.csv", "sample_id,600\na,1\nb,inf\n", r"infinite value in 1 cells \(row 3, column 600\)"),
+    ("a.csv", "sample_id,600\na,1\nb,inf\n", r"infinite value in 1 cell \(row 3, column 600\)"),
     ("a.csv", "sample_id,600\na,1\n,2\n", r"sample_id is missing \(row 3\)"),
-    ("a.csv", "sample_id,600\na,45\nb,50\n", "absorbance declared, but 2 of 2 samples look like percent"),
+    ("a.csv", "sample_id,600\na,45\nb,50\n", "absorbance declared, but the scale is that of percent in 2 of 2 samples"),
     ("a.csv", "sample_id,600,604,602\na,1,2,3\n", "axis is not monotonic"),
     ("a.csv", "sample_id,600,600\na,1,2\n", r"channel stands twice \(column 600; column 600\)"),
     ("a.csv", "sample_id,ph,ph,600\na,1,2,3\n", r"column stands twice \(column ph\)"),
@@ -358,7 +358,7 @@ def test_rows_are_counted_within_a_partition_and_names_across_partitions(soils, 
     write_partitions(parts, tmp_path / "infinite", rows=3)
     blocks = read_blocks(tmp_path / "infinite", *MIR, rows=2)
     assert len(next(blocks)) == 2
-    with pytest.raises(TableError, match=r"infinite value in 1 cells \(row 4 of part-00001.parquet, column 606\)"):
+    with pytest.raises(TableError, match=r"infinite value in 1 cell \(row 4 of part-00001.parquet, column 606\)"):
         list(blocks)
 
 

@@ -166,7 +166,7 @@ REFUSED = {
     ),
     "channels of the other unit": (
         channels("{} cm-1"),
-        "channels such as 400.5 cm-1 are in cm-1, not in nm as declared",
+        "channels such as 400.5 cm-1 are in cm-1, and nm is declared; declare cm-1",
     ),
     "names below names": ("sample_id,ph,400\nid,acidity,first\na,6,1\nb,7,1\n", "rows 1 and 2 both look like a header"),
     "units of properties": (

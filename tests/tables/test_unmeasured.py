@@ -43,7 +43,7 @@ def test_codes_are_not_measured_whatever_the_reader(tmp_path, ending, code):
     expected = table["ph"].mask(table.index.isin([3, 17])).to_numpy()
     np.testing.assert_array_equal(whole.properties["ph"], expected)
     assert whole.notes[0].startswith(
-        f"warning: 2 cells of ph hold a code ({code:g}), read as not measured (row 5, column"
+        f"warning: 2 cells of ph with a code ({code:g}), read as not measured (row 5, column"
     )
     index, library = library_index(path, *PERCENT), read_library(path, *PERCENT)
     assert index.notes == whole.notes == library.notes and index.properties.equals(whole.properties)
@@ -59,13 +59,13 @@ def test_impossible_contents_are_left_out_while_they_are_few(tmp_path):
         table.loc[: n_wrong - 1, "oc_pct"] = 150
         table.to_csv(path, index=False)
         (problem,) = check_table(path, *PERCENT).problems
-        assert problem.message == f"{n_wrong} contents of oc_pct are outside 0 to 100 % (150), read as not measured"
+        assert problem.message == f"{n_wrong} contents of oc_pct outside 0 to 100 % (150), read as not measured"
         assert (problem.severity == "warning") == usable and "the unit in the name is wrong" in problem.remedy
         if usable:
             assert np.isnan(read_table(path, *PERCENT).properties["oc_pct"][:3]).all()
         else:
             for read in (read_table, read_library, library_index, lambda *given: list(read_blocks(*given))):
-                with pytest.raises(ValueError, match="4 contents of oc_pct are outside 0 to 100 %"):
+                with pytest.raises(ValueError, match="4 contents of oc_pct outside 0 to 100 %"):
                     read(path, *PERCENT)
 
 
@@ -77,7 +77,7 @@ def test_one_harmful_cell_of_a_quarter_million_is_seen(tmp_path):
     columns.to_parquet(tmp_path / "table.parquet")
     dataset = read_table(tmp_path / "table.parquet", *PERCENT)
     assert np.flatnonzero(np.isnan(dataset.spectra)).tolist() == [321 * 500 + 77]
-    assert "1 channel cells in 1 of 500 samples hold what the signal cannot be" in dataset.notes[0]
+    assert "1 cell in 1 of 500 samples impossible for the signal" in dataset.notes[0]
     assert "(row 323, column 477)" in dataset.notes[0]
 
 
@@ -86,7 +86,7 @@ def test_one_laboratory_on_another_scale_is_refused(tmp_path):
     channels = table.columns[3:]
     table.loc[table["laboratory"] == "b", channels] = -np.log10(table.loc[table["laboratory"] == "b", channels] / 100)
     table.to_csv(tmp_path / "table.csv", index=False)
-    message = "percent declared, but 40 of 120 samples look like fractions or absorbance .row 42; row 43"
+    message = "but the scale is that of fractions or absorbance in 40 of 120 samples .row 42; row 43"
     for read in (read_table, read_library, lambda *given: list(read_blocks(*given))):
         with pytest.raises(ValueError, match=message):
             read(tmp_path / "table.csv", *PERCENT)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from spectrakit.runs import KeptParts, Run, result_key
+from spectrakit.spectra import count_of
 from spectrakit.tables.cells import (
     TableFile,
     files_at,
@@ -139,7 +140,7 @@ def _common(option, scans, given, path):
     """The unit or signal that was given, else that of all scans; TableError where they differ."""
     counts = Counter(scan.axis_unit if option == "axis" else scan.signal for _, scan in scans)
     if given is None and len(counts) > 1:
-        words = " and ".join(f"{n} {'file' if n == 1 else 'files'} with {value}" for value, n in counts.items())
+        words = " and ".join(f"{count_of(n, 'file')} with {value}" for value, n in counts.items())
         raise TableError(f"{path}: {words}; choose one for all with --{option}, or convert them one by one")
     return next(iter(counts)) if given is None else given.removeprefix("percent-")
 
@@ -165,7 +166,7 @@ def _brought(path, scans, faults, axis_unit, signal):
     return (
         brought,
         faults,
-        [f"{n} files turned from {old} into {new}" for (old, new), n in turned.items() if old != new],
+        [f"{count_of(n, 'file')} turned from {old} into {new}" for (old, new), n in turned.items() if old != new],
     )
 
 
@@ -224,7 +225,7 @@ def _averaged(dataset):
         samples=dataset.samples[first].drop(columns="replicate"),
     )
     n_more = len(names) - len(averaged)
-    return averaged, [f"{n_more} scans averaged into another of their sample"] if n_more else []
+    return averaged, [f"{count_of(n_more, 'scan')} averaged into another of their sample"] if n_more else []
 
 
 def _contents(path, below_detection):
@@ -233,7 +234,7 @@ def _contents(path, below_detection):
     refuse_nested(file)
     pairs, notes = plain_columns(path, file.names, file.text.first_cells if file.text else ())
     others = {name: (column, 1) for name, column in pairs if not CHANNEL_NAME.fullmatch(name)}
-    notes += [f"{len(pairs) - len(others)} channels of {path.name} left out"] * (len(pairs) > len(others))
+    notes += [f"{count_of(len(pairs) - len(others), 'channel')} of {path.name} left out"] * (len(pairs) > len(others))
     table = Table(path, (file,), False, "nm", "counts", np.empty(0), (), others, None, tuple(notes), below_detection)
     findings, parts = Findings(), []
     for block in blocks(table):
@@ -255,8 +256,8 @@ def _with_contents(dataset, lab, path):
     there = names.isin(lab.index)
     if not there.any():
         raise TableError(
-            f"{path}: none of its samples is named as a spectrum (here {lab.index[0]!r}, there {names.iloc[0]!r}); "
-            "give the samples the names of their files"
+            f"{path}: none of its samples has the name of a spectrum (the first is {lab.index[0]!r}, the first "
+            f"spectrum {names.iloc[0]!r}); give the samples the names of their files"
         )
     rows = lab.reindex(names).reset_index(drop=True)
     properties = lab.attrs["properties"]
@@ -269,7 +270,7 @@ def _with_contents(dataset, lab, path):
     )
     notes = _named("spectra without contents", names[~there].unique())
     notes += _named("contents without a spectrum", lab.index[~lab.index.isin(names)])
-    notes += _named("columns of the contents left out, since the files say it", doubled)
+    notes += _named("columns of the contents left out, which the files themselves give", doubled)
     return joined, notes
 
 

@@ -77,8 +77,8 @@ def as_declared(file, values, signal):
     if np.isnan(values).all():
         raise TableError(f"{file}: no channel holds a value that {signal} can have; export it again")
     if rows_on_another_scale(values[None], signal).any():
-        declared, words, _ = wrong_scale(signal)
-        raise TableError(f"{file}: {declared} declared, but they look like {words}; declare or export it so")
+        words, _ = wrong_scale(signal)
+        raise TableError(f"{file}: {signal} declared, but the scale is that of {words}; declare or export it so")
     return values / 100 if signal == "percent-reflectance" else values
 
 

@@ -124,7 +124,7 @@ def _channels(path, names, axis_unit):
     unit = "cm-1" if re.search("cm.{0,2}1|1/cm", before + behind) else "nm" if "nm" in (before + behind).lower() else ""
     if unit and unit != axis_unit:
         raise TableError(
-            f"{path}: channels such as {next(iter(dressed))} are in {unit}, not in {axis_unit} as declared"
+            f"{path}: channels such as {next(iter(dressed))} are in {unit}, and {axis_unit} is declared; declare {unit}"
         )
     places = (("begin with", before), ("end in", behind.lstrip(" _.")))
     words = " and ".join(f"{place} {word!r}" for place, word in places if word)

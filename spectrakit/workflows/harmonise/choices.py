@@ -10,7 +10,7 @@ from spectrakit.contents import UNITS, split_unit
 from spectrakit.models import StagedPLS
 from spectrakit.preprocess import HARMONISATIONS, WITHOUT_STANDARDS, with_target
 from spectrakit.simulate.library import ring_trial
-from spectrakit.spectra import group_labels, library_axis, one_of
+from spectrakit.spectra import count_of, group_labels, library_axis, one_of
 from spectrakit.training import PretrainedRegressor, covers_enough
 from spectrakit.workflows.harmonise.standards import MIN_STANDARDS, ring_scans
 
@@ -56,8 +56,11 @@ def soils_to_predict(dataset, target):
     enough = (counts["size"] >= MIN_MEASURED) & (counts["nunique"] >= MIN_SITES)
     needed = f"{MIN_MEASURED} samples of {MIN_SITES} sites"
     if enough.sum() < 2:
-        words = ", ".join(f"{name} {size} of {sites}" for name, size, sites in counts.itertuples())
-        raise ValueError(f"{target}: two laboratories with at least {needed} are needed; there are {words}")
+        words = ", ".join(
+            f"{name} with {count_of(size, 'sample')} of {count_of(sites, 'site')}"
+            for name, size, sites in counts.itertuples()
+        )
+        raise ValueError(f"{target}: two laboratories with at least {needed} are needed, not {words}; add samples")
     if not enough.all():
         notes.append(f"not left out, nor trained on, with fewer than {needed}: {', '.join(counts.index[~enough])}")
     return soils.subset(np.isin(laboratory, counts.index[enough])), notes
@@ -77,7 +80,7 @@ def scale_of(contents, target, scale=None):
         one_of("scale", scale, SCALES)
     not_positive = int((np.asarray(contents) <= 0).sum())
     if scale == "log10" and not_positive:
-        raise ValueError(f"{target} is not above 0 in {not_positive} samples; give --scale natural")
+        raise ValueError(f"{target} is not above 0 in {count_of(not_positive, 'sample')}; give --scale natural")
     if scale is None:
         return "natural" if not_positive or split_unit(target)[1] == UNITS["ph"][0] else "log10"
     return scale
@@ -105,7 +108,7 @@ def possible_harmonisations(soils, ring=None, random_state=0):
     names, notes = list(WITHOUT_STANDARDS), []
     if len(laboratories) < 3:
         names = [name for name in names if "top" not in name]
-        notes.append("top needs two laboratories to train on, so three in all: not tried")
+        notes.append("top not tried: it needs two laboratories to train on, so three in all")
     choices = {name: Choice(HARMONISATIONS[name]) for name in names}
     measured, of_measured = _by_ring(ring, laboratories)
     simulated, of_simulated = _by_simulated_ring(soils, random_state)
@@ -115,7 +118,7 @@ def possible_harmonisations(soils, ring=None, random_state=0):
 def _by_ring(ring, laboratories):
     """Choices that a ring trial allows, and notes on the others."""
     if ring is None:
-        return {}, ["no standards scanned by several laboratories: ds, pds and sst not tried"]
+        return {}, ["ds, pds and sst not tried: no standards scanned by several laboratories"]
     choices, notes = {}, []
     common = len(set.intersection(*(set(ring[1][ring[2] == name]) for name in laboratories)))
     if common >= MIN_STANDARDS:
@@ -123,13 +126,17 @@ def _by_ring(ring, laboratories):
         scans = tuple(part[of_soils] for part in ring)
         choices |= {name: Choice(HARMONISATIONS[name], scans) for name in BY_TRANSFER}
     else:
-        notes.append(f"{common} standards scanned by all, {MIN_STANDARDS} are needed: ds, pds, sst not tried")
+        notes.append(
+            f"ds, pds and sst not tried: {count_of(common, 'standard')} scanned by all, {MIN_STANDARDS} are needed"
+        )
     # It does not learn from scans of laboratories that are left out, two at a time.
     left_out = 1 if len(laboratories) - 1 < MIN_TO_LEAVE_OUT else 2
     if len(set(ring[2])) - left_out >= 2:
         choices |= {name: Choice(HARMONISATIONS[name], ring) for name in BY_STANDARDS}
     else:
-        notes.append("epo needs a ring trial of two laboratories beside those left out: only the simulated one")
+        notes.append(
+            "epo not tried with these standards: two laboratories beside those left out must have scanned them"
+        )
     return choices, notes
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from spectrakit.preprocess import absorbance_on, common_axis, measured_channels, refuse_counts
-from spectrakit.spectra import laboratory_labels
+from spectrakit.spectra import count_of, laboratory_labels
 from spectrakit.tables import read_library, spectra_files
 
 
@@ -39,8 +39,10 @@ def read_laboratories(paths, axis_unit="cm-1", signal="absorbance", below_detect
         if counts[name] > 1:
             raise ValueError(f"laboratory {name} is in two tables; rename one, or add a column laboratory")
     if len(counts) < 2:
-        words = "give two tables or more, or one with a column laboratory that names two"
-        raise ValueError(f"one laboratory ({', '.join(counts) or 'none'}): {words}")
+        raise ValueError(
+            f"one laboratory ({', '.join(counts) or 'none'}): give two tables or more, or one with a column laboratory "
+            "that names two"
+        )
     axis, of_axis = common_axis(parts)
     prepared, further = zip(*(absorbance_on(part, axis) for _, part in parts), strict=True)
     of_parts = [note for (name, _), of_part in zip(parts, further, strict=True) for note in _of(name, of_part)]
@@ -54,7 +56,9 @@ def _laboratories(path, table):
         labels = pd.Series(path.name.split(".")[0], table.samples.index)
     if labels.isna().any():
         first = table.samples["sample_id"][labels.isna()].iloc[0]
-        raise ValueError(f"{path}: {labels.isna().sum()} rows have no laboratory, first {first}; name one for each")
+        raise ValueError(
+            f"{path}: no laboratory in {count_of(labels.isna().sum(), 'row')}, first {first}; name one for each"
+        )
     samples = table.samples.drop(columns="lab", errors="ignore").assign(laboratory=labels)
     table = replace(table, samples=samples)
     return [(name, *measured_channels(table.subset(labels == name))) for name in labels.unique()]

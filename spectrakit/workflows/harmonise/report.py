@@ -78,13 +78,17 @@ def reading_lines(n_laboratories, models=()):
         "R2 is against the mean of the laboratory left out, which no model knew: a bias alone can bring it below 0"
     ]
     if training < MIN_TO_LEAVE_OUT:
-        lines.append("90 % intervals come from sites left out of known laboratories: of another they promise nothing")
+        lines.append(
+            "90 % intervals come from sites left out of the training laboratories: for another they promise nothing"
+        )
     else:
-        promised = f"{100 * pooled_promise(LEVEL, training):.0f} % of another, on average over laboratories"
+        promised = f"{100 * pooled_promise(LEVEL, training):.0f} % for another laboratory, on average"
         lines.append(
             f"90 % intervals come from {training} laboratories, each predicted without it: they promise {promised}"
         )
     if "pretrained" in models:
-        widened = "those of pretrained are widened by what errors grow by on simulated laboratories: they promise 90 %"
-        lines.append(f"{widened} of another, on average, as far as laboratories differ like simulated ones")
+        widened = (
+            "those of pretrained are widened, as errors grow on simulated laboratories never seen: they promise 90 %"
+        )
+        lines.append(f"{widened} for another laboratory, on average, if it differs as simulated ones do")
     return lines

@@ -8,6 +8,8 @@ from chemotools.scatter import StandardNormalVariate
 from scipy.spatial.distance import cdist
 from scipy.stats import binomtest
 
+from spectrakit.spectra import count_of
+
 # With fewer, that scans of a name resemble each other could be chance (0.5^6 > 1 %).
 MIN_STANDARDS, CHANCE = 7, 0.01
 
@@ -28,7 +30,7 @@ def ring_of(dataset):
     if not shared.any():
         return none, None, []
     count = names[shared].nunique()
-    words = f"{count} names of samples occur in several laboratories"
+    words = f"{count_of(count, 'name')} of samples in several laboratories"
     if count < MIN_STANDARDS:
         return shared, None, [f"{words}, too few to tell standards from chance ({MIN_STANDARDS}): left out"]
     ring = ring_scans(dataset.subset(shared))

@@ -157,12 +157,12 @@ def _lines(records, promise, unit, counts):
     """What the intervals promise, what they kept, and how many values are doubtful."""
     each = records.drop(index="all")
     lines = [
-        f"{100 * level:g} % intervals, mean over {unit}: {100 * share:.1f} % promised of those never seen, "
+        f"{100 * level:g} % intervals, on average over {unit}: {100 * share:.1f} % promised for those never seen, "
         f"{100 * each[_coverage_name(level)].mean():.1f} % covered in the {len(each)} held out in turn"
         for level, share in promise.items()
     ]
-    outside = f"{counts['outside']:,} outside the domain of what was fitted"
-    return [*lines, f"of {counts['imputed']:,} imputed: {outside}, {counts['outlier']:,} of them outliers"]
+    outside = f"{counts['outside']:,} with a spectrum unlike those fitted to"
+    return [*lines, f"of {counts['imputed']:,} imputed: {outside}, {counts['outlier']:,} of these outliers"]
 
 
 def _provenance(plan, kept, records, promise):

@@ -18,7 +18,7 @@ from spectrakit.preprocess import (
     shared_channels,
     usable_spectra,
 )
-from spectrakit.spectra import interpolated, library_axis
+from spectrakit.spectra import count_of, interpolated, library_axis
 from spectrakit.training import CONTENT_NETWORK, with_axis
 from spectrakit.workflows.impute.plan import MIN_ROWS
 
@@ -68,8 +68,10 @@ def read_training(plan):
     X = interpolated(spectra if covered.all() else spectra[:, covered], block.axis[covered], axis)
     usable = usable_spectra(X)
     if usable.sum() < MIN_ROWS:
-        words = f"{plan.target} is measured and the spectrum usable in {usable.sum()} rows"
-        raise ValueError(f"{words}: at least {MIN_ROWS} are needed to fit and to calibrate; choose another property")
+        raise ValueError(
+            f"{plan.target} is measured and the spectrum usable in {count_of(usable.sum(), 'row')}: at least "
+            f"{MIN_ROWS} are needed to fit and to calibrate; choose another property"
+        )
     if not usable.all():
         notes.append(f"{(~usable).sum()} of {len(X)} rows to fit have no usable spectrum and are left out")
     rows = plan.rows[usable].reset_index(drop=True)
@@ -102,8 +104,10 @@ def _groups(rows, random_state):
         return laboratory, "laboratories", []
     n_sites = len(np.unique(site))
     if n_sites < 3:
-        words = "at least 3 sites, or 2 laboratories, are needed; name them in columns site, laboratory"
-        raise ValueError(f"one laboratory and {n_sites} sites: {words}")
+        raise ValueError(
+            f"one laboratory and {count_of(n_sites, 'site')}: at least 3 sites, or 2 laboratories, are needed; "
+            "name them in columns site, laboratory"
+        )
     n_parts, part = min(SITE_PARTS, n_sites), np.empty(len(rows), int)
     folds = GroupKFold(n_parts, shuffle=True, random_state=random_state).split(rows, groups=site)
     for number, (_, held_out) in enumerate(folds, start=1):

@@ -10,7 +10,7 @@ import pyarrow as pa
 from spectrakit.contents import content_limits
 from spectrakit.evaluation import balanced_rows
 from spectrakit.preprocess import refuse_counts, refuse_unknown, target_rows
-from spectrakit.spectra import group_labels, laboratory_labels
+from spectrakit.spectra import count_of, group_labels, laboratory_labels
 from spectrakit.tables import BLOCK_ROWS, library_index, read_blocks
 
 MIN_ROWS = 40
@@ -108,8 +108,8 @@ def _notes(y, usable, limits, n_fitted, target):
     """Notes on contents that are not fitted to, and on nothing to fill."""
     outside, notes = (~np.isnan(y) & ~usable).sum(), []
     if outside:
-        words = f"{outside} measured contents lie outside {limits[0]:g} to {limits[1]:g}"
-        notes.append(f"{words}: kept as they are, not fitted to")
+        words = f"outside {limits[0]:g} to {limits[1]:g}, kept and not fitted to"
+        notes.append(f"{count_of(outside, 'measured content')} {words}")
     if n_fitted < usable.sum():
         notes.append(f"fitted to {n_fitted:,} of {usable.sum():,} measured rows, in equal parts by laboratory")
     if not np.isnan(y).any():

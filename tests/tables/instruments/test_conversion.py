@@ -182,7 +182,7 @@ def test_kinds_of_asd(shared, tmp_path, write):
     for content, message in (
         (asd_changed(data, 2), "ASD file of radiance; save it as reflectance"),
         (asd_changed(data, 0, level * np.nan), "damaged ASD file"),
-        (asd_changed(data, 0, level * 1e9), "fractions declared, but they look like percent"),
+        (asd_changed(data, 0, level * 1e9), "reflectance declared, but the scale is that of percent"),
         *((data[:end], "damaged ASD file") for end in (0, 3, 484, 5000, 17692, 17720, 30000)),
     ):
         with pytest.raises(TableError, match=message):
@@ -207,7 +207,7 @@ def test_a_folder_of_many_kinds_on_one_axis_with_contents(shared, write, tmp_pat
     for part in (
         "left out of the folder: ._c.txt, notes.csv",
         "broken.asd: damaged ASD file",
-        "warning: 1 cells of pH hold a code (-9999), read as not measured (row 3, column pH)",
+        "warning: 1 cell of pH with a code (-9999), read as not measured (row 3, column pH)",
         "1 spectra without contents: 235157MD01",
         "1 contents without a spectrum: other",
     ):
@@ -272,7 +272,7 @@ def test_scans_of_a_sample_are_kept_or_averaged(write, tmp_path):
         ("a.jdx", jcamp_text() + jcamp_text(), "several spectra in one JCAMP-DX file"),
         ("a.jdx", jcamp_text(n=10**12), "more than 1,000,000 values in this"),
         ("a.jdx", jcamp_text(data="(X++(Y..Y))\n4000A00%s999999%s999999\n"), "more than 1,000,000 values"),
-        ("a.jdx", jcamp_text("% REFLECTANCE"), "percent declared, but they look like fractions"),
+        ("a.jdx", jcamp_text("% REFLECTANCE"), "percent-reflectance declared, but the scale is that of fractions"),
         ("a.jdx", jcamp_text("TRANSMITTANCE"), "transmittance is neither absorbance nor reflectance"),
         ("a.jdx", jcamp_text(x_unit="SECONDS"), "axis in seconds; export it over 1/cm or nanometers"),
         ("a.jdx", jcamp_text(data="(X++(Y..Y))\n4000A00j0T\n3996G0j0T\n3992F0\n"), "check of it fails: Y-Check failed"),
@@ -299,7 +299,10 @@ def test_what_cannot_be_read_is_named_in_one_line(write, name, content, message)
 def test_contents_that_cannot_be_joined(write):
     spectrum = write(jcamp_text(), "a.jdx")
     for text, message in (
-        ("sample_id,ph\nb,6\n", "none of its samples is named as a spectrum .here 'b', there 'a'."),
+        (
+            "sample_id,ph\nb,6\n",
+            "none of its samples has the name of a spectrum .the first is 'b', the first spectrum 'a'.",
+        ),
         ("sample_id,ph\na,6\na,7\n", "sample_id is doubled: 'a'"),
         ("date,ph\na,6\n", "no column sample_id"),
         ("sample_id,ph\na,<5\n", "not a number: '<5' .row 2, column ph.*--below-detection"),
@@ -359,7 +362,10 @@ def test_the_command_writes_a_table_that_can_be_used(run, write, tmp_path):
     [
         (two_columns(separator=",", decimal=","), "commas both in numbers and between them"),
         (two_columns() + "450,5 0,3\n", "numbers with decimal points and with commas"),
-        (two_columns().replace("0.25", "25").replace("0.", ""), "fractions declared, but they look like percent"),
+        (
+            two_columns().replace("0.25", "25").replace("0.", ""),
+            "reflectance declared, but the scale is that of percent",
+        ),
         ("".join(f"{i} 6.{i}\n" for i in range(1, 20)), "axis from 1 to 19 is unusual in nm"),
         (two_columns().replace("405", "404"), "no channels, or one that stands twice"),
     ],
@@ -381,7 +387,7 @@ def test_what_was_asked_for_is_what_comes_out(shared, write):
     folder = write(jcamp_text("REFLECTANCE"), "in/soil.jdx").parent
     dataset = convert_files(folder, signal="absorbance")
     assert dataset.samples["sample_id"].tolist() == ["soil"]
-    assert dataset.notes[1:] == ("1 files turned from reflectance into absorbance",)
+    assert dataset.notes[1:] == ("1 file turned from reflectance into absorbance",)
     assert dataset.notes[0].startswith(f"left out: {folder / 'dark.jdx'}: reflectance of 0 or below has no absorbance")
     with pytest.raises(TableError, match=r"dark\.jdx: reflectance of 0 or below"):
         convert_files(folder, signal="absorbance", strict=True)

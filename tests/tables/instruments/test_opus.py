@@ -139,7 +139,7 @@ def cut(path, n_bytes):
         (lambda path: path.write_bytes(opus_bytes([1, np.nan], 604, 602)), "damaged OPUS file"),
         (lambda path: path.write_bytes(opus_bytes([1, 2], 604, 604)), "no channels, or one that stands twice"),
         (lambda path: path.write_bytes(opus_bytes([1, 2], 604, 602, npt=9)), "no spectrum in this OPUS file"),
-        (lambda path: path.write_bytes(opus_bytes([40, 50], 604, 602, held=12)), "they look like percent"),
+        (lambda path: path.write_bytes(opus_bytes([40, 50], 604, 602, held=12)), "the scale is that of percent"),
         (lambda path: path.write_bytes(opus_bytes([0.4, 0], 604, 602, held=12)), "reflectance of 0 or below"),
     ],
 )

@@ -171,7 +171,7 @@ def test_a_cell_that_is_no_number_is_named_as_the_file_names_it(write, refused):
 @pytest.mark.parametrize("signal", ["absorbance", "reflectance"])
 def test_the_reader_of_plain_tables_knows_the_layout(write, refused, signal):
     path = write(text())
-    message = "laid out as the OSSL; check, harmonise and impute read it as it is"
+    message = "laid out as the OSSL, where a plain table is needed; check, harmonise"
     refused(path, message, read_table, path, "cm-1", signal)
 
 

@@ -249,7 +249,7 @@ def test_the_stage_is_the_best_on_average_over_laboratories():
 def test_the_scale_is_asked_for_or_follows_from_the_contents():
     assert scale_of([1, 2], "soc_pct") == "log10" and scale_of([0, 2], "soc_pct") == "natural"
     assert scale_of([5, 8], "ph") == "natural" and scale_of([5, 8], "ph", "log10") == "log10"
-    with pytest.raises(ValueError, match="soc_pct is not above 0 in 1 samples; give --scale natural"):
+    with pytest.raises(ValueError, match="soc_pct is not above 0 in 1 sample; give --scale natural"):
         scale_of([0, 2], "soc_pct", "log10")
     with pytest.raises(ValueError, match="scale 'ln': give one of log10, natural"):
         scale_of([1], "soc_pct", "ln")
@@ -306,7 +306,7 @@ def test_names_that_coincide_are_no_standards():
     mask, ring, notes = ring_of(numbered)
     assert not mask.any() and ring is None
     assert notes == [
-        "24 names of samples occur in several laboratories, but spectra of a name are not similar: taken for different "
+        "24 names of samples in several laboratories, but spectra of a name are not similar: taken for different "
         "samples"
     ]
     assert ring_of(soils) == (pytest.approx(np.zeros(48, bool)), None, [])
@@ -316,9 +316,7 @@ def test_standards_too_few_to_be_told_from_chance_are_left_out():
     distortions = {"a": None, "b": gain}
     mask, ring, notes = ring_of(with_standards(soils_of(**distortions), 6, **distortions))
     assert mask.sum() == 12 and mask[48:].all() and ring is None
-    assert notes == [
-        "6 names of samples occur in several laboratories, too few to tell standards from chance (7): left out"
-    ]
+    assert notes == ["6 names of samples in several laboratories, too few to tell standards from chance (7): left out"]
 
 
 @pytest.fixture
@@ -342,7 +340,7 @@ def test_what_can_be_tried_with_and_without_standards(small_trial):
     simulated = ["epo (simulated ring)", "snv+epo (simulated ring)"]
     choices, notes = possible_harmonisations(soils_of(a=None, b=None, c=None), random_state=3)
     assert list(choices) == ["none", "snv", "msc", "derivative", "snv+derivative", "top", "snv+top", *simulated]
-    assert notes == ["no standards scanned by several laboratories: ds, pds and sst not tried"]
+    assert notes == ["ds, pds and sst not tried: no standards scanned by several laboratories"]
     assert small_trial == [3] and choices[simulated[0]].ring[0].shape == (18, len(AXIS))
     assert choices[simulated[0]].simulated and choices["none"].ring is None
 
@@ -358,13 +356,13 @@ def test_what_can_be_tried_with_and_without_standards(small_trial):
     choices, notes = possible_harmonisations(two, part)
     assert list(choices) == [*possible.WITHOUT_STANDARDS[:5], *possible.BY_TRANSFER, *simulated]
     assert notes == [
-        "top needs two laboratories to train on, so three in all: not tried",
-        "epo needs a ring trial of two laboratories beside those left out: only the simulated one",
+        "top not tried: it needs two laboratories to train on, so three in all",
+        "epo not tried with these standards: two laboratories beside those left out must have scanned them",
     ]
     lacking = tuple(values[~((ring[2] == "c") & (ring[1] > "R3"))] for values in ring)
     choices, notes = possible_harmonisations(soils, lacking)
     assert not set(possible.BY_TRANSFER) & set(choices) and "epo" in choices
-    assert notes == ["6 standards scanned by all, 7 are needed: ds, pds, sst not tried"]
+    assert notes == ["ds, pds and sst not tried: 6 standards scanned by all, 7 are needed"]
 
 
 def test_the_simulated_ring_trial_is_not_for_simulated_soils_nor_for_other_channels(small_trial):
@@ -383,7 +381,10 @@ def test_laboratories_that_cannot_be_left_out_are_told():
     assert set(part.samples["laboratory"]) == {"a", "b"}
     assert notes == ["not left out, nor trained on, with fewer than 10 samples of 5 sites: few"]
     sites = soils.samples.assign(site=["one"] * 24 + list(map(str, range(48))))
-    with pytest.raises(ValueError, match="10 samples of 5 sites are needed; there are a 24 of 1, b 24 of 24"):
+    with pytest.raises(
+        ValueError,
+        match="10 samples of 5 sites are needed, not a with 24 samples of 1 site, b with 24 samples of 24 sites",
+    ):
         soils_to_predict(replace(soils, samples=sites).subset(np.arange(72) < 48), "soc_pct")
 
 
@@ -411,8 +412,8 @@ def test_tables_become_absorbance_on_what_all_cover(tmp_path):
     assert notes == [
         "59 channels, 705 to 995 cm-1 every 5 (of one 649-997, x 705-1200, y 705-1200)",
         "one: 1 of 4 samples left out: channels are missing (s4)",
-        "one: reflectance below 0.001 was set to 0.001 in 1 samples",
-        "one: reflectance up to 120 % in 1 samples: kept, absorbance is below 0",
+        "one: reflectance below 0.001 was set to 0.001 in 1 sample",
+        "one: reflectance up to 120 % in 1 sample: kept, absorbance is below 0",
     ]
     np.testing.assert_allclose(dataset.spectra[2], np.log10(2), rtol=1e-6)
     np.testing.assert_allclose(dataset.spectra[3:], 1, rtol=1e-6)
@@ -443,7 +444,7 @@ def test_mid_infrared_tables_keep_to_the_simulated_library_and_leave_out_gaps(tm
         ),
         ({"a.csv": {}, "a.b.csv": {}}, "absorbance", "laboratory a is in two tables"),
         ({"a.csv": {}, "b.csv": {"lab": "a"}}, "absorbance", "laboratory a is in two tables"),
-        ({"a.csv": {"laboratory": ["x", "", "y"]}}, "absorbance", "a.csv: 1 rows have no laboratory, first s1"),
+        ({"a.csv": {"laboratory": ["x", "", "y"]}}, "absorbance", "a.csv: no laboratory in 1 row, first s1"),
         ({"a.csv": {}, "b.csv": {"shift": 1000}}, "absorbance", r"share 0 channels every 10 cm-1 \(a 700-1300, b 1700"),
         ({"a.csv": {}, "b.csv": {}}, "counts", "raw counts are not accepted"),
     ],
@@ -518,9 +519,9 @@ def test_where_it_helps_and_hurts(records):
 
 
 def test_the_promise_depends_on_how_many_laboratories_calibrate():
-    assert reading_lines(3)[1].endswith("of another they promise nothing") and len(reading_lines(3, {"pls"})) == 2
+    assert reading_lines(3)[1].endswith("for another they promise nothing") and len(reading_lines(3, {"pls"})) == 2
     assert reading_lines(3, {"pls", "pretrained"})[2].startswith("those of pretrained are widened")
-    assert "from 8 laboratories" in reading_lines(9)[1] and "promise 80 % of another" in reading_lines(9)[1]
+    assert "from 8 laboratories" in reading_lines(9)[1] and "promise 80 % for another" in reading_lines(9)[1]
 
 
 def test_three_measured_laboratories(shared):

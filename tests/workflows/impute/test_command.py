@@ -146,7 +146,7 @@ def test_values_intervals_and_held_out_predictions_are_those_of_the_models_said(
     intervals = ConformalIntervals(pooled_threshold, (0.68, 0.8, 0.95), offset, (0.0, 580.0))
     bounds = intervals.fit(y[known], held_out, groups=laboratory[known]).predict(table["value"][empty])
     assert_allclose(table.loc[empty, ["lower_80", "upper_80"]], bounds[:, :, 1])
-    assert [line.split()[6] for line in outcome.lines[:3]] == ["51.0", "60.0", "71.2"]
+    assert [line.split()[7] for line in outcome.lines[:3]] == ["51.0", "60.0", "71.2"]
     assert list(outcome.records.index) == ["all", "north", "south", "west"]
     assert outcome.records.loc["all", "rmse"] == pytest.approx(np.sqrt(np.mean((held_out - y[known]) ** 2)))
     assert outcome.records.loc["north", "bias"] == pytest.approx(
@@ -160,7 +160,7 @@ def test_a_spectrum_of_another_world_is_flagged(filled):
     assert table.loc[WILD, ["q_flag", "outside", "outlier"]].all() and table["origin"][WILD] == "imputed"
     assert table["outlier"].sum() == 2 and table["outlier"][FLAT]  # and the one that is not usable
     assert outcome.counts["outside"] == table["outside"].drop(FLAT).sum() and outcome.counts["outlier"] == 1
-    assert outcome.lines[-2].endswith("1 of them outliers")
+    assert outcome.lines[-2].endswith("1 of these outliers")
 
 
 def test_the_file_says_what_made_it(filled):
@@ -188,7 +188,7 @@ def test_the_sites_of_a_single_laboratory_are_held_out_in_parts(run):
         "one laboratory: errors are those on 10 parts of its sites, not on another laboratory",
     )
     assert len(outcome.records) == 11 and outcome.records["n"].iloc[1:].sum() == outcome.counts["measured"]
-    assert outcome.lines[1].startswith("90 % intervals, mean over sites: 81.8 % promised of those never seen")
+    assert outcome.lines[1].startswith("90 % intervals, on average over sites: 81.8 % promised for those never seen")
     assert table["predicted"].notna().sum() == 149
 
 
@@ -236,7 +236,7 @@ def test_a_dark_channel_is_raised_as_it_is_for_other_commands(run):
     dark = replace(soils, spectra=reflectance, signal="reflectance")
     outcome, table = run(dark, signal="reflectance")
     # Row 2 is one of those fitted to, row 10 is filled.
-    assert "reflectance below 0.001 was set to 0.001 in 1 samples" in outcome.notes
+    assert "reflectance below 0.001 was set to 0.001 in 1 sample" in outcome.notes
     assert table["usable"][[2, 10]].all() and table["origin"][10] == "imputed"
     raised = replace(soils, spectra=-np.log10(np.maximum(dark.spectra, 1e-3)))
     assert_allclose(table["predicted"], run(raised)[1]["predicted"], rtol=1e-4)
@@ -264,9 +264,9 @@ def test_measured_contents_beyond_the_limits_are_kept_and_not_fitted_to(run):
     soils = altered(altered(library(), 1, "c_g_kg", 900.0), 2, "c_g_kg", -1.0)
     outcome, table = run(soils)
     assert tuple(outcome.notes) == (
-        "warning: 1 contents of c_g_kg are outside 0 to 1000 g/kg (-1), read as not measured (row 4, column c_g_kg). "
+        "warning: 1 content of c_g_kg outside 0 to 1000 g/kg (-1), read as not measured (row 4, column c_g_kg). "
         "Check them against the source; where they are many, the unit in the name is wrong.",
-        "1 measured contents lie outside 0 to 580: kept as they are, not fitted to",
+        "1 measured content outside 0 to 580, kept and not fitted to",
         CHANNELS,
     )
     assert table["value"][1] == 900.0 and list(table["origin"][1:3]) == ["measured", "imputed"]
@@ -297,9 +297,9 @@ def test_nothing_to_fill_is_a_note_and_a_property_without_limits_has_none(run):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"target": "n_pct"}, "no property 'n_pct'; numeric properties: c_g_kg, om_g_kg, lg_c"),
+        ({"target": "n_pct"}, "no column 'n_pct' with numbers; there are: c_g_kg, om_g_kg, lg_c"),
         ({"target": "om_g_kg"}, "om_g_kg is not measured in any of 150 rows"),
-        ({"target": "one_pct"}, "one_pct is measured in 1 samples: at least 40 are needed"),
+        ({"target": "one_pct"}, "one_pct is measured in 1 sample: at least 40 are needed"),
         ({"target": "same_pct"}, "same_pct is 5 wherever it is measured: there is nothing to predict"),
         ({"level": 90}, "a level of 90: give a share between 0 and 1"),
         ({"signal": "counts"}, "raw counts are not accepted"),
@@ -318,7 +318,7 @@ def test_too_few_channels_sites_or_spectra_are_told(run):
         run(library(axis=np.arange(600, 750, 2.0)))
     alone = library(laboratories=("north",))
     alone.samples["site"] = "here"
-    with pytest.raises(ValueError, match="one laboratory and 1 sites: at least 3 sites, or 2 laboratories"):
+    with pytest.raises(ValueError, match="one laboratory and 1 site: at least 3 sites, or 2 laboratories"):
         run(alone)
     spectra = library().spectra.copy()
     spectra[30:] = 1.0
