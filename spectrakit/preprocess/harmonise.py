@@ -51,8 +51,9 @@ class Harmoniser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         laboratory = None if laboratory is None else _labels("laboratory", laboratory, len(X))
         ring = None if ring is None else _checked_ring(ring)
         if ring is not None and ring[0].shape[1] != X.shape[1]:
-            words = "resample one to the axis of the other"
-            raise ValueError(f"ring has {ring[0].shape[1]} channels and X {X.shape[1]}: {words}")
+            raise ValueError(
+                f"ring has {ring[0].shape[1]} channels and X {X.shape[1]}: resample one to the axis of the other"
+            )
         step = FunctionTransformer() if self.pretreatment is None else clone(self.pretreatment)
         self.pretreatment_ = step.fit(self._pretreatment_rows(X, laboratory, ring))
         if ring is not None:

@@ -188,8 +188,10 @@ def table_file(path, folder):
     if kind := instrument_kind(path):
         raise TableError(f"{path}: a file of {kind}, not a table; make one of it with {_CONVERT}")
     if not path.name.lower().endswith(ENDINGS):
-        words = f"its name should end in {', '.join(ENDINGS)}"
-        raise TableError(f"{path}: unknown kind of file; {words}; spectra of instruments become one with {_CONVERT}")
+        raise TableError(
+            f"{path}: unknown kind of file; its name should end in {', '.join(ENDINGS)}; make a table of instruments' "
+            f"files with {_CONVERT}"
+        )
     if table_ending(path) != ".parquet":
         text = text_layout(path)
         return TableFile(path, text.names, dict.fromkeys(text.names, pa.string()), {}, None, text)

@@ -242,10 +242,10 @@ def is_numbered(axis):
 def numbered(table):
     """Channels with numbers in place of wavelengths."""
     if len(table.axis) >= MIN_NUMBERED and is_numbered(table.axis):
-        message = f"channels are numbered {table.axis[0]:g} to {table.axis[-1]:g}, which are no {{words}}"
-        what = "wavelengths in nm" if table.axis_unit == "nm" else "wavenumbers in 1/cm"
+        message = f"channels are numbered {table.axis[0]:g} to {table.axis[-1]:g}"
+        what = "wavelength in nm" if table.axis_unit == "nm" else "wavenumber in 1/cm"
         remedy = f"Name each channel by its {what}; if these are samples, turn the table round"
-        yield Problem("error", message, remedy, words={"words": what})
+        yield Problem("error", message, remedy)
 
 
 def among_channels(table):

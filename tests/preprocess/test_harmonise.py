@@ -166,7 +166,7 @@ def test_spectra_that_cannot_be_transferred_are_named_with_the_remedy(laboratory
             {"ring": (soils(2, 0)[:, ::2], ["R1"] * 2, ["a", "b"])},
             "ring has 60 channels and X 120: resample",
         ),
-        ("top", {}, {"laboratory": ["a"] * 4}, "labels of two laboratories or more"),
+        ("top", {}, {"laboratory": ["a"] * 4}, "needs two laboratories or more"),
     ],
 )
 def test_what_a_harmonisation_needs(name, options, fitted, problem, ring):

@@ -155,7 +155,10 @@ REFUSED = {
     "turned, by names of samples": (f"Wavelength,a,b\n{WAVES}\n", "stand in the first column"),
     "turned, without a name": (f",s1,s2\n{WAVES}\n", "stand in the first column"),
     "turned, by another name": (f"Messung,1001,1002\n{WAVES}\n", "stand in the first column"),
-    "numbered": ("sample_id,1,2,3,4,5\na,1,2,3,4,5\n", "channels are numbered 1 to 5, which are no wavelengths in nm"),
+    "numbered": (
+        "sample_id,1,2,3,4,5\na,1,2,3,4,5\n",
+        "channels are numbered 1 to 5. Name each channel by its wavelength in nm",
+    ),
     "two kinds of channels": (
         f"sample_id,400,401,{','.join(f'X{nm}' for nm in range(402, 408))}\na{',1' * 8}\n",
         "channels are named in two ways, as 400 and as X402; name all by their number alone",

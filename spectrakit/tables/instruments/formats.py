@@ -84,8 +84,9 @@ def _asd_white(file, data, form, n_channels):
         (n_words,) = struct.unpack_from("<h", data, place + _ASD_WORDS)
         white = np.frombuffer(data, form, n_channels, place + _ASD_WORDS + 2 + n_words).astype(float)
     except (struct.error, ValueError) as error:
-        words = "damaged ASD file, or one without a white reference; save it with one, or measure the sample again"
-        raise TableError(f"{file}: {words}") from error
+        raise TableError(
+            f"{file}: damaged ASD file, or one without a white reference; save it with one, or measure the sample again"
+        ) from error
     if not (white > 0).all():
         raise TableError(f"{file}: its white reference holds channels without counts; measure the sample again")
     return white
@@ -114,8 +115,7 @@ def jcamp_scan(file, axis_unit, signal):
     if x_unit not in _JCAMP_AXES:
         raise TableError(f"{file}: axis in {shown(held['xunits'])}; export it over 1/cm or nanometers")
     if y_unit not in _JCAMP_SIGNALS:
-        words = f"{shown(held['yunits'])} is neither absorbance nor reflectance"
-        raise TableError(f"{file}: {words}; export one of them")
+        raise TableError(f"{file}: {shown(held['yunits'])} is neither absorbance nor reflectance; export one of them")
     axis, unit = (axis * 1000, "nm") if _JCAMP_AXES[x_unit] == "um" else (axis, _JCAMP_AXES[x_unit])
     declared = _JCAMP_SIGNALS[y_unit]
     # Some programs leave out the sign of per cent, which no fractions reach.

@@ -89,8 +89,10 @@ def ossl_columns(path, names, axis_unit, signal):
         held = "percent-reflectance"
     if not scans:
         example = "scan_mir.600_abs" if axis_unit == "cm-1" else "scan_visnir.350_ref"
-        words = f"no scan in {axis_unit}, which has columns such as {example}; declare the other axis"
-        raise TableError(f"{path}: {words} to read the other scans of this table")
+        raise TableError(
+            f"{path}: no scan in {axis_unit}, which has columns such as {example}; declare the other axis to read the "
+            "other scans of this table"
+        )
     if signal != held:
         raise TableError(f"{path}: the scans in {axis_unit} are {held} in the OSSL, not {signal}; declare {held}")
     wrong = [scans[value] for value in scans if not CHANNEL_NAME.fullmatch(value)]

@@ -82,8 +82,10 @@ def _sample_id(path, names, first_cells, channels):
     if len(ids) == 1:
         return ids[0], [f"column {ids[0]} names the samples"]
     if ids:
-        words = f"{', '.join(ids[:-1])} and {ids[-1]} could name the samples"
-        raise TableError(f"{path}: no column sample_id; {words}: rename one of them to sample_id")
+        raise TableError(
+            f"{path}: no column sample_id; {', '.join(ids[:-1])} and {ids[-1]} could name the samples: rename one of "
+            "them to sample_id"
+        )
     if channels and not _in_order(channels.values()):
         raise TableError(
             f"{path}: row 1 looks like data, the header is missing; "
