@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.spectrakit-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help book student instructor pdf test lab sync lint clean
+.PHONY: help book student instructor assignment grade pdf test lab sync lint clean
 
 help: ## list these commands
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 14
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
 	@echo
 	@echo "  make book EDITION=student     the book without solutions"
 	@echo "  make lab FRESH=1              new copies; those of before are kept aside"
@@ -25,6 +25,13 @@ student: $(READY) ## site and notebooks without solutions, as a zip file
 
 instructor: $(READY) ## site and notebooks with solutions, as a zip file
 	@$(BIN)/python -m tools.site hand-out --edition reader
+
+assignment: $(READY) ## the exercises of CHAPTER=2 as a zip file, with data drawn by SEED=7
+	@$(BIN)/python -m tools.grading assignment $(if $(CHAPTER),--chapter $(CHAPTER)) --seed $(or $(SEED),0)
+
+grade: $(READY) ## points for the notebooks in FOLDER=... that came back, with the same CHAPTER and SEED
+	@$(BIN)/python -m tools.grading grade $(if $(FOLDER),--folder "$(FOLDER)") \
+	  $(if $(CHAPTER),--chapter $(CHAPTER)) --seed $(or $(SEED),0)
 
 pdf: $(READY) ## the book as one file, printed by a Chromium that is installed
 	@$(BIN)/python -m tools.site pdf --edition $(EDITION)

@@ -102,16 +102,7 @@ teaching.sentence(
 # %% [markdown]
 # ## What the paper found
 #
-# Each figure and table of the paper has its counterpart:
-#
-# - figure 1, sampling points, and table 3 for lead: [the district](#the-district), below
-# - figure 2 and table 1, the network: [chapter 5](05_lucas_pretraining.ipynb#the-network)
-# - table 2, the models, and the transfer of figure 2: [what is carried over](#what-is-carried-over)
-# - table 3 for pH: [chapter 5](05_lucas_pretraining.ipynb#the-published-statistics)
-# - figure 3, pH predicted: [chapter 5](05_lucas_pretraining.ipynb#how-good-does-it-become)
-# - figures 4 to 6, models of lead: [all rounds](#all-rounds)
-# - figure 7, SHAP values: [chapter 7](07_shap_audit.ipynb#which-wavelengths)
-# - figure 8, Box-Cox: [logarithm or Box-Cox](#logarithm-or-box-cox)
+# Each figure and table of the paper has its [counterpart](papers_figures.md) in this book.
 #
 # These are the scores that the paper reports, each the mean of ten rounds in which another quarter of the soils was
 # kept back for testing. RPD is the standard deviation of the test soils over the RMSE.

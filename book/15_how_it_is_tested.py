@@ -28,7 +28,7 @@ tested = {
             encoding="utf-8"
         )
     )
-    for name in ("input", "stops", "builds", "fuzz", "site")
+    for name in ("input", "stops", "builds", "fuzz", "site", "grading")
 }
 given = {name: record["figures"] for name, record in tested.items()}
 
@@ -119,6 +119,19 @@ teaching.sentence(
 )
 
 # %% [markdown]
+# ## Does a hostile notebook cost only itself?
+#
+# `make grade` runs the notebooks of a class, each in a sandbox. Some of the class below hang, crash, delete files, print
+# 100 MB, ask the network, or tell the student that all is right.
+
+# %% tags=["hide-input"]
+grading = given["grading"]
+teaching.sentence(
+    f"{grading['right']} of {grading['submissions']} notebooks, {grading['hostile']} of them hostile, got the points that their "
+    f"answers deserve, in {grading['seconds'] / 60:.0f} minutes on a busy machine."
+)
+
+# %% [markdown]
 # ## Can bytes make a reader fail?
 #
 # Sound and broken files were changed at random: bytes, cells and lines replaced, cut out, repeated, or put together of
@@ -156,7 +169,7 @@ figures.show_table(
 # ## Where these numbers come from
 #
 # The scripts lie in `benchmarks/` and run without arguments: `tested_input.py`, `stopped_runs.py`, `interrupted_builds.py`,
-# `site_in_browser.py` (after `make book`) and `fuzz_readers.py`. With `--output` they write the records that this page reads, in `data/recorded/tested`. Short forms
+# `site_in_browser.py` (after `make book`), `grading.py` and `fuzz_readers.py`. With `--output` they write the records that this page reads, in `data/recorded/tested`. Short forms
 # run in `make test`. When a record of a study was last computed again stands on its ledger
 # (`spectrakit ledger libs --verify`). What the kit does for the safety of your machine stands in `SECURITY.md`.
 

@@ -54,6 +54,11 @@ class SpectralDataset:
 
     Raises ValueError for shapes that do not fit together, an axis that does not ascend, an unknown unit,
     signal or origin. Methods return new datasets and leave this one as it is.
+
+    >>> from spectrakit.simulate import libs
+    >>> soils = libs.simulate_libs(random_state=0)
+    >>> print(soils.n_samples, soils.axis_unit, list(soils.properties))
+    24 nm ['ca_ppm', 'mg_ppm', 'na_ppm']
     """
 
     spectra: np.ndarray

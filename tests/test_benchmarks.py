@@ -10,6 +10,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 SMALL = {
     "folds": ("--single 1 --rounds 1 --epochs 2", r"ratio \d"),
     "fuzz_readers": ("--minutes 0.05", r"\d executions, 0 kinds of fault"),
+    "grading": ("--help", "--hostile"),
     "impute": ("--help", "--rows"),
     "interrupted_builds": ("--help", "--interruptions"),
     "pretraining": ("--soils 40 --epochs 2", r"whole fits: \d"),

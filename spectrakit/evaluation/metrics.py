@@ -36,6 +36,9 @@ def rpd(y_true, y_pred):
 
     y_true, y_pred : (n_samples,) contents
     Returns a float, NaN for fewer than two samples. Source: Williams 1987.
+
+    >>> print(round(rpd([1, 2, 3, 4], [1.5, 2, 3, 3.5]), 2))
+    3.65
     """
     return prediction_sd(y_true) / rmse(y_true, y_pred)
 
@@ -140,6 +143,9 @@ def limit_of_detection(calibration_slope, blank_std):
     blank_std : standard deviation of repeated blanks, in the signal's unit
     Returns ppm. Raises ValueError for a slope that is not positive.
     Source: IUPAC 1997; libs paper, 'CNN regression prediction'.
+
+    >>> print(limit_of_detection(calibration_slope=45, blank_std=120))
+    8.0
     """
     if not np.all(np.asarray(calibration_slope) > 0):
         raise ValueError(f"the calibration slope must be positive, not {calibration_slope}")

@@ -63,6 +63,10 @@ def repeated_folds(n_rows, n_folds=10, n_repeats=10, random_state=0):
     Twelve samples in ten folds make two folds of two samples and eight of one.
     Returns Splits, as `grouped_folds` with every row its own group.
     Source: libs paper, 'CNN regression prediction'.
+
+    >>> splits = repeated_folds(12, n_folds=10, n_repeats=1)
+    >>> print(splits.test.sum(axis=1))
+    [2 2 1 1 1 1 1 1 1 1]
     """
     return grouped_folds(np.arange(n_rows), n_folds, n_repeats, random_state)
 
@@ -83,6 +87,10 @@ def random_rounds(n_samples, n_rounds=10, test_share=0.25, train_size=None, rand
     Returns a list of (training, test) positions, each ascending. Fewer rounds are the first of more, and a smaller
     training side is a subset of a larger one. Raises ValueError for no rounds, a share outside 0 to 1, an empty side.
     Source: gejiu paper, section 2.2.2.
+
+    >>> train, test = random_rounds(130, n_rounds=1)[0]
+    >>> print(len(train), len(test))
+    98 32
     """
     if n_rounds < 1:
         raise ValueError(f"{n_rounds} rounds: give at least 1")

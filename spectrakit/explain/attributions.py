@@ -82,6 +82,9 @@ def mean_absolute(attributions, pool=1):
 
     The attribution of a window is the sum of its channels', and that of the average that the network computes.
     attributions : (n, n_channels). Returns (n_channels / pool,). Raises ValueError where `pool` does not divide.
+
+    >>> print(mean_absolute(np.array([[1.0, -1.0, 0.5, 0.5]]), pool=2))
+    [0. 1.]
     """
     return np.abs(_in_windows(attributions, pool).sum(axis=-1)).mean(axis=0)
 

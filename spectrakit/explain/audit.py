@@ -68,6 +68,9 @@ def rank_correlation(maps, other):
     """Spearman correlation of two maps over their channels; NaN where either is constant.
 
     maps, other : (..., n_channels), broadcast against each other. Returns (...).
+
+    >>> print(round(rank_correlation([1, 2, 3, 4], [1, 4, 9, 2]), 2))
+    0.4
     """
     return (_unit_ranks(maps) * _unit_ranks(other)).sum(axis=-1)
 

@@ -42,7 +42,12 @@ def low_notes(low):
 
 
 def absorbance(spectra, signal):
-    """Absorbance, log10(1/R), of reflectance or absorbance (n, n_channels), and the mask of `positive_reflectance`."""
+    """Absorbance, log10(1/R), of reflectance or absorbance (n, n_channels), and the mask of `positive_reflectance`.
+
+    >>> spectra, low = absorbance(np.array([[0.1, 0.01]]), "reflectance")
+    >>> print(spectra, low)
+    [[1. 2.]] [False]
+    """
     if signal == "absorbance":
         return spectra, np.zeros(len(spectra), bool)
     reflectance, low = positive_reflectance(spectra)

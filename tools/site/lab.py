@@ -29,7 +29,7 @@ def prepare_lab(layout: Layout, fresh=False):
         print(f"Your earlier copies are in {layout.name_of(aside)}/")
     layout.work.mkdir(exist_ok=True)
     sources = {chapter.stem: chapter.read_text(encoding="utf-8") for chapter in layout.chapters()}
-    texts = {f"{name}.ipynb": lab_notebook(name, source) for name, source in sources.items()}
+    texts = {f"{name}.ipynb": _chapter_notebook(name, source) for name, source in sources.items()}
     texts |= {page.name: page.read_text(encoding="utf-8") for page in layout.book.glob("*.md")}
     for name, text in texts.items():
         if not (layout.work / name).exists():
@@ -62,7 +62,7 @@ def hand_out(layout: Layout, edition):
     target = layout.build / f"spectrakit-{name}.zip"
     with zipfile.ZipFile(target.with_suffix(".part"), "w", zipfile.ZIP_DEFLATED) as archive:
         for chapter in layout.chapters():
-            text = lab_notebook(chapter.stem, chapter.read_text(encoding="utf-8"), edition)
+            text = _chapter_notebook(chapter.stem, chapter.read_text(encoding="utf-8"), edition)
             archive.writestr(f"notebooks/{chapter.stem}.ipynb", text)
         for path in files_below(html):
             archive.write(path, f"site/{path.relative_to(html).as_posix()}")
@@ -76,14 +76,19 @@ _WARNING = re.compile(r"(`{3,})\{warning\}\n(.*?)\n\1(?=\n|$)", re.DOTALL)
 _BOX = '<div class="alert alert-block alert-{}">\n\n{}\n\n</div>'
 
 
-def lab_notebook(name, source, edition="reader"):
-    """Text of the notebook of a chapter for JupyterLab: exercises in boxes with their number, solutions folded.
+def _chapter_notebook(name, source, edition="reader"):
+    """Text of the notebook of a chapter for JupyterLab; edition : as of `publisher.edition_cells`."""
+    return lab_notebook(name, edition_cells(json.loads(notebook_text(source))["cells"], edition, name))
 
-    edition : as of `publisher.edition_cells`; students get no solutions
+
+def lab_notebook(name, source_cells):
+    """Text of a notebook for JupyterLab: exercises in boxes with their number, solutions folded.
+
+    name : of the chapter, whose number the exercises take; source_cells : those of the book
     """
-    notebook = json.loads(notebook_text(source))
+    notebook = json.loads(notebook_text(""))
     cells, number, inside = [], 0, None
-    for cell in edition_cells(notebook["cells"], edition, name):
+    for cell in source_cells:
         text = "".join(cell["source"])
         starts = _DIRECTIVE.search(text) if cell["cell_type"] == "markdown" else None
         if starts:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from tools.site.api_page import PAGE, api_page
 from tools.site.layout import BookError, Layout, files_below, hash_files
 from tools.site.lighten import lighten, without_version_7
 from tools.site.links import link_problems
@@ -44,6 +45,8 @@ def stage(layout, site, edition):
     site.mkdir(parents=True)
     for page in layout.book.glob("*.md"):
         shutil.copyfile(page, site / page.name)
+    if PAGE in pages_in_contents(layout):
+        (site / f"{PAGE}.md").write_text(api_page(), encoding="utf-8")
     for chapter in layout.chapters():
         notebook = json.loads((layout.executed / f"{chapter.stem}.ipynb").read_text(encoding="utf-8"))
         notebook["cells"] = edition_cells(notebook["cells"], edition, chapter.stem)

@@ -33,6 +33,9 @@ def line_table(low_nm=200.0, high_nm=975.0, element=None, stage=None):
     The table has every known electric dipole line within 0.6 nm of the three windows of the LIBS study, and elsewhere
     the lines with at least 0.2 % of the strength of the strongest of their ion. Source: NIST by way of Cloudy's Stout
     tables.
+
+    >>> print(line_table(588, 590, "Na")["wavelength_air_nm"].round(2).tolist())
+    [589.0, 589.59]
     """
     table = _lines()
     keep = table.wavelength_air_nm.between(low_nm, high_nm)

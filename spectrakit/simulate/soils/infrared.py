@@ -107,7 +107,11 @@ def refractive_index(constituent, wavenumber):
 
 
 def fresnel(index):
-    """Reflectance of a surface at normal incidence, for a complex refractive index n + ik of any shape."""
+    """Reflectance of a surface at normal incidence, for a complex refractive index n + ik of any shape.
+
+    >>> print(round(fresnel(1.5), 2))
+    0.04
+    """
     return np.abs((index - 1) / (index + 1)) ** 2
 
 

@@ -26,27 +26,43 @@ def check(exercise, answer, **made):
     made : what the page made, from which the right answer is computed
     Returns True, False, or None where there is no answer. Raises KeyError for an exercise that does not exist.
     """
-    keys = KEYS[exercise](**made)
-    if isinstance(keys, Key):
-        keys, answers = (keys,), (answer,)
-    else:
-        answers = answer if isinstance(answer, (tuple, list)) and len(answer) == len(keys) else (answer,) * len(keys)
+    wanted = answer_keys(exercise, **made)
+    found, answers = answer_problems(wanted, answer), _parts(wanted, answer)
     if any(each is None for each in answers):
         print("Not answered yet: give your answer in the cell above and run both cells again.")
         return None
-    problems = [_problem(each, key) for each, key in zip(answers, keys, strict=True)]
-    if not any(problems):
-        shown = " and ".join(f"{_shown(each)} {key.unit}".rstrip() for each, key in zip(answers, keys, strict=True))
+    if not any(found):
+        shown = " and ".join(f"{_shown(each)} {key.unit}".rstrip() for each, key in zip(answers, wanted, strict=True))
         print(f"Right: {shown}.")
         return True
-    for key, problem in zip(keys, problems, strict=True):
+    for key, problem in zip(wanted, found, strict=True):
         words = "right" if problem is None else f"not yet. {problem}"
         print(f"{_sentence(f'{key.name}: {words}' if key.name else words)}.")
     return False
 
 
+def answer_keys(exercise, **made):
+    """The keys of an exercise, one for each thing that it asks for; arguments and errors as of `check`."""
+    found = KEYS[exercise](**made)
+    return (found,) if isinstance(found, Key) else tuple(found)
+
+
+def answer_problems(wanted, answer):
+    """What is wrong with an answer, a text for each key of an exercise, with a hint; None for what is right."""
+    return [_problem(part, key) for part, key in zip(_parts(wanted, answer), wanted, strict=True)]
+
+
+def _parts(wanted, answer):
+    """An answer in as many parts as an exercise asks for."""
+    if len(wanted) > 1 and isinstance(answer, (tuple, list)) and len(answer) == len(wanted):
+        return answer
+    return (answer,) * len(wanted)
+
+
 def _problem(answer, key):
-    """What is wrong with an answer, with a hint; None for a right one."""
+    """What is wrong with a part of an answer, with a hint; None for a right one."""
+    if answer is None:
+        return "no answer"
     if isinstance(key.value, (str, bool)):
         return None if _folded(answer) == _folded(key.value) else f"{_shown(answer)} is not it. {key.hint}"
     try:
