@@ -340,7 +340,7 @@ def test_readers_of_tables_say_what_becomes_of_two_columns_of_text(write):
     text = two_columns(n=120, separator=",", head="wavelength,reflectance\n")
     with pytest.raises(TableError, match=r"stand in the first column .*a single spectrum .* with spectrakit convert$"):
         check_table(write(text, "soil.csv"), "nm", "reflectance")
-    with pytest.raises(TableError, match=r"unknown kind of file; .*of instruments become one with spectrakit convert$"):
+    with pytest.raises(TableError, match=r"unknown kind of file; .*files with spectrakit convert$"):
         read_table(write(text, "soil.dpt"), "nm", "reflectance")
 
 
