@@ -17,6 +17,7 @@
 # **You need**: Python with NumPy, and school physics. No spectroscopy.
 
 # %% tags=["hide-input"]
+import ipywidgets
 import numpy as np
 import pandas as pd
 
@@ -479,12 +480,32 @@ figure = figures.data_flow_diagram()
 # content, watch the two magnesium lines near 279.6 and 280.3 nm become equally tall. Then cool the plasma: neutral
 # calcium and sodium grow, ionised magnesium fades.
 
-# %%
-widgets.plasma_explorer(
+# %% tags=["hide-input"]
+prepared = widgets.plasma_explorer(
     temperatures_K=[8500, 9000, 9500, 10_000, 10_500, 11_000, 11_500],
     electron_densities_cm3=[3e16, 5e16, 7e16, 1e17],
     contents_ppm=[10, 100, 500, 1000, 2000, 5000, 10_000],
 )
+
+
+def around(report, temperature, density):
+    """The same sliders around a plasma of your own."""
+    return widgets.plasma_explorer(
+        temperatures_K=temperature + np.array([-500, 0, 500]),
+        electron_densities_cm3=density * np.array([0.5, 1, 2]),
+        contents_ppm=[10, 100, 1000, 10_000],
+    )
+
+
+fields = {
+    "temperature": ipywidgets.IntSlider(
+        10_000, 6000, 16_000, 100, description="T (K)"
+    ),
+    "density": ipywidgets.FloatLogSlider(
+        7e16, min=15.5, max=18, step=0.1, description="nₑ (cm⁻³)"
+    ),
+}
+widgets.Live(prepared, fields, around)
 
 # %% [markdown]
 # ## What can be detected

@@ -18,6 +18,7 @@
 # **You need**: [chapter 5](05_lucas_pretraining.ipynb). You need not have met transfer learning.
 
 # %% tags=["hide-input"]
+import ipywidgets
 import numpy as np
 import pandas as pd
 import sklearn
@@ -577,16 +578,47 @@ teaching.sentence(
 # from the pretrained start. And one could tune nothing: predict pH, and draw a straight line from pH to ln Pb. **How
 # many soils do you need before it pays to tune more?**
 
-# %%
+
+# %% tags=["hide-input"]
+def tune(report, soils_to_tune_on, seed):
+    """R² of a transferred network that is tuned on the soils you choose."""
+    chosen = np.array(soils_to_tune_on)
+    if len(chosen) < 10:
+        raise ValueError("Choose at least ten soils.")
+    network = study.lead_networks(source, X[chosen], y[chosen], seed)[
+        "resnet_ph_pb"
+    ]
+    history = training.fit_network(
+        network, X[chosen], y[chosen], profile.target_recipe, seed
+    )
+    score = sklearn.metrics.r2_score(
+        y[test], training.predict(network, X[test])[:, 0]
+    )
+    return (
+        f"R² of the {len(test)} test soils: {score:.2f}, after "
+        f"{len(history)} epochs on {len(chosen)} soils."
+    )
+
+
 depths = extras["depths"]
 some = log[log["round"].isin(depths["round"])].groupby("model")["r2"].mean()
-teaching.widgets.freeze_or_tune(
+prepared = teaching.widgets.freeze_or_tune(
     depths,
     {
         f"{figures.LEAD_MODEL_NAMES[name]}, all soils": some[name]
         for name in ("resnet_pb", "svm_pb")
     },
 )
+fields = {
+    "soils_to_tune_on": ipywidgets.SelectMultiple(
+        options=[(f"{lead[n]:.0f} mg/kg", int(n)) for n in train],
+        value=[int(n) for n in train[:40]],
+        rows=8,
+        description="Soils",
+    ),
+    "seed": ipywidgets.IntSlider(0, 0, 20, description="Seed"),
+}
+teaching.widgets.Live(prepared, fields, tune)
 
 # %% tags=["hide-input"]
 mean = depths.groupby(["n_train", "depth"])["r2"].mean().unstack()

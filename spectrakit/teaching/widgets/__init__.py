@@ -1,4 +1,4 @@
-"""Widgets of the chapters, which answer without a kernel."""
+"""Widgets of the chapters: they answer without a kernel, and some compute what their reader chooses with one."""
 
 import lazy_loader
 
@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "explorer": ["Control", "Explorer", "Panel", "Series"],
         "intervals": ["accept_or_refuse"],
         "laboratory": ["laboratory_switches"],
+        "live": ["Live"],
         "maps": ["grad_cam_browser"],
         "plasma": ["plasma_explorer"],
         "soils": ["soil_mixer"],
