@@ -120,7 +120,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50, help="of each command")
     parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=[*COMMANDS])
-    parser.add_argument("--output", type=Path, help="write the figures here, as JSON")
+    parser.add_argument("--output", type=Path, help="write the figures here, as JSON, after each command")
     options = parser.parse_args()
     figures, generator = {}, np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as temporary:
@@ -130,6 +130,6 @@ if __name__ == "__main__":
         for name in options.commands:
             figures[name] = killed_runs(COMMANDS[name], inputs, place, options.kills, generator)
             print(f"{name}: {figures[name]['survived']} of {options.kills} kills survived", flush=True)
-    if options.output:
-        record = {"what": "benchmarks/stopped_runs.py", "date": f"{date.today()}", "version": __version__}
-        options.output.write_text(json.dumps(record | {"figures": figures}, indent=1) + "\n")
+            if options.output:
+                record = {"what": "benchmarks/stopped_runs.py", "date": f"{date.today()}", "version": __version__}
+                options.output.write_text(json.dumps(record | {"figures": figures}, indent=1) + "\n")

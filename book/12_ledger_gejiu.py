@@ -45,12 +45,18 @@ scores = (
 named = judged[judged["kind"] == "wavelength"]["verdict"].value_counts()
 teaching.sentence(
     "**The verdict.** Of {n} results, orderings and wavelengths {agrees} agree with our rebuild, {same} point in the same direction, and {differs} differ. The "
-    "main result does not return: starting from pH gains {gain:+.3f} in $R^2$, where the paper reports {paper:+.2f}. Of {n_named} named wavelengths "
+    "main result {returns}: starting from pH gains {gain:+.3f} in $R^2$, where the paper reports {paper:+.2f}. Of {n_named} named wavelengths "
     "{n_agree} stand among the highest tenth of windows in nine of ten rounds.",
     n=len(claims),
     agrees=int(counts.get("agrees", 0)),
     same=int(counts.get("same direction", 0)),
     differs=int(counts.get("differs", 0)),
+    returns=teaching.claim(
+        scores["resnet_ph_pb"] - scores["resnet_pb"],
+        entries["difference.resnet_ph_pb.resnet_pb"]["value"] / 2,
+        below="does not return",
+        above="returns",
+    ),
     gain=scores["resnet_ph_pb"] - scores["resnet_pb"],
     paper=entries["difference.resnet_ph_pb.resnet_pb"]["value"],
     n_named=int(named.sum()),

@@ -44,7 +44,7 @@ r2 = {
 silent = sum("value" not in entry for entry in entries.values())
 teaching.sentence(
     "**The verdict.** Of {n} results and orderings {agrees} agree with our rebuild, {same} point in the same direction, {differs} differ, and "
-    "{open} cannot be assessed. The scores of accuracy come out: $R^2$ of carbon {c:.2f} (published {c_paper:.2f}), of organic matter {om:.2f} "
+    "{open} cannot be assessed. The scores of accuracy {out}: $R^2$ of carbon {c:.2f} (published {c_paper:.2f}), of organic matter {om:.2f} "
     "({om_paper:.2f}). Of {n_entries} entries {silent} are things that the abstract does not say, and that one would have to know to believe its scores "
     "or to doubt them.",
     n=len(claims),
@@ -52,6 +52,12 @@ teaching.sentence(
     same=int(counts.get("same direction", 0)),
     differs=int(counts.get("differs", 0)),
     open=int(counts.get("cannot be assessed", 0)),
+    out=teaching.claim(
+        max(abs(ours - paper) for paper, ours in r2.values()),
+        0.1,
+        below="come out",
+        above="do not come out",
+    ),
     c=r2["c"][1],
     c_paper=r2["c"][0],
     om=r2["om"][1],

@@ -62,8 +62,8 @@ teaching.sentence(
 #
 # Each command in the table below ran once in peace. Then it was killed (SIGKILL, which no program can catch) at moments
 # drawn at random over its run, and started again in the same folder. A kill counts as survived where the second start
-# ends with the same result, byte for byte but for times, and leaves nothing else behind. `replicate` takes longer and is
-# still to be counted.
+# ends with the same result, byte for byte but for times, and leaves nothing else behind. (`replicate` is the LIBS study in
+# its quick profile.)
 
 # %% tags=["hide-input"]
 stops = pd.DataFrame.from_dict(given["stops"], orient="index")
