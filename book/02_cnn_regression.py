@@ -2,9 +2,9 @@
 # # CNN regression
 #
 # Twelve soils, one short spectrum each, and a network that is to say how much calcium, magnesium or sodium they hold.
-# In this chapter we take the study's one-dimensional convolutional network apart, layer by layer, train it, judge it
-# by cross-validation, and put what we find beside what was published. Then we make a mistake on purpose: we let
-# repeated measurements of one soil stand on both sides of a split, and watch the score rise.
+# In this chapter we take the study's network apart, layer by layer, train it, judge it by cross-validation, and put what
+# we find beside what was published. Then we make a mistake on purpose: we let repeated measurements of one soil stand on
+# both sides of a split, and watch the score rise.
 #
 # **What you will learn**
 #
@@ -134,10 +134,9 @@ columns[0].ticklabel_format(axis="y", scilimits=(0, 4), useMathText=True)
 # %% [markdown]
 # Light curves stand high at the line, dark ones low: the network has its signal. But look at the flat part too, where
 # there is no calcium line at all: there the order is reversed. Every spectrum was divided by its mean, and part of the
-# mean is the line: as the line grows, the flat part sinks. Normalising has moved some of the information to channels
-# far from the line. Remember this when chapter 4 asks where the network looks. The rest of what lies apart is
-# noise from one pellet to the next. Scaling makes both equally loud; the network has to find out which is which from ten
-# or eleven examples.
+# mean is the line: as the line grows, the flat part sinks. Remember this when chapter 4 asks where the network looks. The
+# rest of what lies apart is noise from one pellet to the next. Scaling makes both equally loud; the network has to find
+# out which is which from ten or eleven examples.
 #
 # ## Equation 1: a convolution and a ReLU
 #
@@ -149,8 +148,7 @@ columns[0].ticklabel_format(axis="y", scilimits=(0, 4), useMathText=True)
 # $\mathrm{ReLU}(z)$ is $z$ where $z$ is positive and zero elsewhere. $X$ is the spectrum, $W_k$ holds three weights and
 # $b_k$ is the kernel's bias. The same three weights serve every place: this is weight sharing, and it is why the layer
 # has so few parameters. Here is equation 1 written out, and beside it the layer that the package uses. The layer puts a
-# zero on either side of the spectrum, so that its feature map is as long as the spectrum. The last line holds the two
-# against each other: the chapter stops here if they differ by more than rounding.
+# zero on either side of the spectrum, so that its feature map is as long as the spectrum. The last line compares the two.
 
 # %%
 cnn = models.CNNConfig()
@@ -442,11 +440,11 @@ figures.show_table(
 # two. So the published 'mean ± standard deviation from the ten validation runs' cannot be over folds. We read it as
 # ten *repeats* of the ten-fold cross-validation, each with soils dealt anew. In every repeat we **pool** the twelve
 # predictions, each from the network that had not seen the soil, and compute one $R^2$; mean and deviation are over
-# repeats. Incidentally, equation 3 has no lower bound, although the paper says that $R^2$ runs from 0 to 1.
+# repeats. (Equation 3 has no lower bound, although the paper says that $R^2$ runs from 0 to 1.)
 #
-# Ten repeats of ten folds are a hundred networks a task, each far too small to keep a processor busy. The package
-# therefore stacks their weights and trains all of them as one batched computation; each ends up where it would have
-# alone, which a test holds to rounding. `benchmarks/folds.py` measures how much faster that is on your machine.
+# Ten repeats of ten folds are a hundred networks a task, each far too small to keep a processor busy. The package stacks
+# their weights and trains all of them at once; each ends up where it would have alone. `benchmarks/folds.py` measures how
+# much faster that is on your machine.
 #
 # ## The six tasks
 #
@@ -460,8 +458,7 @@ outcomes = study.STUDY.run(
 # %% mystnb={"image": {"alt": "Predicted over reference content for calcium, magnesium and sodium in spiked and field soils. The points follow the diagonal but scatter widely around it, most of all in the spiked soils."}} tags=["hide-input"]
 figure = figures.predicted_vs_reference(list(outcomes.values()))
 # %% [markdown]
-# This is the counterpart of the paper's figure 4. In print the points lie close to the diagonal. Here they follow it,
-# at a distance. The next table has $R^2$ three times: as published, from a recorded run with the *paper* profile (ten
+# This is the counterpart of the paper's figure 4, where the points lie close to the diagonal. The next table has $R^2$ three times: as published, from a recorded run with the *paper* profile (ten
 # repeats), and from the run above.
 
 # %% tags=["hide-input"]
@@ -737,14 +734,14 @@ widgets.Explorer(
 )
 
 # %% [markdown]
-# Three things are mixed in the rising curves. More measurements do help honestly: they show the model how much one soil
-# scatters, so the grouped curve may rise as well. The distance between the curves is the leak. And the number of *soils*
-# has not changed at all: there are still twelve contents to learn from.
+# More measurements do help honestly: they show the model how much one soil scatters, so the grouped curve may rise as
+# well. The distance between the curves is the leak. The number of *soils* has not changed: there are still twelve contents
+# to learn from.
 #
 # Where does the leak come from? Each field soil has its own matrix, so its spectra carry a signature. The spiked
 # soils share one matrix and differ only in what was added; to recognise one is the same as to measure it, and there the
-# leak should be smaller. And the hardest test: deal the contents out anew among the soils, so that spectra and
-# contents have nothing to do with each other. An honest score must then be zero or less.
+# leak should be smaller. The hardest test: deal the contents out anew among the soils, so that they have nothing to do
+# with the spectra. An honest score must then be zero or less.
 
 # %% tags=["hide-input"]
 spiked = libs.measure(libs.spiked_soils(), 5, random_state=0)

@@ -175,15 +175,11 @@ same = explain.grad_cam(network, network.target_layer, spectrum)[0]
 assert np.allclose(cam, same, rtol=0, atol=1e-4 * same.max())
 
 # %% [markdown]
-# (The package's tests compare it with a second, independent implementation, Captum, to $10^{-5}$. You need Captum for
-# the tests only, not for the book.)
-#
 # ## Our counterpart of figure 7
 #
-# The paper's figure 7 has one strip for each element and does not say which samples, which set of soils or which
-# of the networks it shows. We show all twelve spiked soils, each by the network that had not seen it, and above
-# them the mean spectrum with the lines that physics says should matter: those of the element with at least one per
-# cent of the strength of its strongest line in the window.
+# The paper's figure 7 has one strip for each element and does not say of which soils or networks. We show all twelve
+# spiked soils, each by the network that had not seen it, and above them the mean spectrum with the lines that physics says
+# should matter: those of the element with at least one per cent of the strength of its strongest line in the window.
 
 
 # %% mystnb={"image": {"alt": "Grad-CAM of the twelve spiked soils in the calcium window, below the mean spectrum. The only reference line, Ca I 422.67, stands at the right edge. Most maps are dark over the background and bright at the line or on its left flank; some are bright over the background."}} tags=["hide-input"]
@@ -208,16 +204,15 @@ figure_7("na")
 plt.show()
 
 # %% [markdown]
-# Take your time with these. It is tempting to pick out the places where a bright patch meets a line. But notice how
-# the maps of soils with much of the element differ from those with little, and how often a bright patch lies on the
-# flank of a line or on the background beside it. Before we count, three properties of the method need a word.
+# It is tempting to pick out the places where a bright patch meets a line. But notice how the maps of soils with much of
+# the element differ from those with little, and how often a bright patch lies on the flank of a line or on the background
+# beside it. Before we count, three properties of the method need a word.
 #
 # ## What a map can show, and what it cannot
 #
 # **Only what raises.** Equation 10 ends in a ReLU: wherever the weighted sum is negative it is cut off. In a
 # classification that is sensible, as one asks for what speaks *for* a class. In a regression, a channel that lowers
-# the prediction is just as much in use. "The background is low, so calcium must be high" and "the background is high,
-# so calcium must be low" are the same knowledge.
+# the prediction is just as much in use: a low background means much calcium, a high one little.
 #
 # **One weight for the whole window.** The network averages each feature map over all places. So the gradient has the
 # same size wherever the ReLU behind the convolution is open, apart from a factor 0, 1 or 2 (how many neighbours the
@@ -370,10 +365,9 @@ plt.show()
 # The ten fold networks learned almost the same samples. If they found physics, their maps of one spectrum should agree.
 # We take the mean rank correlation of all pairs of networks.
 #
-# Here are all three checks for the six tasks. *Near lines*, *by chance* and *p* are check 1, for as many *maps* as are
-# not empty. *Erased* is the mean correlation with the maps of erased networks, *folds* that between fold networks. The
-# last two columns compare the maps with occlusion: *raising* where it raises the prediction, *either way* by the size
-# of its effect.
+# All three checks for the six tasks: *near lines*, *by chance* and *p* are check 1, for as many *maps* as are not empty;
+# *erased* is the mean correlation with the maps of erased networks, *folds* that between fold networks. The last two
+# columns compare with occlusion: *raising* where it raises the prediction, *either way* by the size of its effect.
 
 # %% tags=["hide-input"]
 results = pd.DataFrame(
@@ -444,10 +438,9 @@ teaching.sentence(
 # %% [markdown]
 # ### The same soils, another normalisation
 #
-# The paper says that spectra were normalised and does not say how. We divide by the mean (chapter 2 says why). Another
-# usual way is to divide by the highest channel. Then the peak of the main line is 1 in every spectrum and, after
-# centring, 0: it says nothing any more. A soil with more of the element shows it by a *lower background* only. Everything
-# else is as before: soils, splits, network, initial weights.
+# The paper does not say how spectra were normalised. We divide by the mean (chapter 2 says why). Another usual way is to
+# divide by the highest channel. Then the peak of the main line is 1 in every spectrum and, after centring, 0: a soil with
+# more of the element shows it by a *lower background* only. All else is as before.
 
 # %% tags=["hide-input"]
 by_maximum = study.OpenChoices(normalise=preprocess.normalise_maximum)
@@ -545,10 +538,9 @@ figures.show_table(
 # The strength is the **thin emissivity**: the light of a plasma that does not absorb its own light, which goes with
 # $A\,g\,e^{-E/kT}$ and the number of atoms. Strong lines are self-absorbed: a line of optical depth $\tau$ at its
 # centre sends out $1 - e^{-\tau}$ there and not $\tau$. So a faint line may look up to $\tau/(1-e^{-\tau})$ times
-# stronger beside it than the ratio says, and the ratio is no contrast that you would read off a spectrum. We call a line
-# "strong enough" from a hundredth of the strongest, and "too faint" below $2^{-16}$, one count of a 16-bit camera that
-# the strongest line fills. "No such line" means: none of that element, neutral or singly ionised, in the table. A line of
-# *another* element may well be there, and so may a molecular band.
+# stronger beside it than the ratio says. We call a line "strong enough" from a hundredth of the strongest, and "too
+# faint" below $2^{-16}$, one count of a 16-bit camera that the strongest line fills. "No such line" means: none of that
+# element in the table. A line of *another* element may well be there, and so may a molecular band.
 
 # %% tags=["hide-input"]
 counts = found["finding"].value_counts()
@@ -574,8 +566,8 @@ teaching.sentence(
 # %% [markdown]
 # ### How wide is the net?
 #
-# How could one name 26 lines at bright places, many of which are no lines or could not be seen? Because a table of
-# lines is dense. Count the lines in each window, and the share of its channels within one resolution element of one.
+# How could one name 26 lines at bright places, many of which are no lines or could not be seen? A table of lines is dense.
+# Count them in each window, and the share of its channels within one resolution element of one.
 
 # %% tags=["hide-input"]
 widths = study.net_widths(published)
@@ -617,8 +609,8 @@ teaching.sentence(
 #   neighbour, perhaps the background.
 # - **What we cannot say**: what the paper's networks looked at. Our spectra are simulated and our network is one
 #   reading of theirs; with another normalisation the maps change, as you have seen.
-# - The paper says that lines of Fe, Ti and Mn let the network correct for the plasma. That may be so; a map cannot
-#   show it. To test it, take those lines away (occlude them) and see whether the errors grow.
+# - The paper says that lines of Fe, Ti and Mn let the network correct for the plasma. A map cannot show it: take those
+#   lines away (occlude them) and see whether the errors grow.
 #
 # ## Exercises
 #
@@ -798,4 +790,4 @@ print(f"{place:.2f} nm; the line stands at 422.67 nm")
 # mass of a map sits on the lines of the element depends on how the spectra were normalised, and a good prediction does not
 # prove it. Lines are so dense that a bright place lies beside one almost anywhere. A map is a place to start asking. What it
 # suggests has to be tested: against chance, against erased weights, against other networks, and by taking the channel
-# away. The ledger of the study sets everything that it reports beside what we found.
+# away.

@@ -4,7 +4,7 @@
 # A mining district has 130 soils with a lead content. Europe has 19,036 soils with a pH. The second study of this book
 # teaches a network to read pH from the European soils first, and then asks it about lead. This chapter is the first
 # half: what a soil's reflectance can know of its pH, how the network is built and trained, how good it becomes, and
-# what it cannot see. [The ledger](11_ledger_libs.ipynb) of the first study is at the end of the book.
+# what it cannot see.
 #
 # **What you will learn**
 #
@@ -73,9 +73,9 @@ teaching.sentence(
 # - **organic matter** brings acids, and darkens the whole visible range.
 #
 # Our soils are made by a small pedological model (`spectrakit/simulate/soils/composition.py`). Climate, parent material, age and
-# land use are drawn; texture, clay minerals, carbonate, iron oxides, organic matter and water follow from them, each
-# with a scatter of its own, and pH follows from these. The directions are those of textbooks, the sizes are set so
-# that topsoils have the ranges that surveys report. Here is how pH goes along with what else is drawn.
+# land use are drawn; texture, minerals, organic matter and water follow from them, each with a scatter of its own, and
+# pH follows from these. Directions are those of textbooks, sizes those that surveys of topsoils report. Here is how pH
+# goes along with what else is drawn.
 
 # %% tags=["hide-input"]
 soils = simulate.soils.draw_soils(6000, random_state=0)
@@ -126,10 +126,9 @@ teaching.sentence(
 # $$R_\infty = 1 + \frac{K}{S} - \sqrt{\frac{K}{S}\left(\frac{K}{S} + 2\right)}.$$
 #
 # The absorption of a mixture is the sum over its constituents, mass fraction times coefficient. The coefficients are
-# sums of bands; `data/bands/visnir.csv` lists them with place, width, height, assignment and source. The bands of seven
-# minerals were fitted to measured powders, and one broad entry of each is what makes its powder grey. Scattering grows
-# as grains get finer. The package also adds the light that the outer surfaces of the grains send back at once, about
-# 1.5 %. The cell below puts the equation beside the package's line, and shows the bands of calcite.
+# sums of bands; `data/bands/visnir.csv` lists them with their sources. The bands of seven minerals were fitted to
+# measured powders. Scattering grows as grains get finer, and the outer surfaces of the grains send about 1.5 % of the
+# light back at once. The cell below puts the equation beside the package's line, and shows the bands of calcite.
 
 # %%
 ratio = np.array([0.01, 0.1, 1.0, 10.0])  # K / S
@@ -273,11 +272,10 @@ teaching.check("5.1", answer_5_1, reflectance=0.3, times_size=4)
 # %% [markdown]
 # ## Two instruments
 #
-# The European soils were measured with a FOSS XDS: one grating, two detectors, soil in a rotating cup, in one
-# laboratory. The soils of Gejiu were measured with an ASD FieldSpec 3, which puts three spectrometers behind one
-# bundle of fibres. They meet at 1000 and 1830 nm, and since each looks at a slightly different patch of soil at a
-# slightly different temperature, the spectrum has a small *step* there. Below, four soils under both instruments: the
-# same reflectance goes in, and the ratio of what comes out is drawn.
+# The European soils were measured with a FOSS XDS: one grating, two detectors, soil in a rotating cup. The soils of
+# Gejiu were measured with an ASD FieldSpec 3, which has three spectrometers. They meet at 1000 and 1830 nm, and since
+# each looks at a slightly different patch of soil, the spectrum has a small *step* there. Below, four soils under both
+# instruments: the same reflectance goes in, and the ratio of what comes out is drawn.
 
 # %% mystnb={"image": {"alt": "Ratio of the ASD to the FOSS reading of four soils over wavelength. Each is a flat line within about two per cent of one, with steps of up to about one per cent at 1000 and 1830 nm, different in every soil; the noise grows below 600 and above 2400 nm."}} tags=["hide-input"]
 generator = np.random.default_rng(3)
@@ -315,9 +313,8 @@ figure = figures.domain_spectra(
 #
 # A simulator may be tuned to what a paper says of its *inputs*. For LUCAS that is table 3: the range, mean, median,
 # deviation, skewness and kurtosis of pH. One fixed, ascending map takes the model's pH to the smoothest distribution
-# with these statistics. Before it, three constants of the model's pH were moved and came nearer to them, the pH that
-# carbonate buffers and its scatter among them. Nothing else that makes the European soils was fitted to the paper, and
-# no spectrum enters. The last column has the soils of this chapter.
+# with these statistics; before it, three constants of the model's pH were moved nearer to them. Nothing else that makes
+# the European soils was fitted to the paper. The last column has the soils of this chapter.
 
 # %% tags=["hide-input"]
 survey = simulate.soils.draw_soils(
@@ -466,11 +463,9 @@ print(f"{sum(weights.numel() for weights in wide.parameters()):,}")
 # nothing better. The batch size is not given; 32 is the default of its software. We keep this recipe as `training.PAPER`. On
 # 14,277 soils it can take hours on one core, and there are ten rounds. So there is a second one, `training.ONE_CYCLE`: the rate
 # rises over the first third of the steps and then falls to nothing, batches are larger, and 34 epochs do. The mean
-# spectrum is subtracted first, which changes nothing that the network can express but spares it the way there. All
-# convolutions but the first compute in bfloat16, with 8 bits in place of 24: the first looks for differences between
-# neighbouring channels, and those are smaller than 8 bits can tell. Here both recipes run on 1,125 of our 1,500 soils
-# for fifteen epochs, with a tenth of these soils set aside to watch; one cycle with small batches, since so few soils
-# make few steps, and without bfloat16, which not every processor has.
+# spectrum is subtracted first, and all convolutions but the first compute with 8 bits in place of 24; the first looks
+# for differences between neighbours that 8 bits cannot tell. Here both recipes run on 1,125 of our 1,500 soils for
+# fifteen epochs, with a tenth of these set aside as the validation set; one cycle with small batches and 24 bits.
 
 # %%
 source = study.domain(lucas, "ph", n_rounds=1, random_state=0)
@@ -624,9 +619,8 @@ teaching.sentence(
 )
 
 # %% [markdown]
-# The soils were changed once before: in a first draft a third of them held traces of carbonate that light does not
-# show, and bands moved more from soil to soil; a network then reached an R² of about 0.46. Leaching takes carbonate
-# nearly whole or hardly at all, so we made it so, steadied the bands, and stopped there.
+# The soils were changed once, before this: a third of them held traces of carbonate that light does not show, and bands
+# moved more from soil to soil. Leaching takes carbonate nearly whole or hardly at all, so we made it so and stopped there.
 #
 # Still, where does the distance to the published figure come from?
 #
@@ -760,9 +754,8 @@ teaching.sentence(
 )
 
 # %% [markdown]
-# A network on real LUCAS soils may know more, if real trace carbonate goes along with things that show (brighter
-# colour, structure, kind of clay) more closely than in our model. It may also know less of other continents for the
-# same reason.
+# A network on real LUCAS soils may know more, if real trace carbonate goes along with things that show more closely than
+# in our model; and, for the same reason, less of other continents.
 #
 # ## Other properties
 #
@@ -853,10 +846,9 @@ teaching.sentence(
 # ## Early stopping must not look at the test set
 #
 # The paper stops when 120 epochs have brought no improvement. Improvement on what? It names a training set and a test
-# set, no third one. If the watched soils *are* the test soils, the epoch with the best test score is
-# chosen, and then reported. To see what that does we take 130 soils, as many as Gejiu has, with 98 to train on and 32
-# to test. The same network, seed and fitted soils; only the watched soils differ. Each network then also predicts 500
-# soils that nobody has looked at.
+# set, no third one. If the validation soils *are* the test soils, the epoch with the best test score is chosen, and then
+# reported. To see what that does we take 130 soils, 98 to train on and 32 to test, as in Gejiu; only the validation
+# soils differ. Each network then also predicts 500 soils that nobody has looked at.
 
 
 # %% tags=["hide-input"]
@@ -938,11 +930,10 @@ teaching.sentence(
 # ## Where we differ from the paper, and why
 #
 # - **Spectra** are simulated: soils of a pedological model under a model of the instrument. The real LUCAS data may be
-#   had on request from the European Soil Data Centre; the last section shows how to use them.
+#   had on request from the European Soil Data Centre ([how to use them](10_on_your_own_spectra.ipynb)).
 # - **Early stopping** watches a tenth of the training side, and the weights of the best epoch are kept. The paper says
 #   neither.
-# - **The recipe** of most runs is one cycle of 34 epochs; the paper's own recipe is kept, and used in a long run
-#   for comparison.
+# - **The recipe** of most runs is one cycle of 34 epochs; the paper's is used in a long run for comparison.
 # - **The residual blocks** are given by the text as 'two, with ReLU and skip connections'. We put two convolutions of
 #   the same size into each, without batch normalisation. `models.ResNetConfig` names all such choices in one place.
 # - **The logarithm** is the natural one. The paper says 'logR'; the base only rescales the input.
@@ -994,6 +985,5 @@ teaching.sentence(
 # composition into a spectrum, and shows that a per cent of calcite, enough to hold a soil near neutral, hardly leaves a
 # trace. The published network is a pooled, residual one with most of its parameters in one dense layer; it needs many
 # soils before it is worth more than PLS. A forest that is told the true composition shows how much of the distance to the
-# published scores lies in the soils, and the errors by carbonate content what the network fails to read. Early stopping
-# that watches the test set gains on the test set and nowhere else. What the network has learned of pH is now to be of use
-# for lead.
+# published scores lies in the soils. Early stopping that watches the test set gains on the test set and nowhere else. What
+# the network has learned of pH is now to be of use for lead.
