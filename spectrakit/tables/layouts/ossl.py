@@ -88,10 +88,10 @@ def ossl_columns(path, names, axis_unit, signal):
     if any(name.endswith("_pcnt") for name in scans.values()):
         held = "percent-reflectance"
     if not scans:
-        example = "scan_mir.600_abs" if axis_unit == "cm-1" else "scan_visnir.350_ref"
         raise TableError(
-            f"{path}: no scan in {axis_unit}, which has columns such as {example}; declare the other axis to read the "
-            "other scans of this table"
+            f"{path}: no scan in {axis_unit}, which has columns such as "
+            f"{'scan_mir.600_abs' if axis_unit == 'cm-1' else 'scan_visnir.350_ref'}; declare the other axis to read "
+            "the other scans of this table"
         )
     if signal != held:
         raise TableError(f"{path}: the scans in {axis_unit} are {held} in the OSSL, not {signal}; declare {held}")
