@@ -71,8 +71,7 @@ def is_ossl(names):
 def ossl_columns(path, names, axis_unit, signal):
     """The columns of an OSSL table as those of a plain spectral table: {name here: (name in the file, factor)}.
 
-    path : of the table, for messages
-    names : its columns
+    path : of the table, for messages; names : its columns
     axis_unit, signal : 'cm-1' and 'absorbance' for the mid-infrared, 'nm' and 'reflectance' for the vis-NIR, or
         'percent-reflectance' where the columns end in _pcnt
 
