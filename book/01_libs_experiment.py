@@ -86,7 +86,9 @@ teaching.sentence(
 # $$\frac{n_{\mathrm{II}}}{n_{\mathrm{I}}} = \frac{2}{n_e}\left(\frac{2\pi m_e k T}{h^2}\right)^{3/2}
 #   \frac{U_{\mathrm{II}}(T)}{U_{\mathrm{I}}(T)}\; e^{-E_\mathrm{ion}/kT},$$
 #
-# where $E_\mathrm{ion}$ is the energy that it takes to remove the electron and the $U$ are partition functions, which
+# where $n_{\mathrm{I}}$ and $n_{\mathrm{II}}$ are the numbers of atoms and of ions in a cubic centimetre, $m_e$ is
+# the mass of the electron, $k$ Boltzmann's and $h$ Planck's constant, $E_\mathrm{ion}$ the energy that it takes to
+# remove the electron, and the $U$ are partition functions, which
 # count the states that heat opens. Spectroscopists write Ca I for the neutral atom and Ca II for the ion. In our
 # plasma, most of the calcium and magnesium is ionised:
 
@@ -109,7 +111,8 @@ figures.show_table(frame, caption, dict.fromkeys(frame.columns[1:], "{:.3f}"))
 # %% [markdown]
 # The second share is that of atoms in an excited state, from which they can fall and send out light. It follows
 # Boltzmann: a state of energy $E_k$ and weight $g_k$ holds a share proportional to $g_k\,e^{-E_k/kT}$. As long as the
-# plasma is thin, the light of a line is this share times the probability $A$ that the state decays:
+# plasma is thin, the light of a line is this share times the probability $A$ that the state decays, divided by the
+# wavelength $\lambda$:
 #
 # $$ I \;\propto\; \frac{g_k A}{\lambda}\, \frac{n}{U(T)}\, e^{-E_k/kT}. $$
 #
@@ -142,7 +145,8 @@ figures.show_table(
 # ### A thermometer
 #
 # Turn the last equation around and you have a thermometer. Plot $\ln(I\lambda/g_kA)$ against $E_k$ for several lines
-# of one ion: the points fall on a line whose slope is $-1/kT$. This is a **Boltzmann plot**. Let us try it on
+# of one element, all from its atoms or all from its ions (here iron atoms, Fe I): the points fall on a line whose
+# slope is $-1/kT$. This is a **Boltzmann plot**. Let us try it on
 # simulated light of silica with a trace of iron, and see whether it gives back the temperature that we put in.
 
 # %% mystnb={"image": {"alt": "Boltzmann plot of seven lines of neutral iron: the points fall on a straight line that goes down to the right."}}
@@ -172,7 +176,8 @@ figure = figures.boltzmann_plot(lines.E_upper_eV, boltzmann_y(10_000.0))
 # ```{exercise-start}
 # :label: ex-boltzmann
 # ```
-# Here are the seven points of another plasma. What is its temperature? Their energies stand in `lines.E_upper_eV`
+# `another` holds $\ln(I\lambda/g_kA)$ of the same seven lines in another plasma. What is its temperature? Their
+# energies stand in `lines.E_upper_eV`
 # (in eV); Boltzmann's constant is $k = 8.617\cdot10^{-5}$ eV/K.
 
 # %%
@@ -333,7 +338,7 @@ print(
 # Right. At this depth the centre of the line has reached the black body of the plasma; only its wings still
 # grow.</details>
 # <details><summary>It becomes smaller</summary>
-# No. The light of the slab cannot fall below that of the black body; a dip needs a cooler rim, which our plasma
+# No. In the equation above $L$ never falls when $\tau$ grows; a dip needs a cooler rim, which our plasma
 # lacks.</details>
 #
 # </div>
@@ -341,7 +346,8 @@ print(
 # %% [markdown]
 # ## From light to counts
 #
-# The light goes through a fibre into an **echelle spectrometer**, whose resolution element is a fixed share of the
+# The light goes through a fibre into an **echelle spectrometer**, whose resolution element, the smallest distance at
+# which two lines are seen as two, is a fixed share of the
 # wavelength: with a resolving power of 5000 it is $\lambda/5000$, wider than almost every line in our plasma. An
 # intensified camera counts the light, in 16 bits: it ends at 65,535. The study keeps three windows:
 
@@ -385,8 +391,8 @@ figures.show_table(
 #
 # Samples 1 to 12 are one reference soil to which calcium, magnesium and sodium were added, from nothing to 1000 ppm.
 # Samples 13 to 24 come from the field. Their contents are not printed in the paper, but it says how they scatter:
-# $R^2 = 1 - \mathrm{RMSE}^2/s^2$, so any published pair of $R^2$ and RMSE gives away the standard deviation $s$ of the
-# contents. We draw contents with exactly these deviations.
+# $R^2 = 1 - \mathrm{RMSE}^2/s^2$, so any published pair of $R^2$ and RMSE gives away the standard deviation $s$ of
+# the contents (chapter 2 defines both scores). We draw contents with exactly these deviations.
 
 # %% tags=["hide-input"]
 soils = libs.study_soils(random_state=0)
@@ -468,8 +474,9 @@ figure = draw_windows("high")
 figure = draw_windows("low")
 # %% [markdown]
 # These are the counterparts of the paper's figure 3: the spiked soils first, then the field soils. In the field soils
-# the lines grow visibly with the content. In the spiked soils twelve spectra lie almost on top of each other: all that the network will have to go by is a change of a
-# few per cent on a large background. The next step is the study's data flow, its figure 2:
+# the lines grow visibly with the content. In the spiked soils twelve spectra lie almost on top of each other: all
+# that the network will have to go by is a small change on a large background. The next step is the study's data
+# flow, its figure 2:
 
 # %% mystnb={"image": {"alt": "Data flow: spectra are cut to windows and normalised; ten-fold cross-validation trains the network and its baselines; metrics and Grad-CAM maps come out."}} tags=["hide-input"]
 figure = figures.data_flow_diagram()
@@ -548,7 +555,8 @@ figures.show_table(
 )
 
 # %% [markdown]
-# Two numbers were set so that the geometric means of the two groups of three agree with the published ones: one factor
+# Two numbers were set so that the geometric means over the three elements, of spiked and of field soils, agree with
+# the published ones: one factor
 # on the scatter of the spiked set and one on that of the field set (`tools/make/calibrate_libs.py`). Nothing else in the
 # simulator was fitted to what the paper reports, and the single limits were left to fall where they fall. But look at
 # the factors:
@@ -655,6 +663,6 @@ print(f"{3 * 120 / 45:.1f} ppm")
 # A LIBS spectrum is the light of a small lamp whose brightness depends on temperature, electron density and ablated
 # mass, and whose lines grow with content until they swallow themselves. The spectrometer blurs lines into resolution
 # elements of three to four channels; the camera adds photon noise and ends at 65,535 counts. What the study wants to
-# read out of the spiked soils is a change of a few per cent on a large background, and its own limits of detection say
+# read out of the spiked soils is a small change on a large background, and its own limits of detection say
 # that the plasma must be very quiet for that. In [the next chapter](02_cnn_regression.ipynb) a small convolutional
 # network tries.

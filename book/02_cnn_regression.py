@@ -175,7 +175,8 @@ assert feature_map.shape == layer.shape and difference < 1e-5
 #
 # After the ReLU comes **max pooling** with window 2 and stride 1: of every two neighbours the larger stays, so a map
 # becomes one place shorter. Then both steps come once more, where the second convolution adds up over all eight maps
-# of the first. At the end of the maps stands **global average pooling**: each map becomes its mean,
+# of the first. At the end of the maps stands **global average pooling**: each map $p$, $L$ places long, becomes its
+# mean,
 #
 # $$\mathrm{Output}_p = \frac{1}{L} \sum_{i=1}^{L} \mathrm{FeatureMap}_p[i]. \tag{2}$$
 #
@@ -267,7 +268,8 @@ teaching.check("2.1", answer_2_1, n_channels=66)
 #
 # Training changes the parameters so that the mean squared error of the training soils falls. The study uses Adam
 # ([references](references.md)) with a learning rate of 0.1, which it multiplies by 0.1 at a *drop*, for at most 500
-# epochs in batches of 32. With eleven soils or fewer a batch holds them all, so an epoch is one step. Adam moves each
+# epochs in batches of 32; an epoch is one pass through the training soils. With eleven soils or fewer a batch holds
+# them all, so an epoch is one step. Adam moves each
 # parameter by about the learning rate in every step, whatever the size of the gradient. At 0.1 that is a leap: the
 # weights start out between about −0.6 and 0.6.
 #
@@ -435,11 +437,13 @@ figures.show_table(
 #
 # $$\mathrm{MAE} = \frac{1}{n} \sum_i \left|c_i - \hat c_i\right|, \tag{5}$$
 #
-# with $c_i$ the reference content of soil $i$, $\hat c_i$ the predicted one and $\bar c$ the mean. For a fold of one soil
+# with $c_i$ the reference content of soil $i$ of $n$, $\hat c_i$ the predicted one and $\bar c$ the mean. For a fold
+# of one soil
 # the denominator of equation 3 is zero: there is no $R^2$. For a fold of two it compares two soils with the mean of these
 # two. So the published 'mean ± standard deviation from the ten validation runs' cannot be over folds. We read it as
 # ten *repeats* of the ten-fold cross-validation, each with soils dealt anew. In every repeat we **pool** the twelve
-# predictions, each from the network that had not seen the soil, and compute one $R^2$; mean and deviation are over
+# predictions, each from the network that had not seen the soil (*out of fold*), and compute one $R^2$; mean and
+# deviation are over
 # repeats. (Equation 3 has no lower bound, although the paper says that $R^2$ runs from 0 to 1.)
 #
 # Ten repeats of ten folds are a hundred networks a task, each far too small to keep a processor busy. The package stacks
@@ -618,7 +622,8 @@ teaching.sentence(
 # %% [markdown]
 # Take the scores of this chapter as those of one reasonable reading, and the table as the range of what 'as published'
 # can mean. Two single changes touch points on which the text does speak, so the rule leaves them alone
-# whether or not they fit better: dropout stands 'before the fully connected layer', and only the pooling shortens the
+# whether or not they fit better: dropout (units switched off at random in training) stands 'before the fully
+# connected layer', and only the pooling shortens the
 # maps, so the convolutions are padded.
 #
 # ## Replicates on both sides of a split
@@ -738,7 +743,8 @@ widgets.Explorer(
 # well. The distance between the curves is the leak. The number of *soils* has not changed: there are still twelve contents
 # to learn from.
 #
-# Where does the leak come from? Each field soil has its own matrix, so its spectra carry a signature. The spiked
+# Where does the leak come from? Each field soil has its own matrix (all that it holds besides the element), so its
+# spectra carry a signature. The spiked
 # soils share one matrix and differ only in what was added; to recognise one is the same as to measure it, and there the
 # leak should be smaller. The hardest test: deal the contents out anew among the soils, so that they have nothing to do
 # with the spectra. An honest score must then be zero or less.

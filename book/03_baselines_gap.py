@@ -276,9 +276,9 @@ teaching.check("3.1", answer_3_1)
 # <details><summary>Either: they over-fit equally</summary>
 # No. That they do says nothing of how well they predict; the mean has a small gap, too.</details>
 # <details><summary>The one with the smaller test error</summary>
-# Right. A gap is a virtue only beside a small test error.</details>
+# Right. New soils meet the test error; the gap only compares it with an error that nobody will meet again.</details>
 # <details><summary>The one with the larger training error</summary>
-# No. It over-fits less for its error, and predicts worse.</details>
+# No. At the same gap a larger training error means a larger test error as well.</details>
 #
 # </div>
 
@@ -326,7 +326,8 @@ teaching.sentence(
 #
 # Over-fitting is not a property of a model alone. It is a relation between what a model can bend to and how much there
 # is to hold it straight. The way to see this is to add soils. We simulate 144 of each kind, spiked soils at
-# evenly spaced levels and field soils with matrices of their own, train on 6, 12, 24, 48 and 96 of them drawn at random,
+# evenly spaced levels and field soils each with its own matrix (all that it holds besides the element), train on 6,
+# 12, 24, 48 and 96 of them drawn at random,
 # and test on all that were not drawn.
 
 # %% tags=["hide-input"]

@@ -222,7 +222,8 @@ plt.show()
 # **What 'raises' means depends on the zero.** A feature is a weighted sum of three scaled channels. With raw counts it
 # would be large where there is light. With centred spectra it is large where the sample *differs from the mean
 # soil* in a certain direction. For a soil with average content there is little to mark, and its map, once
-# scaled to its own maximum, shows small things large. The mean soil itself has the "map" of the biases.
+# scaled to its own maximum, shows small things large. The mean soil itself is zero in every channel, so its "map"
+# comes from the biases alone.
 #
 # We can see the first point at work. Grad-CAM of minus the prediction answers the opposite question: what *lowers*
 # it? And a check that needs neither gradients nor feature maps is to **occlude**: set one resolution element to the
@@ -256,7 +257,7 @@ plt.show()
 
 # %% [markdown]
 # The dotted curve is what the prediction really depends on; the solid one is what Grad-CAM reports. In the mean over
-# samples they can come close; sample by sample they part, and the audit below says by how much.
+# samples they can come close; sample by sample they may part, and the audit below says by how much.
 #
 # **Before or after the ReLU?** Equation 1 of the paper puts the ReLU into the feature map; the Grad-CAM section speaks
 # of the output of the last convolutional layer, which comes before it. Before the ReLU a feature can be negative, and
@@ -321,7 +322,8 @@ widgets.grad_cam_browser(explained)
 # ### 1. Is the mass of the maps near the lines, more than elsewhere?
 #
 # A patch "on a line" is one within a resolution element of it, which is the wavelength divided by 5000: 0.06 nm at
-# 280 nm. We take the **share of a map's mass** that lies there. A share alone says nothing: if the
+# 280 nm. We take the **share of a map's mass** (the sum of its values) that lies there. A share alone says nothing:
+# if the
 # stretches near lines make up 42 % of the window, a blind map has 42 %. So we move the lines together around the window,
 # by one channel, by two, and so on, and count how often the moved lines do at least as well as the true ones. This
 # share of shifts is the **p-value**. It keeps the number of lines, their distances and the smoothness of the map.

@@ -72,7 +72,8 @@ teaching.sentence(
 # - **clay minerals** tell how far weathering has come, and so how many bases are left;
 # - **organic matter** brings acids, and darkens the whole visible range.
 #
-# Our soils are made by a small pedological model (`spectrakit/simulate/soils/composition.py`). Climate, parent material, age and
+# Our soils are made by a small model of how soils form (`spectrakit/simulate/soils/composition.py`). Climate, parent
+# material, age and
 # land use are drawn; texture, minerals, organic matter and water follow from them, each with a scatter of its own, and
 # pH follows from these. Directions are those of textbooks, sizes those that surveys of topsoils report. Here is how pH
 # goes along with what else is drawn.
@@ -273,7 +274,8 @@ teaching.check("5.1", answer_5_1, reflectance=0.3, times_size=4)
 # ## Two instruments
 #
 # The European soils were measured with a FOSS XDS: one grating, two detectors, soil in a rotating cup. The soils of
-# Gejiu were measured with an ASD FieldSpec 3, which has three spectrometers. They meet at 1000 and 1830 nm, and since
+# Gejiu, the mining district in Yunnan, were measured with an ASD FieldSpec 3, which has three spectrometers. They
+# meet at 1000 and 1830 nm, and since
 # each looks at a slightly different patch of soil, the spectrum has a small *step* there. Below, four soils under both
 # instruments: the same reflectance goes in, and the ratio of what comes out is drawn.
 
@@ -296,7 +298,8 @@ axes.set(
 )
 figures.draw_lines(axes, [(1000, "splice 1000"), (1830, "splice 1830")])
 # %% [markdown]
-# The level of each line is the white reference, which is never quite the same twice. The steps differ in height and
+# The level of each line is the white reference (the plate that counts as 100 %), which is never quite the same
+# twice. The steps differ in height and
 # sign from soil to soil. A per cent is not much beside the differences between soils, but it is more than trace
 # minerals do, and the network meets no such step before it meets the target. The larger shift between the domains is
 # one of soils: Gejiu's are red, weathered and partly acid from mine waste. Source and target in one picture:
@@ -420,8 +423,9 @@ figures.show_table(
 )
 
 # %% [markdown]
-# More than six in ten of all parameters sit in one layer: the first dense layer, behind the flattening. Other than the
-# network of chapter 2, which averages over the wavelength, this one knows *where* a shape stands, and it pays for that
+# More than six in ten of all parameters sit in one layer: the first dense layer, behind the flattening. Unlike the
+# network of chapter 2, which averages over the wavelength, this one knows *where* a shape stands, and it pays for
+# that
 # in weights. Every kernel is also pulled towards zero by a penalty, $\lambda \sum w^2$ with $\lambda = 0.0004$.
 #
 # ```{exercise-start}
@@ -643,7 +647,8 @@ teaching.check("5.3", answer_5_3)
 # ```{solution-start} ex-rpd
 # :class: dropdown
 # ```
-# $1.35 \sqrt{1 - 0.91} = 0.405$. Printed is 0.42, and with the RPD of 3.24 it gives a deviation of
+# $1.35 \sqrt{1 - 0.91} = 0.405$. Printed is 0.42, and with the RPD (standard deviation over RMSE) of 3.24 it gives a
+# deviation of
 # $0.42 \cdot 3.24 = 1.36$. An $R^2$ of 0.905, rounded up, belongs to 0.416. The three published numbers fit together.
 
 # %% [markdown]
@@ -985,5 +990,6 @@ teaching.sentence(
 # composition into a spectrum, and shows that a per cent of calcite, enough to hold a soil near neutral, hardly leaves a
 # trace. The published network is a pooled, residual one with most of its parameters in one dense layer; it needs many
 # soils before it is worth more than PLS. A forest that is told the true composition shows how much of the distance to the
-# published scores lies in the soils. Early stopping that watches the test set gains on the test set and nowhere else. What
+# published scores lies in the soils. Early stopping that watches the test set gains on the test set by its making;
+# other soils need not confirm it. What
 # the network has learned of pH is now to be of use for lead.
