@@ -266,8 +266,8 @@ teaching.check("2.1", answer_2_1, n_channels=66)
 # %% [markdown]
 # ## Training
 #
-# Training changes the parameters so that the mean squared error of the training soils falls. The study uses Adam
-# ([references](references.md)) with a learning rate of 0.1, which it multiplies by 0.1 at a *drop*, for at most 500
+# Training changes the parameters so that the mean squared error of the training soils falls. The study uses Adam,
+# a form of gradient descent ([references](references.md)), with a learning rate of 0.1, which it multiplies by 0.1 at a *drop*, for at most 500
 # epochs in batches of 32; an epoch is one pass through the training soils. With eleven soils or fewer a batch holds
 # them all, so an epoch is one step. Adam moves each
 # parameter by about the learning rate in every step, whatever the size of the gradient. At 0.1 that is a leap: the

@@ -51,7 +51,7 @@ teaching.sentence(
     "**What comes out.** pH has no band of its own; a spectrum tells of it through carbonate, iron oxides and clay. On "
     "simulated soils the network, with the paper's counts, reaches an $R^2$ of {ours:.2f}, {below} the published {paper:.2f}. Part of "
     "the distance cannot be learned away: carbonate below about 2 % decides on pH and hardly shows. And early stopping "
-    "that looks at the test soils raises a score that other soils do not confirm.",
+    "that looks at the test soils raises a score that other soils need not confirm.",
     ours=recorded.iloc[0],
     below=teaching.claim(
         recorded.iloc[0], published_r2 - 0.1, below="far below"
@@ -857,11 +857,11 @@ teaching.sentence(
 
 
 # %% tags=["hide-input"]
-def stopped_by(watched, seed):
-    own = np.random.default_rng(seed).permutation(len(X))[:130]
-    held, fitted, tested = own[:20], own[20:98], own[98:]
-    seen = {"training side": held, "test side": tested}[watched]
-    network = models.initial_network(models.ResNetConfig(), seed, y[own[:98]])
+def stopped_by(validation, seed):
+    drawn = np.random.default_rng(seed).permutation(len(X))[:130]
+    held, fitted, tested = drawn[:20], drawn[20:98], drawn[98:]
+    seen = {"training side": held, "test side": tested}[validation]
+    network = models.initial_network(models.ResNetConfig(), seed, y[drawn[:98]])
     recipe = replace(training.PAPER, max_epochs=25, patience=25)
     training.fit_network(
         network,
@@ -878,7 +878,7 @@ def stopped_by(watched, seed):
         fresh_y[:500], training.predict(network, fresh_X[:500])[:, 0]
     )
     return {
-        "watched": watched,
+        "validation": validation,
         "seed": seed,
         "test": on_test,
         "other": on_other,
@@ -888,14 +888,16 @@ def stopped_by(watched, seed):
 # %% tags=["hide-input"]
 runs = pd.DataFrame(
     [
-        stopped_by(watched, seed)
+        stopped_by(validation, seed)
         for seed in range(6)
-        for watched in ("training side", "test side")
+        for validation in ("training side", "test side")
     ]
 )
 
 # %% tags=["hide-input"]
-by_seed = runs.pivot(index="seed", columns="watched", values=["test", "other"])
+by_seed = runs.pivot(
+    index="seed", columns="validation", values=["test", "other"]
+)
 gain = pd.DataFrame(
     {
         name: by_seed[name, "test side"] - by_seed[name, "training side"]
@@ -903,10 +905,12 @@ gain = pd.DataFrame(
     }
 )
 table = (
-    runs.groupby("watched", sort=False)[["test", "other"]].mean().reset_index()
+    runs.groupby("validation", sort=False)[["test", "other"]]
+    .mean()
+    .reset_index()
 )
 table.columns = [
-    "Early stopping watches",
+    "Validation soils from the",
     "R² of the 32 test soils",
     "R² of 500 other soils",
 ]
@@ -918,9 +922,8 @@ figures.show_table(
 
 # %% tags=["hide-input"]
 teaching.sentence(
-    "Where early stopping watches the test soils, their $R^2$ rises by {test:+.3f} on average, and it cannot fall: of the same epochs "
-    "the best is taken. The 500 other soils, which chose nothing, change by {other:+.3f}: {so}. In this book the watched soils always "
-    "come from the training side.",
+    "Where the test soils are the validation soils, their $R^2$ changes by {test:+.3f} on average. That of the 500 other soils, which "
+    "chose no epoch, changes by {other:+.3f}: {so}. In this book the validation soils always come from the training side.",
     test=gain["test"].mean(),
     other=gain["other"].mean(),
     so=teaching.claim(
@@ -936,7 +939,7 @@ teaching.sentence(
 #
 # - **Spectra** are simulated: soils of a pedological model under a model of the instrument. The real LUCAS data may be
 #   had on request from the European Soil Data Centre ([how to use them](10_on_your_own_spectra.ipynb)).
-# - **Early stopping** watches a tenth of the training side, and the weights of the best epoch are kept. The paper says
+# - **Early stopping** goes by a tenth of the training side, and the weights of the best epoch are kept. The paper says
 #   neither.
 # - **The recipe** of most runs is one cycle of 34 epochs; the paper's is used in a long run for comparison.
 # - **The residual blocks** are given by the text as 'two, with ReLU and skip connections'. We put two convolutions of
@@ -948,7 +951,7 @@ teaching.sentence(
 # %% [markdown]
 # <div class="quiz">
 #
-# **Quiz.** Early stopping watched the test soils, and the score rose by 0.05. The network is saved. What will it do
+# **Quiz.** The test soils were the validation soils of early stopping, and their score rose by 0.05. The network is saved. What will it do
 # on new soils?
 #
 # <details><summary>Keep the gain</summary>
@@ -989,7 +992,6 @@ teaching.sentence(
 # Reflectance knows pH by hearsay: from carbonate, iron oxides, clay minerals and humus. Kubelka and Munk's equation turns a
 # composition into a spectrum, and shows that a per cent of calcite, enough to hold a soil near neutral, hardly leaves a
 # trace. The published network is a pooled, residual one with most of its parameters in one dense layer; it needs many
-# soils before it is worth more than PLS. A forest that is told the true composition shows how much of the distance to the
-# published scores lies in the soils. Early stopping that watches the test set gains on the test set by its making;
-# other soils need not confirm it. What
-# the network has learned of pH is now to be of use for lead.
+# soils before it is worth more than PLS. A forest that is given the true composition shows how much of the distance to the
+# published scores lies in the soils. Early stopping by the test set raises its score by the very choice of the epoch;
+# other soils need not confirm it. What the network has learned of pH is now to be of use for lead.

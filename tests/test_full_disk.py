@@ -51,7 +51,7 @@ def test_a_run_whose_parts_find_no_room_goes_on_once_there_is_some(tmp_path):
     ("number", "words"),
     [
         (errno.ENOSPC, NO_ROOM.strip()),
-        (errno.EROFS, "this place may not be written or read; choose another, for kept parts by SPECTRAKIT_RUNS"),
+        (errno.EROFS, "this place may not be written or read; choose another (for kept runs: set SPECTRAKIT_RUNS)"),
         (errno.EISDIR, "Is a directory"),
     ],
 )
@@ -64,4 +64,4 @@ def test_the_file_that_was_to_be_written_is_named(tmp_path, number, words):
 def test_a_place_that_may_not_be_written_is_refused_before_any_work(run, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     code, out, err = run("replicate", "libs", "-o", "record.json")
-    assert (code, out, err) == (2, [], ["spectrakit: record.json: its folder may not be written; choose another"])
+    assert (code, out, err) == (2, [], ["spectrakit: record.json: you may not write into its folder; choose another"])
