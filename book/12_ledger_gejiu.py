@@ -64,7 +64,7 @@ teaching.sentence(
 )
 
 # %% [markdown]
-# The paper's tables and figures were not at hand beyond what its text repeats of them. Each number stands once in
+# The paper's tables and figures were not at hand beyond what its text says of them. Each number stands once in
 # `data/published/gejiu.yml`, with the section that it comes from.
 #
 # ## Where our numbers come from

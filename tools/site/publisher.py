@@ -17,6 +17,7 @@ from tools.site.api_page import PAGE, api_page
 from tools.site.layout import BookError, Layout, files_below, hash_files
 from tools.site.lighten import lighten, without_version_7
 from tools.site.links import link_problems
+from tools.site.terms import glossary_terms, link_terms
 
 EDITIONS = {"reader": "html", "student": "html-student"}
 _SOLUTION_START = re.compile(r"\s*(`{3,}|:{3,})\{solution-start\}")
@@ -47,9 +48,10 @@ def stage(layout, site, edition):
         shutil.copyfile(page, site / page.name)
     if PAGE in pages_in_contents(layout):
         (site / f"{PAGE}.md").write_text(api_page(), encoding="utf-8")
+    terms = glossary_terms((layout.book / "glossary.md").read_text(encoding="utf-8"))
     for chapter in layout.chapters():
         notebook = json.loads((layout.executed / f"{chapter.stem}.ipynb").read_text(encoding="utf-8"))
-        notebook["cells"] = edition_cells(notebook["cells"], edition, chapter.stem)
+        notebook["cells"] = link_terms(edition_cells(notebook["cells"], edition, chapter.stem), terms)
         text = json.dumps(notebook, indent=1, ensure_ascii=False).replace("<th></th>", "<td></td>")
         (site / f"{chapter.stem}.ipynb").write_text(text, encoding="utf-8")
     _stage_assets(layout, site / "assets")
