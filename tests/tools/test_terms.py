@@ -31,15 +31,13 @@ def test_terms_are_the_lines_of_the_glossary_but_formulas():
 
 def test_the_first_use_in_prose_is_linked_and_stands_in_the_index():
     cells = [
-        markdown(
-            "# A fold\n\nIn `fold` and $fold$ and ten-fold; [a fold](x.md).\n\n<div>fold\n\nNow two Folds, one fold."
-        ),
+        markdown("# A fold\n\n`fold`, $fold$, ten-fold; [a fold](x.md).\n\n<div>fold\n\nNow two Folds, one fold."),
         {"cell_type": "code", "source": ["MAE"]},
         markdown("```{note}\nMAE\n```\nOf transfer\nlearning the MAE.\n\n    RMSE\n"),
     ]
     first, code, second = link_terms(cells, glossary_terms(GLOSSARY))
     assert first["source"] == (
-        "# A fold\n\n```{index} single: fold\n```\n\nIn `fold` and $fold$ and ten-fold; [a fold](x.md).\n\n<div>fold\n\n"
+        "# A fold\n\n```{index} single: fold\n```\n\n`fold`, $fold$, ten-fold; [a fold](x.md).\n\n<div>fold\n\n"
         "Now two {term}`Folds <fold>`, one fold."
     )
     assert code == cells[1]

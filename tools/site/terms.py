@@ -2,8 +2,17 @@
 
 import re
 
-# Where a role would not be read or a link would stand inside another: code, formulas, links, headings, HTML, options, tables.
-_NO_PROSE = r"(?P<fence>`{3,}|:{3,}).*?(?P=fence)|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|!?\[[^\]]*\]\([^)]*\)|^#.*?$|^<.*?(?:\n\n|\Z)|^:\w.*?$|^\|.*?$|^ {4}.*?$"
+# Where a role would not be read or a link would stand inside another.
+_NO_PROSE = "|".join(
+    (
+        r"(?P<fence>`{3,}|:{3,}).*?(?P=fence)",  # code and directives
+        r"`[^`]*`",
+        r"\$\$.*?\$\$|\$[^$]*\$",  # formulas
+        r"!?\[[^\]]*\]\([^)]*\)",  # links
+        r"^(?:#|\||:\w| {4}).*?$",  # headings, tables, options, indented code
+        r"^<.*?(?:\n\n|\Z)",  # HTML
+    )
+)
 
 
 def glossary_terms(text):

@@ -1,6 +1,7 @@
 """Tables that scroll on a narrow page, with coloured verdicts."""
 
 import hashlib
+import re
 from html import escape
 
 import pandas as pd
@@ -31,7 +32,8 @@ def show_table(frame, caption, formats=None, wide=()):
 
     frame : its columns are the headings; cells that end in a verdict of the ledger are coloured
     formats : column to format string, such as {'R²': '{:.2f}'}; missing values show as a dash
-    wide : columns of long text, which may break into lines
+    wide : columns of long text, which may break into lines; a table with such columns shows each row as a card on the
+        site where the screen is narrow
     Returns an IPython HTML object. Raises ValueError for a column without a heading.
     """
     if any(not str(column).strip() for column in frame.columns):
@@ -44,9 +46,22 @@ def show_table(frame, caption, formats=None, wide=()):
         .map(_verdict_style)
     )
     breaking = [{"selector": f"td.col{frame.columns.get_loc(column)}", "props": _BREAKING} for column in wide]
+    if wide:
+        styler = styler.set_table_attributes('class="cards"')
     table = styler.set_caption(escape(caption)).set_table_styles(_STYLES + breaking).to_html()
+    if wide:
+        table = _with_labels(table, frame.columns)
     region = f'role="region" aria-label="{escape(caption)}" tabindex="0"'
     return HTML(f'<div {region} style="overflow-x: auto; margin-bottom: 1.2em;">{table}</div>')
+
+
+def _with_labels(table, columns):
+    """A table whose cells carry the name of their column, for a style sheet that shows rows as cards."""
+    return re.sub(
+        r'<td class="data row\d+ col(\d+)',
+        lambda cell: f'<td data-label="{escape(str(columns[int(cell[1])]))}" {cell[0][4:]}',
+        table,
+    )
 
 
 def _verdict_style(cell):

@@ -47,6 +47,13 @@ def test_only_wide_columns_break_into_lines():
     assert "white-space: normal" not in show_table(frame, "x").data
 
 
+def test_a_table_with_long_text_names_the_column_of_each_cell():
+    frame = pd.DataFrame({"Claim": ["a"], 'Why "so"': ["b"]})
+    html = show_table(frame, "x", wide=["Claim"]).data
+    assert re.findall(r'<td data-label="(.*?)" class=', html) == ["Claim", "Why &quot;so&quot;"]
+    assert 'class="cards"' in html and "data-label" not in show_table(frame, "x").data
+
+
 def test_the_same_table_gives_the_same_page():
     frame = pd.DataFrame({"a": [1]})
     assert show_table(frame, "x").data == show_table(frame, "x").data != show_table(frame, "y").data
