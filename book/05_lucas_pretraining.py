@@ -603,8 +603,8 @@ full_r2, few_r2 = (
 teaching.sentence(
     "**Our network stays {below} the published one**, also with the full number of soils: {full:.2f} against {paper:.2f}. We let that "
     "stand. Partial least squares (PLS), with 30 components, puts the two networks into place. With 1,125 soils it reaches {pls:.2f}, "
-    "{beside} the network ({few:.2f}); four times as many soils bring it to {pls_more:.2f}. The network is the one that profits: "
-    "fourteen thousand soils lift it by {gain:.2f}. So the quick run shows how the network learns, not how well.",
+    "{beside} the network ({few:.2f}); four times as many soils bring it to {pls_more:.2f}. The network with "
+    "fourteen thousand soils reaches {full:.2f}, {profits} that. So the quick run shows how the network learns, not how well.",
     below=teaching.claim(full_r2, published_r2 - 0.1, below="well below"),
     full=full_r2,
     paper=published_r2,
@@ -619,7 +619,14 @@ teaching.sentence(
     ),
     few=few_r2,
     pls_more=r2s["PLS, 4,500 soils"],
-    gain=full_r2 - few_r2,
+    profits=teaching.claim(
+        full_r2,
+        r2s["PLS, 4,500 soils"],
+        "less than",
+        "about as much as",
+        "more than",
+        within=0.02,
+    ),
 )
 
 # %% [markdown]
@@ -745,17 +752,20 @@ formats = {"Mean pH": "{:.2f}", "Bias": "{:+.2f}", "RMSE": "{:.2f}"}
 figures.show_table(errors, "Errors of pH by carbonate content", formats)
 
 # %% tags=["hide-input"]
-traces = errors[errors["Carbonate (%)"] == "0.1 to 2"].set_index(
-    "Who predicts"
-)["Bias"]
-blind = traces.drop("forest, all fifteen fractions")
+bias = errors.pivot(index="Who predicts", columns="Carbonate (%)")["Bias"]
+blind = bias.drop(index="forest, all fifteen fractions")
+traces, without = blind["0.1 to 2"], blind["below 0.1"]
 teaching.sentence(
     "Soils with 0.1 to 2 % of carbonate look like soils without any, and so they are taken for more acid ones: for everyone who "
     "cannot see the traces the bias is {negative}, {low:+.2f} to {high:+.2f}. Soils without carbonate pay the other half of the "
-    "price: their predictions are too high on average, the best answer of someone who cannot tell the two apart.",
-    negative=teaching.claim(blind.max(), 0, below="negative"),
-    low=blind.min(),
-    high=blind.max(),
+    "price: their predictions are {too_high}, by {least:.2f} to {most:.2f}, the best answer of someone who cannot tell the two "
+    "apart.",
+    negative=teaching.claim(traces.max(), 0, below="negative"),
+    low=traces.min(),
+    high=traces.max(),
+    too_high=teaching.claim(without.min(), 0, above="too high on average"),
+    least=without.min(),
+    most=without.max(),
 )
 
 # %% [markdown]
