@@ -48,7 +48,8 @@ def stage(layout, site, edition):
         shutil.copyfile(page, site / page.name)
     if PAGE in pages_in_contents(layout):
         (site / f"{PAGE}.md").write_text(api_page(), encoding="utf-8")
-    terms = glossary_terms((layout.book / "glossary.md").read_text(encoding="utf-8"))
+    glossary = layout.book / "glossary.md"
+    terms = glossary_terms(glossary.read_text(encoding="utf-8")) if glossary.exists() else []
     for chapter in layout.chapters():
         notebook = json.loads((layout.executed / f"{chapter.stem}.ipynb").read_text(encoding="utf-8"))
         notebook["cells"] = link_terms(edition_cells(notebook["cells"], edition, chapter.stem), terms)
