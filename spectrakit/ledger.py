@@ -44,6 +44,7 @@ class Verdict(NamedTuple):
 def load_published(study):
     """Return the published side of a study: a dict with title, entries and inconsistencies, the two last dicts by id.
 
+    Entries of numbers have their `decimals` as the paper prints them, in one row of a table at least.
     Raises ValueError for a study without published figures, or for an id of an entry that is given twice.
     """
     path = data_path("published", f"{study}.yml")
@@ -56,7 +57,21 @@ def load_published(study):
     by_id = {part: {item["id"]: item for item in published[part]} for part in ("entries", "inconsistencies")}
     if len(by_id["entries"]) < len(published["entries"]):
         raise ValueError(f"{path.name}: an id is given twice")
+    _note_decimals(by_id["entries"].values())
     return published | by_id
+
+
+def _note_decimals(entries):
+    """Give entries of one kind of number the most decimals that one of them has: 0.3 beside 0.91 is 0.30."""
+    numbers = [entry for entry in entries if entry["kind"] in ("result", "input")]
+    decimals = {}
+    for entry in numbers:
+        if isinstance(entry.get("value"), float):
+            name = entry["id"].partition(".")[0]
+            decimals[name] = max(decimals.get(name, 0), len(repr(entry["value"]).partition(".")[2]))
+    for entry in numbers:
+        if entry["id"].partition(".")[0] in decimals:
+            entry["decimals"] = decimals[entry["id"].partition(".")[0]]
 
 
 def load_results(study, path=None):
@@ -237,7 +252,8 @@ def _judge_number(entry, value, ours):
     combined = 2 * math.hypot(entry.get("sd", 0), standard_error)
     allowed = max(combined, entry.get("tolerance", 0) * abs(entry["value"]))
     difference = value - entry["value"]
-    why = f"{difference:+.3g} beside {allowed:.3g} allowed"
+    size, limit = (_text(number, entry, more=1) for number in (abs(difference), float(allowed)))
+    why = f"{size} {'above' if difference > 0 else 'below'}, {limit} allowed"
     if abs(difference) <= allowed:
         return Verdict("agrees", why)
     supports = difference > 0 if entry["better"] == "higher" else difference < 0
@@ -258,15 +274,24 @@ def _published_text(entry):
     if entry["kind"] == "ordering":
         return "claimed"
     sign = {"at_least": "≥ ", "at_most": "≤ "}.get(entry.get("bound"), "")
-    return sign + _number_text(entry["value"], entry.get("sd"), "g") if "value" in entry else ""
+    if "value" not in entry:
+        return ""
+    return sign + " ± ".join(_text(entry[part], entry, digits=9) for part in ("value", "sd") if part in entry)
 
 
 def _ours_text(entry, ours):
     if not _is_finite(ours.get("value")):
         return ""
-    return f"{ours['value']:.0%}" if entry["kind"] in SHARES else _number_text(ours["value"], ours.get("sd"), ".4g")
+    if entry["kind"] in SHARES:
+        return f"{ours['value']:.0%}"
+    return " ± ".join(_text(ours[part], entry) for part in ("value", "sd") if _is_finite(ours.get(part)))
 
 
-def _number_text(value, sd, digits):
-    text = format(value, digits) if isinstance(value, float) else str(value)
-    return f"{text} ± {sd:.3g}" if _is_finite(sd) else text
+def _text(value, entry, more=0, digits=4):
+    """A number with the decimals of an entry and `more`, as far as it has no more digits than `digits`."""
+    if not isinstance(value, float):
+        return str(value)
+    if "decimals" not in entry:
+        return f"{value:.3g}"
+    room = max(digits - len(f"{abs(value):.0f}"), 0)
+    return f"{value:.{min(entry['decimals'] + more, room)}f}"

@@ -37,7 +37,7 @@ def test_the_largest_differences_come_first(command, tmp_path):
     _, out, _ = command("ledger", "libs", "--results", tmp_path / "record.json")
     assert out[0] == "libs: 3 of 122 figures differ from those published, most of all"
     assert [line.split() for line in out[1:5]] == [
-        ["rmse.ca.high", "39.982", "±", "6.82", "159.9"],
+        ["rmse.ca.high", "39.982", "±", "6.821", "159.9"],
         ["order.r2.cnn_highest.ca.high", "claimed", "20%"],
         ["r2.ca.high", "0.984", "±", "0.006", "0.492"],
         [],

@@ -164,7 +164,7 @@ def test_verdicts_by_kind(entry_id, ours, expected):
         ("libs", "r2.ca.high", {}, "no result of ours"),
         ("libs", "r2.ca.high", {"value": None, "note": "diverged"}, "diverged"),
         ("libs", "error_per_wavelength", {"value": 1.0}, "the network predicts one value a spectrum"),
-        ("libs", "r2.ca.high", {"value": 0.95, "sd": 0.01, "n": 10}, "-0.034 beside 0.0136 allowed"),
+        ("libs", "r2.ca.high", {"value": 0.95, "sd": 0.01, "n": 10}, "0.034 below, 0.014 allowed"),
         ("gejiu", "wavelength.pb.919", {"value": 0.9}, "among the highest in 90% of repeats"),
     ],
 )
@@ -177,7 +177,7 @@ def test_ledger_frame_pairs_published_with_ours():
     frame = ledger.ledger_frame("libs", results)
     assert len(frame) == 122
     row = frame.loc["r2.ca.high"]
-    assert (row["published"], row["ours"], row["verdict"]) == ("0.984 ± 0.006", "0.95 ± 0.01", "differs")
+    assert (row["published"], row["ours"], row["verdict"]) == ("0.984 ± 0.006", "0.950 ± 0.010", "differs")
     assert row["note"] == "pooled"
     assert (frame.drop("r2.ca.high")["verdict"] == "cannot be assessed").all()
     assert frame.loc["r2_min.high", "published"] == "≥ 0.972"
@@ -189,8 +189,8 @@ def test_ledger_frame_pairs_published_with_ours():
 @pytest.mark.parametrize(
     ("study", "entry_id", "value", "shown"),
     [
-        ("mir", "prediction_sd.c.imputed", 35.2, ("40.08", "35.2", "cannot be assessed")),
-        ("mir", "rmse.c", 16.9, ("15.41", "16.9", "agrees")),
+        ("mir", "prediction_sd.c.imputed", 35.2, ("40.08", "35.20", "cannot be assessed")),
+        ("mir", "rmse.c", 16.9, ("15.41", "16.90", "agrees")),
         ("gejiu", "wavelength.pb.919", 0.9, ("919", "90%", "agrees")),
     ],
 )

@@ -58,8 +58,8 @@ def show_table(frame, caption, formats=None, wide=()):
 def _with_labels(table, columns):
     """A table whose cells carry the name of their column, for a style sheet that shows rows as cards."""
     return re.sub(
-        r'<td class="data row\d+ col(\d+)',
-        lambda cell: f'<td data-label="{escape(str(columns[int(cell[1])]))}" {cell[0][4:]}',
+        r'<td( id="\w+")? class="data row\d+ col(\d+)',
+        lambda cell: f'<td data-label="{escape(str(columns[int(cell[2])]))}"{cell[0][3:]}',
         table,
     )
 
