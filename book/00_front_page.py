@@ -30,7 +30,7 @@ published = {
 }
 records = {study: ledger.load_results(study) for study in STUDIES}
 
-# %% mystnb={"image": {"alt": "Bars of how many claims of each study got which verdict in the rebuild: agrees, same direction, differs, cannot be assessed. In the LIBS study and in the lead study most claims differ; of the library's, most cannot be assessed from an abstract."}} tags=["remove-input"]
+# %% mystnb={"image": {"alt": "Three bars, one a study, cut into how many of its claims got which verdict in the rebuild: agrees, same direction, differs, cannot be assessed; the counts stand in the parts."}} tags=["remove-input"]
 figure, axes = figures.panels(height=1.6)
 left = pd.Series(0, counts.index)
 for verdict in VERDICTS:

@@ -218,7 +218,7 @@ print(f"{-1 / (8.617e-5 * slope):,.0f} K")
 # line has reached the black body and its top cannot rise any further; it can only grow wider. This is
 # *self-absorption*, and plotted against content it gives the *curve of growth*.
 
-# %% mystnb={"image": {"alt": "Curve of growth of the main lines of calcium, magnesium and sodium: the area of each line rises in proportion to the content at first and then more slowly; magnesium bends first."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Curves of growth of the main lines of calcium, magnesium and sodium: area of each line over content, both on logarithmic axes; straight at low contents, flatter once a line absorbs its own light."}} tags=["hide-input"]
 contents = np.geomspace(1, 30_000, 13)
 average_soil = pd.DataFrame(
     [libs.settings()["reference_soil_ppm"]] * len(contents)
@@ -457,7 +457,7 @@ dataset = libs.simulate_libs(random_state=0)
 assert dataset.spectra.shape == (24, 223)  # soils, channels
 
 
-# %% mystnb={"image": {"alt": "The three windows of the twelve spiked soils, each spectrum coloured by content, with the lines of the element marked; the spectra lie almost on top of each other."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "The three windows of the twelve spiked soils, each spectrum coloured by content, with the lines of the element marked."}} tags=["hide-input"]
 def draw_windows(range_):
     tasks = [study.cut_task(dataset, target, range_) for target in libs.TARGETS]
     return figures.window_spectra(
@@ -470,7 +470,7 @@ def draw_windows(range_):
 
 
 figure = draw_windows("high")
-# %% mystnb={"image": {"alt": "The same three windows for the twelve field soils; the lines grow visibly with content."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "The same three windows for the twelve field soils, each spectrum coloured by content."}} tags=["hide-input"]
 figure = draw_windows("low")
 # %% [markdown]
 # These are the counterparts of the paper's figure 3: the spiked soils first, then the field soils. In the field soils

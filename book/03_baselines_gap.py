@@ -94,7 +94,7 @@ dataset = libs.simulate_libs(random_state=0)
 #
 # The paper finds the CNN's $R^2$ the highest in every task and that of RF far lower.
 
-# %% mystnb={"image": {"alt": "Bars of R squared for five models, three elements and two sets of soils. PLS has the highest bars in most tasks, above 0.9 in several; RF is below the CNN in most; the mean predictor is slightly negative."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Bars of R squared for five models, grouped by element, in two panels: spiked soils and field soils."}} tags=["hide-input"]
 figure = figures.r2_bars(metrics, floor=-0.4)
 
 # %% tags=["hide-input"]
@@ -133,7 +133,7 @@ teaching.sentence(
 #
 # RMSE, MAE and generalisation gap, one panel a task, all in ppm. We come to the sign of the gap below.
 
-# %% mystnb={"image": {"alt": "Six panels of bars, one for each element and set of soils: root mean square error, mean absolute error and generalisation gap of five models. Nearly all gaps are negative; those of the BPNN are among the largest in magnitude."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Six panels of bars, one for each element and set of soils: root mean square error, mean absolute error and generalisation gap of five models."}} tags=["hide-input"]
 figure = figures.error_bars(metrics)
 
 # %% [markdown]
@@ -526,7 +526,7 @@ table = experiments.groupby("model", sort=False).r2.agg(
 caption = f"Mg, field soils: R² over {sizes.n_seeds} experiments"
 figures.show_table(table.reset_index(), caption, dict.fromkeys(table, "{:.2f}"))
 
-# %% mystnb={"image": {"alt": "R squared of four models for magnesium in field soils, one point for each repetition of the whole experiment, lines joining the models of one experiment. The points of a model lie several tenths apart; The lines cross; PLS is on top in most."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "R squared of four models for magnesium in field soils: one dot a model for each repetition of the whole experiment, grey lines joining the dots of one experiment, a dotted line at the published value."}} tags=["hide-input"]
 figure, axes = figures.panels(height=3.4)
 for _, one in experiments.groupby("seed"):
     axes.plot(one.model, one.r2, color="0.8", linewidth=0.8, zorder=0)

@@ -84,7 +84,7 @@ teaching.sentence(
 # Before asking a network where it looks, look at what it is shown. Each spectrum was divided by its mean over the window. Then, for each
 # network, the mean of its training spectra was subtracted and the rest divided by one standard deviation.
 
-# %% mystnb={"image": {"alt": "Six panels of scaled spectra, coloured by content, for calcium, magnesium and sodium in spiked and in field soils. At the lines the spectra fan out; on the background between them they fan out less, and the other way round."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Six panels of scaled spectra, coloured by content, for calcium, magnesium and sodium in spiked and in field soils, with the lines of the element marked."}} tags=["hide-input"]
 figure, grid = figures.panels(2, 3, height=4.6, sharex="col")
 for axes, part in zip(grid.ravel(), explained.values(), strict=True):
     rank = part.task.content.argsort().argsort() / 11
@@ -182,7 +182,7 @@ assert np.allclose(cam, same, rtol=0, atol=1e-4 * same.max())
 # should matter: those of the element with at least one per cent of the strength of its strongest line in the window.
 
 
-# %% mystnb={"image": {"alt": "Grad-CAM of the twelve spiked soils in the calcium window, below the mean spectrum. The only reference line, Ca I 422.67, stands at the right edge. Most maps are dark over the background and bright at the line or on its left flank; some are bright over the background."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Grad-CAM of the twelve spiked soils in the calcium window as rows of colour, one a soil by content, below the mean spectrum; the reference line, Ca I 422.67, stands at the right edge."}} tags=["hide-input"]
 def figure_7(target, range_="high"):
     part = explained[target, range_]
     maps = part.out_of_fold(part.all_maps())
@@ -195,11 +195,11 @@ def figure_7(target, range_="high"):
 figure_7("ca")
 plt.show()
 
-# %% mystnb={"image": {"alt": "Grad-CAM of the twelve spiked soils in the magnesium window. Maps of soils with high contents are bright at lines of Mg II or on their flanks; several of those with low contents are bright between the lines."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Grad-CAM of the twelve spiked soils in the magnesium window as rows of colour, one a soil by content, below the mean spectrum with its reference lines."}} tags=["hide-input"]
 figure_7("mg")
 plt.show()
 
-# %% mystnb={"image": {"alt": "Grad-CAM of the twelve spiked soils in the sodium window. For soils with high content the maps are bright at the stronger sodium line, for soils with low content rather beside and between the lines."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Grad-CAM of the twelve spiked soils in the sodium window as rows of colour, one a soil by content, below the mean spectrum with its reference lines."}} tags=["hide-input"]
 figure_7("na")
 plt.show()
 
@@ -229,7 +229,7 @@ plt.show()
 # it? And a check that needs neither gradients nor feature maps is to **occlude**: set one resolution element to the
 # mean training spectrum and see by how much the prediction changes, in either direction.
 
-# %% mystnb={"image": {"alt": "Three panels, one a window, each with three curves scaled to their maximum: Grad-CAM of what raises the prediction, Grad-CAM of what lowers it, and the size of the occlusion effect. The three have their peaks in different places around the lines."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Three panels, one a window, each with three curves scaled to their maximum: Grad-CAM of what raises the prediction, Grad-CAM of what lowers it, and the size of the occlusion effect."}} tags=["hide-input"]
 figure, grid = figures.panels(3, 1, height=7.2)
 for axes, target in zip(grid, ("ca", "mg", "na"), strict=True):
     part = explained[target, "high"]
@@ -328,7 +328,7 @@ widgets.grad_cam_browser(explained)
 # by one channel, by two, and so on, and count how often the moved lines do at least as well as the true ones. This
 # share of shifts is the **p-value**. It keeps the number of lines, their distances and the smoothness of the map.
 
-# %% mystnb={"image": {"alt": "Six panels with the mean map of each task as a curve over wavelength, and grey bands where a channel lies within one resolution element of a reference line. The curves rise at or near many of the bands, often at a band's edge, and are not zero between them."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Six panels with the mean map of each task as a curve over wavelength, and grey bands where a channel lies within one resolution element of a reference line."}} tags=["hide-input"]
 figure, grid = figures.panels(3, 2, height=6.6, sharex="row")
 for axes, (target, range_) in zip(grid.T.ravel(), study.TASKS, strict=True):
     part, lines = (

@@ -279,7 +279,7 @@ teaching.check("5.1", answer_5_1, reflectance=0.3, times_size=4)
 # each looks at a slightly different patch of soil, the spectrum has a small *step* there. Below, four soils under both
 # instruments: the same reflectance goes in, and the ratio of what comes out is drawn.
 
-# %% mystnb={"image": {"alt": "Ratio of the ASD to the FOSS reading of four soils over wavelength. Each is a flat line within about two per cent of one, with steps of up to about one per cent at 1000 and 1830 nm, different in every soil; the noise grows below 600 and above 2400 nm."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Ratio of the ASD to the FOSS reading of four soils over wavelength, each near one, with steps at 1000 and 1830 nm, where detectors meet, and more noise at both ends."}} tags=["hide-input"]
 generator = np.random.default_rng(3)
 four = simulate.soils.soil_reflectance(
     soils.composition[:4], soils.grain_um[:4], axis
@@ -304,7 +304,7 @@ figures.draw_lines(axes, [(1000, "splice 1000"), (1830, "splice 1830")])
 # minerals do, and the network meets no such step before it meets the target. The larger shift between the domains is
 # one of soils: Gejiu's are red, weathered and partly acid from mine waste. Source and target in one picture:
 
-# %% mystnb={"image": {"alt": "Median reflectance and the range of nine soils of ten for simulated LUCAS and simulated Gejiu. The Gejiu soils are darker throughout, most of all below 600 nm, with a steep rise near 560 nm and a clear iron band between 850 and 900 nm; both overlap widely."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Median reflectance over wavelength, and the range of nine soils of ten, for simulated LUCAS and simulated Gejiu."}} tags=["hide-input"]
 profile = study.PROFILES[resources.profile_name()]
 lucas = simulate.soils.simulate_lucas(1500, random_state=0)
 gejiu = simulate.soils.simulate_gejiu()
@@ -536,7 +536,7 @@ answers = {
     "recorded run, 14,277 soils": training.predict(full, fresh_X)[:, 0],
 }
 
-# %% mystnb={"image": {"alt": "Predicted over measured pH for 1,500 simulated soils and two networks. In both the points follow the diagonal loosely; the network that learned from 14,277 soils scatters less and has a dense cloud of calcareous soils at pH 7.5. Several soils of pH 6.5 to 8 are predicted two units too low."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Predicted over measured pH of simulated soils in two panels, one for the network of this run and one for that of the recorded run, with the diagonal."}} tags=["hide-input"]
 figure = figures.predicted_vs_measured(
     {name: (fresh_y, predicted) for name, predicted in answers.items()}, "pH"
 )

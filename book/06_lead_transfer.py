@@ -178,7 +178,7 @@ print(f"RMSE {error:.2f} of ln Pb is a factor of {np.exp(error):.2f}")
 # The **lead contents** are a fixed list with the published statistics. Which soil gets which content goes by a score
 # with two parts: what a spectrum can answer to, and what it cannot.
 
-# %% mystnb={"image": {"alt": "Map of the simulated district, about ten by thirty kilometres. In the north a square grid of points with denser points around three smelters; to the south, points along branching roads past five mines. Points are coloured by lead on a logarithmic scale; the darkest, near 10,000 mg/kg, stand close to mines and in places of the grid."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Map of the simulated district, about ten by thirty kilometres. In the north a square grid of points with denser points around three smelters; to the south, points along branching roads past five mines. Points are coloured by lead on a logarithmic scale."}} tags=["hide-input"]
 soils = study.target_domain(profile)
 lead, points = soils.target, district.sampling_map().points
 axis_nm = np.arange(400.0, 2500.0)  # wavelengths of the 2,100 channels
@@ -291,7 +291,7 @@ teaching.sentence(
     ph=along["ph"],
 )
 
-# %% mystnb={"image": {"alt": "Two panels over wavelength. Above: reflectance of the quarter of soils with least lead and of the quarter with most; those with much lead are darker in the visible and around 950 nm, where iron oxides absorb. Below: rank correlation of reflectance with lead, most negative below 550 nm, with a second hollow around 950 nm."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Two panels over wavelength. Above: mean reflectance of the quarter of soils with least lead and of the quarter with most. Below: rank correlation of reflectance with lead."}} tags=["hide-input"]
 figure = figures.lead_spectra(axis_nm, soils.reflectance, lead)
 
 # %% [markdown]

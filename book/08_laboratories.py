@@ -268,7 +268,7 @@ figures.show_table(
 # Soils are mixtures of all of these, and of grains of all sizes. Four from the live library, all scanned by the largest
 # laboratory:
 
-# %% mystnb={"image": {"alt": "Absorbance of four simulated soils: a sandy one with clear quartz bands near 1870 and a dip near 1150, a clayey one with high sharp bands at 3620 and 3695, one rich in carbonate with bands at 2513 and 1795, and a peat, highest over most of the range with strong CH bands near 2900 and a broad hump from 1000 to 1720. Nine bands are named above."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Absorbance of four simulated soils, one panel each: a sandy one, a clayey one, one rich in carbonate and a peat; nine bands are named above."}} tags=["hide-input"]
 about_soils, own = library.dataset.properties, library.laboratory == "national"
 mineral = about_soils[own & (library.truth["om_g_kg"] < 50)]
 chosen = {
@@ -424,7 +424,7 @@ figures.show_table(
 # What does an instrument add? In a **ring trial** the same soils go round. Here 60 standards were scanned by all. One
 # of them, as it came back:
 
-# %% mystnb={"image": {"alt": "Above, one standard soil scanned by all laboratories, lines of the same shape that lie a few tenths of absorbance apart. Below, each less the reference laboratory: offsets, slopes and bends of both signs, sharp spikes at steep bands below 1200 and near 3650, and small spiky residues of air."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Above, one standard soil scanned by all laboratories, a line each. Below, each less the reference laboratory: offsets, slopes and bends, with spikes at steep bands and where air absorbs."}} tags=["hide-input"]
 spectra, standard, scanned_by = library.ring
 one = standard == "R30"
 scans = pd.DataFrame(spectra[one], index=scanned_by[one])
@@ -565,7 +565,7 @@ assert np.allclose(by_hand[0], by_hand[1])
 # others, and look at how far the scans of those left out still lie from the reference's, over how much the standards
 # differ among each other.
 
-# %% mystnb={"image": {"alt": "One row a harmonisation, a dot for each laboratory, and a bar at the median: how much of the squared difference to the reference laboratory is taken away on standards that were left out. At the top stand snv+epo, epo and snv+sst, near nine tenths; at the bottom msc and snv, a little above one half."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "One row a harmonisation, a dot for each laboratory and a bar at the median: how much of the squared difference to the reference laboratory is taken away on standards that were left out, sorted by the median."}} tags=["hide-input"]
 tried = ["snv", "msc", "snv+derivative", "sst", "epo", "snv+sst", "snv+epo"]
 removed = {
     name: preprocess.left_out_standards(
@@ -600,7 +600,7 @@ teaching.sentence(
 # compared with that of spectra as they came. (Of the laboratory left out ds, pds and sst know its scans of the
 # standards, the others nothing.) Blue is less error, red is more.
 
-# %% mystnb={"image": {"alt": "Two grids of coloured cells from the recorded run, carbon and organic matter. Rows are harmonisations, columns laboratories left out; each cell has the change of RMSE in per cent against no harmonisation. Both signs occur in most rows and in most columns."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Two grids of coloured cells from the recorded run, carbon and organic matter. Rows are harmonisations, columns laboratories left out; each cell has the change of RMSE in per cent against no harmonisation, blue for less and red for more."}} tags=["hide-input"]
 compared = tables["compared"].query("model == 'pls'")
 figure = figures.change_of_error(compared)
 
@@ -660,7 +660,7 @@ teaching.sentence(
 # laboratory, and where the spectra of all others lie: as scanned, with reflectance taken for absorbance by mistake, and
 # harmonised.
 
-# %% mystnb={"image": {"alt": "Scatter of two distances on logarithmic axes, T squared and Q, each over its limit, for the spectra of laboratories that the domain has not seen, with lines at the two limits. Circles, as scanned, and squares, harmonised, lie almost all inside; triangles, reflectance taken for absorbance, lie apart. The legend says how many are outside."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Scatter of two distances on logarithmic axes, T squared and Q, each over its limit, for the spectra of laboratories that the domain has not seen, with lines at the two limits. Circles are as scanned, squares harmonised, triangles reflectance taken for absorbance; the legend says how many are outside."}} tags=["hide-input"]
 seen = library.laboratory == "national"
 some = np.flatnonzero(seen)[: live.n_linear]
 found = {}

@@ -615,10 +615,10 @@ figures.show_table(
 # intervals, the deviation between the networks, and a flag. One row a sample, Parquet, with a datasheet: this is the
 # **hybrid data set** (`spectrakit replicate mir` writes it). Where are values now that were none before?
 
-# %% mystnb={"image": {"alt": "Two maps of the world without coastlines, dots for cells of one degree coloured by the number of samples. Above, organic matter measured, in a few patches; below, measured or imputed, with North America and further patches on all continents filled."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Two maps of the world, a dot for each cell of one degree, coloured by the number of samples. Above, cells with organic matter measured; below, with organic matter measured or imputed."}} tags=["hide-input"]
 figure = figures.coverage_map(tables["space_om"], "om")
 
-# %% mystnb={"image": {"alt": "Bars by depth, carbon left and organic matter right: samples that reach each layer of 10 cm down to two metres, light for all and dark for those with the content measured. Carbon is measured nearly everywhere; organic matter is measured in few samples, most of them in the uppermost layers."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Bars by depth, carbon left and organic matter right: samples that reach each layer of 10 cm down to two metres, light for all and dark for those with the content measured."}} tags=["hide-input"]
 figure = figures.coverage_profile(
     {target: tables[f"depth_{target}"] for target in figures.TARGET_NAMES}
 )

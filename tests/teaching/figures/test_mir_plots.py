@@ -126,8 +126,15 @@ def test_laboratories_left_out_show_both_kinds_of_interval():
 def test_the_map_has_cells_with_a_measured_value_above_and_all_below():
     space = pd.DataFrame({"latitude": [47, -10], "longitude": [8, 35], "measured": [0, 3], "all": [5, 4]})
     above, below = mir_plots.coverage_map(space, "om").axes[:2]
-    np.testing.assert_allclose(above.collections[0].get_offsets(), [[35.5, -9.5]])
-    np.testing.assert_allclose(below.collections[0].get_offsets(), [[35.5, -9.5], [8.5, 47.5]])
+    np.testing.assert_allclose(above.collections[1].get_offsets(), [[35.5, -9.5]])
+    np.testing.assert_allclose(below.collections[1].get_offsets(), [[35.5, -9.5], [8.5, 47.5]])
+    outlines = above.collections[0].get_paths()
+
+    def is_land(longitude, latitude):
+        return any(outline.contains_point((longitude, latitude)) for outline in outlines)
+
+    assert is_land(8, 47) and is_land(135, -25) and is_land(-100, 40) and is_land(103, 23)
+    assert not (is_land(-30, 40) or is_land(-150, 0) or is_land(80, -20))
     assert above.get_title(loc="left") == "organic matter measured: 1 cells of one degree"
 
 

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgba_array
 from matplotlib.text import Text
 
 from spectrakit.simulate.libs.atoms import line_table
@@ -263,3 +263,41 @@ def test_dollar_signs_of_users_are_no_formulas(draw):
     shown = [text.get_text().replace("\\$", "") for text in figure.findobj(Text)]
     assert not [text for text in shown if "$" in text and "mathdefault" not in text]
     assert [text for text in shown if "frac{a" in text] and [text for text in shown if "x^2" in text]
+
+
+# How the colour-blind see linear RGB, at full severity: Machado, Oliveira and Fernandes (2009), table 1.
+SIGHT = {
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "all colours": np.eye(3),
+}
+TO_XYZ = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+
+
+def lab_of(colours, sight):
+    """CIELAB (white D65) of sRGB colours as somebody sees them, an array of (n, 3)."""
+    rgb = to_rgba_array(colours)[:, :3]
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    xyz = np.clip(linear @ np.transpose(sight), 0, 1) @ np.transpose(TO_XYZ) / [0.95047, 1, 1.08883]
+    x, y, z = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29).T
+    return np.transpose([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+@pytest.mark.parametrize("palette", [plots.MODEL_COLOURS, plots.TARGET_COLOURS, lead_plots.COLOURS])
+def test_colours_of_one_figure_are_different_to_the_colour_blind(palette, sight):
+    lab = lab_of(list(palette.values()), SIGHT[sight])
+    distance = np.linalg.norm(lab[:, None] - lab[None], axis=2)[np.triu_indices(len(lab), 1)]
+    assert distance.min() > 15, distance
+
+
+def test_the_distance_of_colours_is_that_of_cielab():
+    np.testing.assert_allclose(lab_of(["white", "red"], np.eye(3)), [[100, 0, 0], [53.24, 80.09, 67.20]], atol=0.02)
