@@ -84,9 +84,9 @@ teaching.sentence(
 # Before asking a network where it looks, look at what it is shown. Each spectrum was divided by its mean over the window. Then, for each
 # network, the mean of its training spectra was subtracted and the rest divided by one standard deviation.
 
-# %% mystnb={"image": {"alt": "Six panels of scaled spectra, coloured by content, for calcium, magnesium and sodium in spiked and in field soils, with the lines of the element marked."}} tags=["hide-input"]
-figure, grid = figures.panels(2, 3, height=4.6, sharex="col")
-for axes, part in zip(grid.ravel(), explained.values(), strict=True):
+# %% mystnb={"image": {"alt": "Six panels of scaled spectra, coloured by content, for calcium, magnesium and sodium in spiked and in field soils."}} tags=["hide-input"]
+figure, grid = figures.panels(3, 2, height=6.6, sharex="row")
+for axes, part in zip(grid.T.ravel(), explained.values(), strict=True):
     rank = part.task.content.argsort().argsort() / 11
     for spectrum, share in zip(part.out_of_fold(part.X), rank, strict=True):
         axes.plot(

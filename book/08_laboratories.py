@@ -268,7 +268,7 @@ figures.show_table(
 # Soils are mixtures of all of these, and of grains of all sizes. Four from the live library, all scanned by the largest
 # laboratory:
 
-# %% mystnb={"image": {"alt": "Absorbance of four simulated soils, one panel each: a sandy one, a clayey one, one rich in carbonate and a peat; nine bands are named above."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Absorbance of four simulated soils, a curve each: a sandy one, a clayey one, one rich in carbonate and a peat; nine bands are named above."}} tags=["hide-input"]
 about_soils, own = library.dataset.properties, library.laboratory == "national"
 mineral = about_soils[own & (library.truth["om_g_kg"] < 50)]
 chosen = {

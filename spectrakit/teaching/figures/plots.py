@@ -97,18 +97,17 @@ def window_spectra(tasks, lines):
 
     tasks : Tasks; lines : for each task [(nm, label), ...]
     """
-    figure, grid = plt.subplots(1, len(tasks), figsize=(WIDTH, 3.9), squeeze=False)
-    for axes, task, labelled in zip(grid[0], tasks, lines, strict=True):
+    figure, grid = plt.subplots(len(tasks), 1, figsize=(WIDTH, 2.6 * len(tasks)), squeeze=False)
+    for axes, task, labelled in zip(grid[:, 0], tasks, lines, strict=True):
         scale = plt.Normalize(task.content.min(), task.content.max())
         for content, counts in sorted(zip(task.content, task.counts, strict=True), key=lambda pair: pair[0]):
             axes.plot(task.wavelength, counts / 1000, color=RISING(scale(content)), linewidth=0.9)
-        axes.set(xlabel="Wavelength (nm)", xlim=(task.wavelength[0], task.wavelength[-1]))
-        axes.locator_params(axis="x", nbins=3)
+        axes.set(ylabel="1000 counts", xlim=(task.wavelength[0], task.wavelength[-1]))
         draw_lines(axes, labelled)
         bar = plt.cm.ScalarMappable(scale, RISING)
         label = f"{task.target.capitalize()} (ppm)"
-        figure.colorbar(bar, ax=axes, location="bottom", label=label, aspect=14, ticks=plt.MaxNLocator(3))
-    grid[0, 0].set_ylabel("Signal (1000 counts)")
+        figure.colorbar(bar, ax=axes, label=label, aspect=14, ticks=plt.MaxNLocator(3))
+    axes.set_xlabel("Wavelength (nm)")
     return figure
 
 

@@ -49,7 +49,7 @@ def test_window_spectra_are_coloured_by_content_and_marked():
     task = outcome().task
     figure = plots.window_spectra([task, task], [LINES, ()])
     first, second = figure.axes[:2]
-    assert (first.get_xlabel(), first.get_ylabel()) == ("Wavelength (nm)", "Signal (1000 counts)")
+    assert (second.get_xlabel(), first.get_ylabel()) == ("Wavelength (nm)", "1000 counts")
     assert annotations(first) == ["Mg II 279.55", "Mg II 280.27"]
     assert annotations(second) == []
     spectra = first.lines[:4]
