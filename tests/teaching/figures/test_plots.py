@@ -56,7 +56,7 @@ def test_window_spectra_are_coloured_by_content_and_marked():
     np.testing.assert_allclose([line.get_ydata().max() for line in spectra], [1.5, 1.6, 1.7, 1.8], rtol=0.01)
     assert to_hex(spectra[0].get_color()) == to_hex(plt.cm.viridis(0.0))
     assert to_hex(spectra[3].get_color()) == to_hex(plt.cm.viridis(0.92))
-    assert [axes.get_xlabel() for axes in figure.axes[2:]] == ["Mg (ppm)", "Mg (ppm)"]
+    assert [axes.get_ylabel() for axes in figure.axes[2:]] == ["Mg (ppm)", "Mg (ppm)"]
 
 
 def test_labels_of_close_lines_keep_apart():
