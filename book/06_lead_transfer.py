@@ -51,7 +51,7 @@ by_scale = extras["scores"].groupby(["model", "scale"])["r2"].mean()
 gain = (r2["resnet_ph_pb"] - r2["resnet_pb"]).mean()
 paper = published["difference.resnet_ph_pb.resnet_pb"]["value"]
 teaching.sentence(
-    "**What comes out.** Starting from pH lifts the network's $R^2$ on lead by {gain:+.3f} on average over {n} rounds; the paper reports "
+    "**What comes out.** Starting from pH changes the network's $R^2$ on lead by {gain:+.3f} on average over {n} rounds; the paper reports "
     "{paper:+.2f}. {floor} On the Box-Cox scale the transferred network reaches {box_cox:.2f}, {mean} the mean of the training soils "
     "({of_mean:.2f}); on the logarithm {on_log:.2f}, beside {svm:.2f} of an SVM that never saw a European soil.",
     gain=gain,

@@ -9,12 +9,12 @@ import re
 from functools import reduce
 from pathlib import Path
 
-import jupytext
 import pandas as pd
 import pytest
 
 import spectrakit
 from spectrakit import teaching
+from tests.book.sentences import sentence_of
 from tools.site.executor import run_chapter
 from tools.site.layout import Layout
 
@@ -38,18 +38,6 @@ def test_the_text_points_at_names_and_files_that_are_there(chapter):
             reduce(getattr, rest, names[first])
     paths = re.findall(r"`((?:spectrakit|data|tools|benchmarks)/[\w/.-]+)", source)
     assert [path for path in paths if not (LAYOUT.root / path).exists()] == []
-
-
-def sentence_of(chapter, words, **names):
-    """The sentence that a folded cell of a chapter makes; `names` replace what the cell assigns to them."""
-    cells = jupytext.read(LAYOUT.book / f"{chapter}.py", fmt="py:percent").cells
-    (cell,) = [cell for cell in cells if cell.cell_type == "code" and words in cell.source]
-    assert cell.metadata["tags"] == ["hide-input"]
-    *steps, last = ast.parse(cell.source).body
-    steps = [step for step in steps if not (isinstance(step, ast.Assign) and ast.unparse(step.targets[0]) in names)]
-    names |= {"teaching": teaching, "pd": pd}
-    exec(compile(ast.Module(steps, []), chapter, "exec"), names)
-    return eval(compile(ast.Expression(last.value), chapter, "eval"), names).data
 
 
 READINGS = pd.DataFrame(
@@ -168,7 +156,7 @@ def test_chapter_6_says_what_the_transfer_gains_and_what_untrained_features_give
     def said(nothing=0.62, box_cox=-0.35):
         names = {"r2": r2, "published": published, "by_source": pd.Series({"nothing": nothing, "ph": 0.53})}
         changed = by_scale.where(by_scale != -0.35, box_cox)
-        return sentence_of("06_lead_transfer", "Starting from pH lifts", **names, by_scale=changed)
+        return sentence_of("06_lead_transfer", "Starting from pH changes", **names, by_scale=changed)
 
     text = said()
     assert "on lead by +0.050 on average over 2 rounds; the paper reports +0.47" in text
