@@ -59,7 +59,8 @@ teaching.sentence(
 # for 0.9 µs. A hundred such spectra are averaged into one.
 
 # %% mystnb={"image": {"alt": "Diagram of the set-up: laser, attenuator and lens above a pellet on a moving stage; the light of the plasma goes through a second lens and a fibre to an echelle spectrometer with a gated camera; a delay generator triggers both."}} tags=["hide-input"]
-figure = figures.setup_diagram()
+figures.diagram("libs_setup")
+
 # %% [markdown]
 # This is the counterpart of the paper's figure 1. All settings of our simulation stand in one file,
 # `data/libs_experiment.yml`, each with its source: the paper, the literature, or an assumption that is named as one.
@@ -479,7 +480,8 @@ figure = draw_windows("low")
 # flow, its figure 2:
 
 # %% mystnb={"image": {"alt": "Data flow: spectra are cut to windows and normalised; ten-fold cross-validation trains the network and its baselines; metrics and Grad-CAM maps come out."}} tags=["hide-input"]
-figure = figures.data_flow_diagram()
+figures.diagram("libs_data_flow")
+
 # %% [markdown]
 # ## Play with the plasma
 #

@@ -385,7 +385,8 @@ teaching.sentence(
 # The text gives the network's sizes, and the counterpart of its figure 2 is this.
 
 # %% mystnb={"image": {"alt": "Diagram of the network. Upper row: log reflectance of 2100 channels, average pooling to 210, convolution with 48 filters of size 3 and leaky ReLU, batch normalisation, max pooling to 105. Lower row: two residual blocks with skip connections, convolution with 32 filters, flattening to 3360, dense layers of 16, 10 and 1, pH."}} tags=["hide-input"]
-figure = figures.resnet_diagram()
+figures.diagram("resnet")
+
 # %% [markdown]
 # Two steps need no learning. The input is the **logarithm** of reflectance: what scales a whole spectrum, such as the
 # brightness of the lamp, becomes a constant that is added. And **average pooling** takes the mean of each ten

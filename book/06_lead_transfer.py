@@ -312,7 +312,7 @@ figure = figures.lead_spectra(axis_nm, soils.reflectance, lead)
 # not need, they do not tell.
 
 # %% mystnb={"image": {"alt": "Diagram of the transfer in two rows. Above, ResNet-pH: spectrum of 2100 channels, average pooling, convolutions and residual blocks, dense layers of 16 and 10, output pH; everything is learned from European soils. Dashed arrows lead down to ResNet-pH-Pb: the convolutions are copied and frozen, dense layers and output copied and tuned to ln Pb."}} tags=["hide-input"]
-figure = figures.transfer_diagram()
+figures.diagram("transfer")
 
 # %% [markdown]
 # The counterpart of table 2 counts what each network learns from which soils. The source network below is the one of

@@ -17,9 +17,6 @@ from spectrakit.teaching.figures.plots import (
     PINK,
     WIDTH,
     YELLOW,
-    arrow,
-    blank_axes,
-    box,
     dots_by_row,
 )
 
@@ -72,26 +69,6 @@ def lead_spectra(wavelength, reflectance, lead):
     below.plot(wavelength, rank_correlation(reflectance.T, lead), color=BLUE)
     below.axhline(0, color=GREY, linewidth=0.8)
     below.set(xlabel="Wavelength (nm)", ylabel="Rank correlation\nwith lead", ylim=(-1, 1))
-    return figure
-
-
-def transfer_diagram():
-    """The layers that the lead network takes from the pH network, and those that are tuned: figure 2, lower part."""
-    figure, axes = blank_axes(74, 33)
-    names = ("spectrum\n2100", "average\npooling", "convolutions,\nresidual blocks", "dense\n16, 10", "output")
-    rows = {"pH": (21, (GREY, GREY, BLUE, BLUE, BLUE)), "ln Pb": (3, (GREY, GREY, GREY, PINK, PINK))}
-    for target, (y, colours) in rows.items():
-        for place, (name, colour) in enumerate(zip(names, colours, strict=True)):
-            text = f"{name}\n{target}" if name == "output" else name
-            box(axes, 0.5 + 14.9 * place, y, 13, 8, text, colour)
-            if place:
-                arrow(axes, (14.9 * place - 1.4, y + 4), (14.9 * place + 0.5, y + 4))
-    for x in (36.8, 51.7, 66.6):
-        arrow(axes, (x, 21), (x, 11), BLUE, linestyle="--")
-    axes.text(0.5, 30.5, "ResNet-pH: everything is learned from European soils", fontsize=10)
-    axes.text(0.5, 12.6, "ResNet-pH-Pb, soils of Gejiu", fontsize=10)
-    axes.text(38, 17.2, "copied, then frozen", fontsize=9, color=GREY)
-    axes.text(53, 14.2, "copied, then tuned", fontsize=9, color=GREY)
     return figure
 
 
