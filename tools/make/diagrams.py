@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 from matplotlib.patches import Ellipse, FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 
 from spectrakit.resources import data_path
-from spectrakit.teaching.figures.plots import BLUE, GREEN, GREY, ORANGE, PINK, SKY, YELLOW, book_style
+from spectrakit.teaching.figures import BLUE, GREEN, GREY, ORANGE, PINK, SKY, YELLOW, book_style
 
 
 def blank_axes(width, height):
