@@ -160,7 +160,7 @@ trace = pd.DataFrame({"Si": [467_000.0], "O": [532_800.0], "Fe": [200.0]})
 
 
 def boltzmann_y(temperature):
-    """ln(I wavelength / g A) of each line, I measured on the simulated spectrum around it."""
+    """ln(I wavelength / g A) of each line of the simulated spectrum."""
     plasma, areas = libs.soil_plasma(trace, temperature), []
     for row, nm in enumerate(lines.wavelength_air_nm):
         part = libs.SpectralRange(nm - 0.5, nm + 0.5, lines.iloc[[row]])
@@ -319,9 +319,8 @@ teaching.check("1.2", answer_1_2, sodium=sodium)
 
 # %%
 strength = (sodium["A_s-1"] * sodium.g_upper).to_numpy()
-print(
-    f"{strength[0] / strength[1]:.1f}: the two decay equally fast, but the upper state of D2 has twice the weight."
-)
+print(f"{strength[0] / strength[1]:.1f}: the two decay equally fast,")
+print("but the upper state of D2 has twice the weight.")
 
 # %% [markdown]
 # ```{solution-end}
