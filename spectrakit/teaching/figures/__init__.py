@@ -9,7 +9,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "inside_windows",
             "lead_spectra",
             "measured_tasks",
-            "observed_and_predicted",
             "place_bars",
             "r2_boxes",
             "sampling_map",

@@ -72,28 +72,6 @@ def lead_spectra(wavelength, reflectance, lead):
     return figure
 
 
-def observed_and_predicted(predictions, scores):
-    """Predicted over observed ln Pb of the test soils of all rounds, one axes a model: figures 4 and 5.
-
-    predictions : DataFrame with observed and a column a model, one row a test soil and round
-    scores : DataFrame with model, round and r2; the title has mean and deviation over the rounds
-    """
-    shown = [name for name in LEAD_MODEL_NAMES if name in predictions and name != "mean"]
-    n_rows = -(-len(shown) // 2)
-    figure, grid = plt.subplots(n_rows, 2, figsize=(WIDTH, 3.6 * n_rows), sharex=True, sharey=True, squeeze=False)
-    alpha = min(1, 8 / np.sqrt(len(predictions)))
-    for axes, name in zip(grid.flat, shown, strict=False):
-        axes.scatter(predictions["observed"], predictions[name], s=14, color=COLOURS[name], alpha=alpha, linewidth=0)
-        axes.axline((predictions["observed"].mean(),) * 2, slope=1, color=GREY, linestyle="--", linewidth=1)
-        r2 = scores.loc[scores["model"] == name, "r2"]
-        deviation = f" ± {r2.std(ddof=1):.2f}" if len(r2) > 1 else ""
-        axes.set_title(f"{LEAD_MODEL_NAMES[name]}: R² {r2.mean():.2f}{deviation}")
-        axes.set_aspect("equal")
-    figure.supxlabel("Observed ln Pb", fontsize=11)
-    figure.supylabel("Predicted ln Pb", fontsize=11)
-    return figure
-
-
 def r2_boxes(scores, published):
     """R2 of the rounds by model as boxes, every round a dot, beside the published means: figure 6.
 

@@ -345,10 +345,13 @@ def learning_curves(histories):
 def predicted_vs_measured(panels, name):
     """Predicted over measured values of test soils, one axes each, scores in the title: figures 3, 4, 5 and 8.
 
-    panels : {title: (measured, predicted)}; name : of the property, with unit
+    panels : {title: (measured, predicted)}, one or an even number, two in a row; name : of the property, with unit
     """
-    figure, grid = plt.subplots(1, len(panels), figsize=(WIDTH, 3.9), sharex=True, sharey=True, squeeze=False)
-    for axes, (title, (measured, predicted)) in zip(grid[0], panels.items(), strict=True):
+    n_columns = min(len(panels), 2)
+    n_rows = -(-len(panels) // 2)
+    size = {"figsize": (WIDTH, 3.9 * n_rows), "squeeze": False}
+    figure, grid = plt.subplots(n_rows, n_columns, sharex=True, sharey=True, **size)
+    for axes, (title, (measured, predicted)) in zip(grid.flat, panels.items(), strict=True):
         # The more points, the paler, so that their density can be seen.
         alpha = min(1, 12 / np.sqrt(len(measured)))
         axes.scatter(measured, predicted, s=12, color=BLUE, alpha=alpha, linewidth=0)
@@ -356,8 +359,11 @@ def predicted_vs_measured(panels, name):
         scores = {"R²": r2, "RMSE": rmse, "RPD": rpd}
         listed = ", ".join(f"{label} {score(measured, predicted):.2f}" for label, score in scores.items())
         axes.set_title(f"{as_written(title)}\n{listed}", fontsize=10)
-        axes.set(xlabel=f"Measured {as_written(name)}", aspect="equal")
-    grid[0, 0].set_ylabel(f"Predicted {as_written(name)}")
+        axes.set(aspect="equal")
+    for axes in grid[-1]:
+        axes.set_xlabel(f"Measured {as_written(name)}")
+    for axes in grid[:, 0]:
+        axes.set_ylabel(f"Predicted {as_written(name)}")
     return figure
 
 

@@ -57,19 +57,6 @@ def test_spectra_are_shown_by_quarters_of_lead_with_their_rank_correlation():
     assert correlation[50] == pytest.approx(spearmanr(reflectance[:, 50], lead).statistic)
 
 
-def test_models_of_lead_are_drawn_in_the_papers_order_with_their_mean_score():
-    predictions = pd.DataFrame(
-        {"observed": [4.0, 5, 6], "mean": 5.0, "svm_pb": [4.5, 5, 5.5], "resnet_pb": [5.0, 5, 5]}
-    )
-    figure = lead_plots.observed_and_predicted(predictions, scores())
-    titles = [axes.get_title(loc="left") for axes in figure.axes]
-    assert titles == ["ResNet-Pb: R² 0.40 ± 0.00", "SVM-Pb: R² 0.60 ± 0.14"]
-    points = figure.axes[1].collections[0].get_offsets()
-    np.testing.assert_allclose(points, [[4, 4.5], [5, 5], [6, 5.5]])
-    single = lead_plots.observed_and_predicted(predictions, scores().query("round == 1"))
-    assert single.axes[1].get_title(loc="left") == "SVM-Pb: R² 0.70"
-
-
 def test_boxes_show_every_round_and_what_was_published():
     axes = lead_plots.r2_boxes(scores(), {"svm_pb": 0.47, "resnet_ph_pb": 0.77}).axes[0]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["mean", "ResNet-Pb", "SVM-Pb"]

@@ -191,6 +191,9 @@ def test_predicted_vs_measured_tells_the_scores():
     assert axes.get_title(loc="left") == "network\nR² 0.80, RMSE 0.50, RPD 2.58"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("Measured pH", "Predicted pH")
     np.testing.assert_allclose(axes.collections[0].get_offsets()[:, 1], measured + 0.5)
+    four = plots.predicted_vs_measured(dict.fromkeys("abcd", (measured, measured + 0.5)), "pH").axes
+    assert [axes.get_subplotspec().get_geometry()[:2] for axes in four] == [(2, 2)] * 4
+    assert [axes.get_xlabel() for axes in four] == ["", "", "Measured pH", "Measured pH"]
 
 
 # Names of users: a fraction that is cut short would be an error, a square would be shown as one.
