@@ -259,8 +259,8 @@ teaching.sentence(
     so=teaching.claim(
         organic_share,
         0.5,
-        below="So the $R^2$ of all soils speaks of ordinary soils as well.",
-        above="So the $R^2$ of all soils is mostly a matter of telling organic soils from others, which hardly takes a spectrometer. RPIQ "
+        below="So the R² of all soils speaks of ordinary soils as well.",
+        above="So the R² of all soils is mostly a matter of telling organic soils from others, which hardly takes a spectrometer. RPIQ "
         "divides the spread of ordinary soils by an error to which the organic ones add most. Both are right, and neither speaks of the "
         "ordinary soil: the error by class does.",
     ),

@@ -69,7 +69,7 @@ teaching.sentence(
 # table of lines says? Is any channel saturated, that is at the upper end of what the camera can count? Does the window
 # hold enough channels? Without a table of yours the next cells answer for a simulated spectrum that we have shifted by
 # one channel on purpose. In the table a negative shift says that the lines stand at wavelengths that are too low, and
-# '32 of 33' that the window has 32 channels where the network of chapter 2 takes 33.
+# '30 of 33' that the window has 30 channels where the network of chapter 2 takes 33.
 
 # %% tags=["hide-input"]
 survey = libs.measure(libs.spiked_soils([0]), survey=True)
