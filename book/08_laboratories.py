@@ -3,8 +3,8 @@
 #
 # Soils of the whole world have been put under mid-infrared spectrometers. The third study of this book brings about
 # 57,000 of these spectra together, from many laboratories. A laboratory leaves its mark on a spectrum, and a model that
-# learned the mark fails in the next one. This chapter builds such a library, makes its laboratories alike, and asks what
-# that is good for. [Chapter 9](09_gaps_filled.ipynb) fills the library's gaps.
+# learned the mark fails in the next one. This chapter builds such a library, makes its laboratories alike, and asks
+# what that is good for. [Chapter 9](09_gaps_filled.ipynb) fills the library's gaps.
 #
 # **What you will learn**
 #
@@ -13,7 +13,8 @@
 # - how to test whether harmonisation helps on a laboratory that was never seen
 #
 # **Time**: about 45 minutes to read; the code runs in under a minute.
-# **You need**: [chapter 5](05_lucas_pretraining.ipynb), for reflectance. You need not have seen a mid-infrared spectrum.
+# **You need**: [chapter 5](05_lucas_pretraining.ipynb), for reflectance. You need not have seen a mid-infrared
+# spectrum.
 
 # %% tags=["hide-input"]
 from dataclasses import replace
@@ -68,10 +69,10 @@ mixed = [
 ]
 ours = changes["c", "snv+epo"]
 teaching.sentence(
-    "**What comes out.** A laboratory adds gain, baselines, shifts of a wavenumber or two and its air. The harmonisation that "
-    "makes standards most alike, `snv+epo`, changes the error of carbon on laboratories left out by {low:+.0%} to {high:+.0%}, "
-    "with a median of {median:+.0%}. {n_mixed} of {n} harmonisations and contents help in one laboratory and hurt in another by more "
-    "than {matters:.0%}.",
+    "**What comes out.** A laboratory multiplies a spectrum (gain), adds a baseline, shifts the wavenumbers and lets its air absorb. "
+    "Harmonisation makes the spectra of laboratories alike. The one chosen here, `snv+epo`, changes the error of carbon on laboratories "
+    "left out by {low:+.0%} to {high:+.0%}, with a median of {median:+.0%}. Of {n} pairs of a harmonisation and a content, {n_mixed} "
+    "lower the error by more than {matters:.0%} in one laboratory and raise it by more than that in another.",
     low=ours.min(),
     high=ours.max(),
     median=ours.median(),
@@ -83,13 +84,13 @@ teaching.sentence(
 # %% [markdown]
 # Two runs stand behind the numbers of this page. The **recorded run** was made beforehand; you can make one of the
 # paper's size yourself with `spectrakit replicate mir --profile paper`. The **live run** is what the cells of this page
-# do with a library of 2,000 soils, so that you can change it. Every table says which of the two it shows. In both the
+# do with a library of 2,000 soils, so that you can change it. Tables say where they show the recorded run. In both the
 # soils, their spectra and the laboratories are **simulated**.
 
 # %% tags=["hide-input"]
 teaching.sentence(
-    "The recorded run has {n:,} soils of {n_sites:,} sites and {n_laboratories} laboratories, with {n_rounds} splits by site; it was made "
-    "{how_made}. The live library: {live}.",
+    "The recorded run has {n:,} soils of {n_sites:,} sites and {n_laboratories} laboratories, and divides the sites {n_rounds} times into training and test; it was "
+    "made {how_made}. The live library: {live}.",
     n=about["n"],
     n_sites=about["n_sites"],
     n_laboratories=about["n_laboratories"],
@@ -101,16 +102,20 @@ teaching.sentence(
 # %% [markdown]
 # ## What the paper found
 #
-# Of this study an abstract is all that was at hand, without a figure or a table. So the chapter takes its sentences, one
-# after the other:
+# Of this study an abstract is all that was at hand, without a figure or a table. So the chapter takes its sentences,
+# one after the other:
 #
 # - a library of many laboratories: [the library](#a-library-of-many-laboratories)
 # - normalisation, outlier detection, harmonisation: [to make laboratories alike](#to-make-laboratories-alike)
-# - a network a property, with physically constrained ranges: [chapter 9](09_gaps_filled.ipynb#one-network-a-content)
+# - one network for each property, with physically constrained ranges: [chapter
+#   9](09_gaps_filled.ipynb#one-network-a-content)
 # - prediction-error estimates: [chapter 9](09_gaps_filled.ipynb#how-sure)
 # - a hybrid data set with more coverage in space and depth: [chapter 9](09_gaps_filled.ipynb#the-gaps-filled)
 #
-# These are all its scores. RPIQ is the interquartile range of the measured contents over the RMSE.
+# These are all its scores, one row a content. The **interquartile range** (IQR) is what lies between the quartiles, so
+# that it holds the middle half of the soils; RPIQ is the IQR of the measured contents over the RMSE. A content is
+# **imputed** where it was predicted because nobody measured it. What the 'prediction SD' may be, [chapter
+# 9](09_gaps_filled.ipynb#what-is-a-prediction-sd) asks.
 
 # %% tags=["hide-input"]
 heads = {
@@ -156,10 +161,10 @@ teaching.check("8.1", answer_8_1, score=0.96)
 # ```{solution-start} ex-normal
 # :class: dropdown
 # ```
-# The deviation is $1 / \sqrt{0.04} = 5$ times the RMSE, so RPIQ would be 6.7. That it is 1.38 says that the deviation
-# is 3.6 times the interquartile range, where a normal distribution has 0.74. A few soils with very much carbon, peat and
-# forest floors, make the variance; most soils lie close together. We come back to them
-# [in chapter 9](09_gaps_filled.ipynb#a-score-for-whom).
+# The standard deviation is $1 / \sqrt{0.04} = 5$ times the RMSE, so RPIQ would be $1.349 \cdot 5 = 6.7$. That it is
+# 1.38 says that the standard deviation is $5 / 1.38 = 3.6$ times the IQR, where a normal distribution has 0.74, that is
+# $1 / 1.349$. A few soils with very much carbon, peat and forest floors, make the variance; most soils lie close
+# together. We come back to them [in chapter 9](09_gaps_filled.ipynb#a-score-for-whom).
 
 # %% [markdown]
 # ```{solution-end}
@@ -169,11 +174,13 @@ teaching.check("8.1", answer_8_1, score=0.96)
 # ## What a mid-infrared spectrum shows
 #
 # Atoms that are bound together vibrate, each bond at a frequency of its own. Light of that frequency is absorbed. In
-# the near infrared of [chapter 5](05_lucas_pretraining.ipynb) there are only overtones and combinations, faint and wide.
-# In the mid infrared lie the **fundamental vibrations** themselves: strong, narrower, and for nearly everything that a
-# soil is made of. One counts here in **wavenumbers**, waves to a centimetre: 10,000 over the wavelength in µm. Our
-# spectra go from 600 to 3998 1/cm (16.7 to 2.5 µm), in steps of 2. They are drawn from low to high; journals mostly do
-# it the other way round. What is drawn is **absorbance**, $A = \log_{10}(1/R)$: at 1, a tenth of the light comes back.
+# the near infrared of [chapter 5](05_lucas_pretraining.ipynb) there are only overtones and combinations, faint and
+# wide. In the mid infrared lie the **fundamental vibrations** themselves: strong, narrower, and for nearly everything
+# that a soil is made of. One counts here in **wavenumbers**, waves to a centimetre (1/cm; figures write cm⁻¹): 10,000
+# over the wavelength in µm. Our spectra go from 600 to 3998 1/cm (16.7 to 2.5 µm), in steps of 2 1/cm. They are drawn
+# from low to high; journals mostly do it the other way round. What is drawn is **absorbance**, $A = \log_{10}(1/R)$: at
+# 1, a tenth of the light comes back. One panel shows one pure constituent; a label names the bond of a band and its
+# wavenumber.
 
 # %% mystnb={"image": {"alt": "Eight panels of absorbance between 600 and 4000 wavenumbers, each a pure constituent with bands named. Quartz is low except for bands at 1790, 1870 and 1995, and dips at 1080 to 1160, where its surface mirrors. Kaolinite has a sharp group at 3620 and 3695. Smectite has one broad band at 3620. Gibbsite has bands at 3395 to 3620. Goethite is high at 3140 and below 1000. Calcite has bands at 1795 and 2513 and a wide high one near 1450. Organic matter has CH bands at 2850 and 2930 and many below 1720. Water has a very broad band near 3400 and another at 1643."}} tags=["hide-input"]
 known = {
@@ -225,22 +232,25 @@ figure = figures.constituent_absorbance(axis, pure, labels)
 # band at 2513, where little else absorbs. **Organic matter** has no band of its own: it is a mixture of groups, of
 # which CH₂ near 2900 is the clearest; acids, salts of acids, amides and lignin crowd between 1200 and 1720, on top of
 # water and of quartz. And quartz does something odd: where its Si-O vibration is strongest, around 1100, its absorbance
-# *falls*. `data/bands/mir.csv` has 161 such resonances of 20 constituents, each with its source.
+# *falls*. `data/bands/mir.csv` lists all bands of the simulator, each with its source.
 #
 # ### Two ways back for the light
 #
-# A constituent has one complex **refractive index** $n + \mathrm{i}k$, whose $k$ is the absorption. It says two things.
-# Light that enters the grains is absorbed and scattered, and comes back after Kubelka and Munk, as in chapter 5. But
-# light is also reflected at the first surface, with a share of (Fresnel, at normal incidence)
+# A constituent has one complex **refractive index** $n + \mathrm{i}k$ ($\mathrm{i}^2 = -1$): $n$ says how many times
+# slower light is in it than in air, $k$ how strongly it absorbs. Two things follow from it. Light that enters the
+# grains is absorbed and scattered, and comes back after Kubelka and Munk, as in chapter 5. But light is also reflected
+# at the first surface, and the share of it is (after Fresnel, for light that falls straight on)
 #
 # $$R_\text{surface} = \left|\frac{n + \mathrm{i}k - 1}{n + \mathrm{i}k + 1}\right|^2 .$$
 #
 # Where $k$ is of the order of 1, nothing comes back from inside, and the surface mirrors instead. Such **reststrahlen**
 # ('remaining rays') turn a band upside down. And beside them, where $n$ passes 1, next to nothing is mirrored, and
-# absorbance is highest: the peak of quartz near 1350. Here is the equation beside the package's line, for quartz.
+# absorbance is highest: the peak of quartz near 1350. Here is the equation beside the package's line, for quartz. In
+# the table, read the last column beside $k$ and $n$: what is mirrored where $k$ is largest, and where $n$ is close to
+# 1?
 
 # %%
-places = np.array([1000.0, 1080, 1160, 1250, 1870, 3000])
+places = np.array([1000.0, 1080, 1160, 1250, 1350, 1870, 3000])
 index = simulate.soils.refractive_index("quartz", places)
 by_hand = np.abs((index - 1) / (index + 1)) ** 2
 assert np.allclose(by_hand, simulate.soils.fresnel(index))
@@ -265,8 +275,9 @@ figures.show_table(
 )
 
 # %% [markdown]
-# Soils are mixtures of all of these, and of grains of all sizes. Four from the live library, all scanned by the largest
-# laboratory:
+# Soils are mixtures of all of these, and of grains of all sizes. Here are four from the live library, all scanned by
+# the largest laboratory, `national`. Follow each name down to the curves: the soil that is richest in a constituent
+# should stand out at its bands.
 
 # %% mystnb={"image": {"alt": "Absorbance of four simulated soils, a curve each: a sandy one, a clayey one, one rich in carbonate and a peat; nine bands are named above."}} tags=["hide-input"]
 about_soils, own = library.dataset.properties, library.laboratory == "national"
@@ -302,8 +313,8 @@ figure = figures.soil_spectra(
 # ```{exercise-start}
 # :label: ex-overtone
 # ```
-# Kaolinite's inner O-H vibrates at 3620 1/cm. Light of exactly twice that frequency would excite the first overtone.
-# At which wavelength, in nm?
+# An O-H inside the layers of kaolinite vibrates at 3620 1/cm. Light of exactly twice that frequency would excite the
+# first overtone. At which wavelength, in nm?
 
 # %%
 answer_8_2 = None  # nm
@@ -332,14 +343,16 @@ teaching.check("8.2", answer_8_2, wavenumber=3620)
 # This simulator was tuned to inputs, and a few of its constants were set by looking at the **mean spectra** of three
 # measured laboratories, never at their carbon:
 #
-# - how much a grain scatters back (`BACKSCATTER`), so that quartz's bands at 1790 to 1995 are about as deep as measured;
+# - how much a grain scatters back (`BACKSCATTER`), so that quartz's bands at 1790 to 1995 are about as deep as
+#   measured;
 # - the grain size at which half of the mirrored light is lost (`SURFACE_GRAIN_UM`), to the level around 1100 to 1200;
 # - some of the strengths in `data/bands/mir.csv`. Positions come from the literature; most strengths are estimates.
 #
-# And one input comes from results. The abstract does not say how carbon is distributed, but RMSE and $R^2$ imply its
-# deviation, RPIQ and RMSE its interquartile range. Our soils were given both. So RMSE and RPIQ follow from $R^2$ here
-# as they do there: the three are **one test**, not three. The faults of the laboratories are orders of magnitude,
-# nothing more; `data/README.md` has all of it.
+# And one input comes from results. The abstract does not say how carbon is distributed, but its scores imply the
+# standard deviation, $\mathrm{RMSE} / \sqrt{1 - R^2}$, and the IQR, $\mathrm{RPIQ} \cdot \mathrm{RMSE}$. Our soils were
+# given both. So RMSE and RPIQ follow from $R^2$ here as they do there: the three are **one test**, not three. The
+# faults of the laboratories are meant to be right in their order of magnitude, no better; `data/README.md` has all of
+# it. In the table each implied number stands beside that of the recorded run.
 
 # %% tags=["hide-input"]
 implied = {target: about["targets"][target] for target in figures.TARGET_NAMES}
@@ -378,24 +391,27 @@ figures.show_table(
 # %% [markdown]
 # <div class="quiz">
 #
-# **Quiz.** Why does strong absorption of quartz near 1100 1/cm make its absorbance fall?
+# **Quiz.** You cut a thin slice of a quartz crystal and measure the light that passes *through* it. What does the
+# absorbance show near 1100 1/cm?
 #
-# <details><summary>The detector is saturated</summary>
-# No. It is a property of the surface, in every instrument.</details>
-# <details><summary>The surface of the grains mirrors the light before it can be absorbed</summary>
-# Right. Where k is of the order of 1, nothing comes back from inside and much from the surface.</details>
-# <details><summary>Quartz is transparent there</summary>
-# No. It is least transparent there.</details>
+# <details><summary>A dip, as in the powder</summary>
+# No. What the surface mirrors reaches the detector only where one measures the light that comes back.</details>
+# <details><summary>A strong band that stands upright</summary>
+# Right. Part of the light is mirrored away from the detector and the rest is absorbed: next to nothing
+# passes.</details>
+# <details><summary>Nothing: quartz is transparent there</summary>
+# No. It is least transparent there; k says so.</details>
 #
 # </div>
 
 # %% [markdown]
 # ## A library of many laboratories
 #
-# A large laboratory holds most of the samples; others hold a few hundred, from another part of the world. Each has its
-# own soils, its own spectrometer, and its own **habit**: some burn a sample and measure carbon, others ignite it and
-# weigh what is lost, which is organic matter and a little water of clays and hydroxides. So what is missing is not
-# missing at random. A few samples have both.
+# One large laboratory holds most of the samples; the others are smaller and lie in other parts of the world. Each has
+# its soils, its spectrometer and its **habit**: some burn a sample and measure carbon, others ignite it and weigh what
+# is lost, which is organic matter and a little water of clays and hydroxides. So what is missing is not missing at
+# random. A **site** is a place where one or more depths were sampled. Read the table by rows: how many samples of a
+# laboratory have carbon, how many organic matter?
 
 # %% tags=["hide-input"]
 columns = {
@@ -421,8 +437,9 @@ figures.show_table(
 )
 
 # %% [markdown]
-# What does an instrument add? In a **ring trial** the same soils go round. Here 60 standards were scanned by all. One
-# of them, as it came back:
+# What does an instrument add? In a **ring trial** the same soils, its **standards**, go round, and every laboratory
+# scans them. Here is one of them, as it came back. Below, the scans less that of the **reference** laboratory,
+# `national`: a level line is an offset, a slanted one a slope, and a line that repeats the spectrum is a gain.
 
 # %% mystnb={"image": {"alt": "Above, one standard soil scanned by all laboratories, a line each. Below, each less the reference laboratory: offsets, slopes and bends, with spikes at steep bands and where air absorbs."}} tags=["hide-input"]
 spectra, standard, scanned_by = library.ring
@@ -430,11 +447,21 @@ one = standard == "R30"
 scans = pd.DataFrame(spectra[one], index=scanned_by[one])
 figure = figures.one_standard(axis, scans, "national")
 
+# %% tags=["hide-input"]
+teaching.sentence(
+    "{n} standards went round {n_laboratories} laboratories. The scans of this one lie up to {most:.2f} from the reference, in units of "
+    "absorbance.",
+    n=len(set(standard)),
+    n_laboratories=len(set(scanned_by)),
+    most=np.abs(scans - scans.loc["national"]).max(axis=None),
+)
+
 # %% [markdown]
 # ### Switch the faults on and off
 #
-# **Which fault does most harm?** Take them one at a time, then all together, and look at the third panel. It shows what
-# is left after each spectrum was brought to a mean of 0 and a deviation of 1. Which fault vanishes there?
+# **Which fault does most harm after normalisation, and which one vanishes?** The laboratory is `iberian`. Take its
+# faults one at a time, then all together, and look at the third panel. It shows what is left of the difference after
+# each spectrum was brought to a mean of 0 and a standard deviation of 1.
 
 # %% tags=["hide-input"]
 soil = {
@@ -507,16 +534,16 @@ widgets.Live(prepared, fields, left_in)
 
 # %% [markdown]
 # Only the gain goes altogether. Baselines bend and air absorbs here and not there; coarser grains change the shape of
-# every band; and a shift of one or two wavenumbers, hardly visible in the spectrum, makes a spike at each steep flank.
-# In JupyterLab the fields below the widget fit a harmonisation to the laboratories that you leave in, and say what it does
-# for the others.
+# every band; and a small shift, hardly visible in the spectrum, makes a spike at each steep flank. In JupyterLab the
+# fields below the widget fit a harmonisation to the laboratories that you leave in, and say what it does for the
+# others.
 #
 # ```{exercise-start}
 # :label: ex-shift
 # ```
-# This laboratory reports a band at $v$ at $v\,(1 - 350 \cdot 10^{-6}) + 2$. By how many 1/cm is the band of kaolinite
-# at 3695 off, and which band is off by more: this one or that of quartz at 797? Answer with a pair: the number, and
-# `"kaolinite"` or `"quartz"`.
+# This laboratory, `iberian`, reports a band that lies at $v$ (in 1/cm) at $v\,(1 - 350 \cdot 10^{-6}) + 2$. By how many
+# 1/cm is the band of kaolinite at 3695 1/cm off (reported less true), and which band is off by more: this one or that
+# of quartz at 797 1/cm? Answer with a pair: the number, and `"kaolinite"` or `"quartz"`.
 
 # %%
 answer_8_3 = (None, None)  # 1/cm, and a name
@@ -532,8 +559,8 @@ teaching.check("8.3", answer_8_3, kaolinite=3695, quartz=797)
 # ```{solution-start} ex-shift
 # :class: dropdown
 # ```
-# $-1.29 + 2 = +0.71$ for kaolinite, and $-0.28 + 2 = +1.72$ for quartz. A shift and a stretch of opposite sign cancel
-# somewhere; no single correction of the axis mends both.
+# $-1.29 + 2 = +0.71$ 1/cm for kaolinite, and $-0.28 + 2 = +1.72$ 1/cm for quartz. A shift and a stretch of opposite
+# sign cancel somewhere; to move the whole axis by one number cannot mend both bands.
 
 # %% [markdown]
 # ```{solution-end}
@@ -544,7 +571,9 @@ teaching.check("8.3", answer_8_3, kaolinite=3695, quartz=797)
 #
 # **Normalisation** needs to know nothing of laboratories. The standard normal variate (SNV) takes the mean off each
 # spectrum and divides by its standard deviation over the channels, $z = (A - \bar A) / s_A$ ([Barnes and others
-# 1989](references.md)). A gain and an offset leave no trace:
+# 1989](references.md)). A gain and an offset leave no trace, as the cell shows. *Multiplicative scatter correction*
+# (msc) does nearly the same: it fits a line to the spectrum over a mean spectrum, and takes offset and slope of that
+# line out. The first *derivative* along the axis takes out the offset alone.
 
 # %%
 spectrum = scans.loc["national"].to_numpy()
@@ -555,15 +584,22 @@ assert np.allclose(by_hand, StandardNormalVariate().fit_transform(pair))
 assert np.allclose(by_hand[0], by_hand[1])
 
 # %% [markdown]
-# **Harmonisation** learns from the ring trial. *Direct standardisation* (ds; pds, channel by channel from a few
-# neighbours; sst, in a few components) learns a map from each laboratory to the reference; it can be used only where
-# the laboratory has scanned the standards. *External parameter orthogonalisation* (epo) looks at the directions in
-# which scans of *one* standard differ, and takes these out of all spectra. Afterwards nobody needs to know where a
-# spectrum comes from, so it can be tried on a laboratory never seen ([Roger and others 2003](references.md)).
+# **Harmonisation** learns how laboratories differ, most kinds of it from the ring trial:
 #
-# Whether any of them works can be asked without a single carbon content: leave some standards out, learn from the
-# others, and look at how far the scans of those left out still lie from the reference's, over how much the standards
-# differ among each other.
+# - *Direct standardisation* learns a map from each laboratory to the reference: ds from all channels to each, pds from
+#   a few neighbours to each (piecewise), and sst in a few components (spectral space transformation). All three can be
+#   used only where the laboratory has scanned the standards.
+# - *External parameter orthogonalisation* (epo) looks for the directions in which scans of *one* standard differ, that
+#   is for patterns over all channels, and takes these out of all spectra. Afterwards nobody needs to know where a
+#   spectrum comes from, so it can be tried on a laboratory never seen ([Roger and others 2003](references.md)).
+# - *Transfer by orthogonal projection* (top) does the same with the directions between the *mean spectra* of
+#   laboratories. It needs no standards, and takes out as well what their soils differ in.
+#
+# A plus joins two steps: `snv+epo` is SNV, then epo. Whether any of them works can be asked without a single carbon
+# content: leave some standards out, learn from the others, and look at how far the scans of those left out still lie
+# from the reference's. The squared difference is divided by the variance among standards, so that a spectrum made flat
+# gains nothing. In the figure 100 % says that a laboratory (a dot) has become like the reference, 0 that nothing has
+# changed; the bar is the median.
 
 # %% mystnb={"image": {"alt": "One row a harmonisation, a dot for each laboratory and a bar at the median: how much of the squared difference to the reference laboratory is taken away on standards that were left out, sorted by the median."}} tags=["hide-input"]
 tried = ["snv", "msc", "snv+derivative", "sst", "epo", "snv+sst", "snv+epo"]
@@ -589,16 +625,17 @@ teaching.sentence(
     chosen=teaching.claim(
         middle["snv+epo"],
         middle.drop("snv+epo").max() - 0.02,
-        above="On this ground alone the study's harmonisation was chosen, `snv+epo`.",
+        above="On this ground alone `snv+epo` was chosen to harmonise the library.",
     ),
 )
 
 # %% [markdown]
-# But to be alike is not the aim. The aim is a
-# smaller error on a laboratory that was never seen, and what is taken out of a spectrum may have been needed. So leave
-# each laboratory out in turn: everything is fitted to the others, PLS predicts log10 of the content, and its RMSE is
-# compared with that of spectra as they came. (Of the laboratory left out ds, pds and sst know its scans of the
-# standards, the others nothing.) Blue is less error, red is more.
+# But to be alike is not the aim. The aim is a smaller error on a laboratory that was never seen, and what is taken out
+# of a spectrum may have been needed. So leave each laboratory out in turn: everything is fitted to the others, PLS
+# predicts $\log_{10}$ of the content, and its RMSE is compared with that of spectra as they came. (Of the laboratory
+# left out ds, pds and sst know its scans of the standards, the others nothing.) A number in the figure is the change of
+# RMSE in per cent: blue and negative is less error, red and positive is more. Look along a row: does one harmonisation
+# have one colour?
 
 # %% mystnb={"image": {"alt": "Two grids of coloured cells from the recorded run, carbon and organic matter. Rows are harmonisations, columns laboratories left out; each cell has the change of RMSE in per cent against no harmonisation, blue for less and red for more."}} tags=["hide-input"]
 compared = tables["compared"].query("model == 'pls'")
@@ -629,7 +666,6 @@ columns = ["Content", "Harmonisation", "Median change", *heads]
 table = pd.DataFrame(rows, columns=columns).sort_values(
     ["Content", "Median change"]
 )
-everywhere = table[table[heads[1]] == "none"]
 figures.show_table(
     table,
     "RMSE of log10 on laboratories left out, recorded run",
@@ -639,15 +675,24 @@ figures.show_table(
 
 # %% tags=["hide-input"]
 both = int((table[list(heads)] != "none").all(axis=1).sum())
+everywhere = table[table[heads[1]] == "none"]
 nowhere = [
     f"`{row[1]}` ({row[0]})" for row in everywhere.itertuples(index=False)
 ]
 teaching.sentence(
-    "{both} of {n} rows hold names in both of the last columns: what helps in one laboratory hurts in another, and nobody can know "
-    "beforehand which it will be of a laboratory without measured contents. Errors rise nowhere with {nowhere}.",
+    "{both} of {n} rows hold names in both of the last columns: {so}. {rises}.",
     both=both,
     n=len(table),
-    nowhere=teaching.listed(nowhere, "none of them"),
+    so=teaching.claim(
+        both,
+        0,
+        same="each harmonisation either helps or hurts, whatever the laboratory",
+        above="what helps in one laboratory hurts in another, and without measured contents nobody knows beforehand which it will be",
+    ),
+    rises="No laboratory's error rises by more than that with "
+    + teaching.listed(nowhere)
+    if nowhere
+    else "Each of them raises the error of at least one laboratory by more than that",
 )
 
 # %% [markdown]
@@ -656,9 +701,11 @@ teaching.sentence(
 #
 # **Outliers**: is a spectrum like those that were learned from at all? Principal components of the training spectra
 # span their **domain**. Hotelling's $T^2$ says how far out *along* the components a spectrum lies, $Q$ how much of it
-# lies *beside* them. The limits are quantiles of training spectra that were left out. Here is the domain of the largest
-# laboratory, and where the spectra of all others lie: as scanned, with reflectance taken for absorbance by mistake, and
-# harmonised.
+# lies *beside* them. The limits are quantiles of training spectra that were left out: of spectra like these, about 1 %
+# lie beyond one of them. A spectrum beyond a limit gets a **flag**. Here is the domain of the largest laboratory, and
+# where the spectra of all others lie: as scanned, with reflectance taken for absorbance by mistake, and harmonised.
+# Both distances are divided by their limits, so only what lies left of the upright line *and* below the level one is
+# inside.
 
 # %% mystnb={"image": {"alt": "Scatter of two distances on logarithmic axes, T squared and Q, each over its limit, for the spectra of laboratories that the domain has not seen, with lines at the two limits. Circles are as scanned, squares harmonised, triangles reflectance taken for absorbance; the legend says how many are outside."}} tags=["hide-input"]
 seen = library.laboratory == "national"
@@ -678,29 +725,61 @@ for words, X in (
         )
 figure = figures.domain_distances(found)
 
+# %% tags=["hide-input"]
+scanned, mistaken, alike = (
+    found[name]["outside"].mean()
+    for name in (
+        "other laboratories, as scanned",
+        "the same, reflectance taken for absorbance",
+        "other laboratories, harmonised",
+    )
+)
+teaching.sentence(
+    "Outside lie {scanned:.0%} of the spectra as scanned, {alike:.0%} of the harmonised ones and {mistaken:.0%} of those with the mistake. "
+    "The mistake in the file {shows}; faults of the size of ours {hide}.",
+    scanned=scanned,
+    alike=alike,
+    mistaken=mistaken,
+    shows=teaching.claim(
+        mistaken,
+        0.5,
+        below="stays hidden in most spectra",
+        same="shows in half of the spectra",
+        above="shows",
+    ),
+    hide=teaching.claim(
+        scanned,
+        0.5,
+        below="stay hidden in most spectra",
+        same="show in half of the spectra",
+        above="show as well",
+    ),
+)
+
 # %% [markdown]
-# The soils of one library are very unlike each other, from dune sand to peat, and so its domain is wide. The mistake in
-# the file does not stay hidden in it; faults of the size of ours do. A flag says 'I have not seen the like'. It does
-# not say that a prediction is wrong, and no flag does not say that it is right. What it is worth we ask
-# [in chapter 9](09_gaps_filled.ipynb#the-flag).
+# The soils of one library are very unlike each other, from dune sand to peat, and so its domain is wide. A flag says 'I
+# have not seen the like'. It does not say that the prediction is wrong, nor does its absence say that the prediction is
+# right. What it is worth we ask [in chapter 9](09_gaps_filled.ipynb#the-flag).
 
 # %% [markdown]
 # ## Where we differ from the paper, and why
 #
 # - **Everything is simulated**, and of the method the abstract says little: the harmonisation is ours.
-# - **Contents**: total carbon by combustion and organic matter by loss on ignition. The paper does not say which carbon.
+# - **Contents**: total carbon by combustion and organic matter by loss on ignition. The paper does not say which
+#   carbon.
 
 # %% [markdown]
 # <div class="quiz">
 #
-# **Quiz.** After harmonisation the standards of two laboratories look alike. Does that make predictions better?
+# **Quiz.** In a ring trial harmonisation takes away nearly all of the difference between your laboratory and another.
+# May you use the other's model on your soils now?
 #
 # <details><summary>Yes: the same spectrum gives the same prediction</summary>
-# No. What was taken out may have been needed, and soils differ too.</details>
-# <details><summary>That has to be tested with a laboratory left out</summary>
-# Right. Alike is not yet better; the error on an unseen laboratory decides.</details>
-# <details><summary>No: harmonisation only hides differences</summary>
-# No. In some laboratories it helps a good deal.</details>
+# Not yet. What was taken out may have carried carbon, and your soils may be others than theirs.</details>
+# <details><summary>First measure some of your soils, and compare the errors with and without harmonisation</summary>
+# Right. Standards say how alike the scans are; only measured contents say how large the errors are.</details>
+# <details><summary>First scan more standards</summary>
+# No. They make the same number more certain, and it stays a number on standards.</details>
 #
 # </div>
 
@@ -731,6 +810,7 @@ figure = figures.domain_distances(found)
 # ## Summary
 #
 # A mid-infrared spectrum shows the fundamental vibrations of what a soil is made of, and the laboratory that took it.
-# Normalisation takes gain and offset away, a ring trial much of the rest. Alike is not yet better: what counts is the
-# error on laboratories left out, each by itself, and a claim that harmonisation improves predictions needs that table. In
-# [the next chapter](09_gaps_filled.ipynb) networks fill what was never measured.
+# Normalisation takes gain and offset away; what else a laboratory adds has to be learned from a ring trial. Alike is
+# not yet better: what counts is the error on laboratories left out, each by itself, and a claim that harmonisation
+# improves predictions needs that table. In [the next chapter](09_gaps_filled.ipynb) networks fill what was never
+# measured.
