@@ -66,6 +66,7 @@ def test_models_of_lead_are_drawn_in_the_papers_order_with_their_mean_score():
     assert titles == ["ResNet-Pb: R² 0.40 ± 0.00", "SVM-Pb: R² 0.60 ± 0.14"]
     points = figure.axes[1].collections[0].get_offsets()
     np.testing.assert_allclose(points, [[4, 4.5], [5, 5], [6, 5.5]])
+    assert figure.axes[0].get_xlim() == figure.axes[0].get_ylim() == pytest.approx((3.92, 6.08))
     single = lead_plots.observed_and_predicted(predictions, scores().query("round == 1"))
     assert single.axes[1].get_title(loc="left") == "SVM-Pb: R² 0.70"
 
@@ -91,7 +92,7 @@ def test_sources_are_sorted_by_their_mean():
     np.testing.assert_allclose(means, [0.5, 0.2])
     rounds = [line.get_xdata() for line in axes.lines if line.get_marker() == "o"]
     np.testing.assert_allclose(rounds, [[0.4, 0.1], [0.6, 0.3]])
-    assert labels(axes) == ["SVM-Pb"]
+    assert labels(axes) == ["a round", "mean", "SVM-Pb"]
 
 
 def test_profiles_carry_our_peaks_and_the_named_wavelengths():
