@@ -126,7 +126,7 @@ teaching.sentence(
 # it is a line in the wrong place. Shift the axis before you cut windows, and leave saturated windows alone: a line that was
 # cut off by the camera has lost what it knew.
 
-# %% mystnb={"image": {"alt": "The three windows of measured spectra, or of the shifted simulated ones, drawn beside the simulated spectrum of the reference soil, all scaled to their maximum."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Three panels, one a window: counts over their maximum, over wavelength, of measured spectra, or of the shifted simulated ones, beside the simulated spectrum of the reference soil."}} tags=["hide-input"]
 figure, columns = figures.panels(1, 3, height=3.2)
 for axes, (target, axis) in zip(
     columns, libs.window_axes().items(), strict=True
