@@ -30,7 +30,7 @@ published = {
 }
 records = {study: ledger.load_results(study) for study in STUDIES}
 
-# %% mystnb={"image": {"alt": "Three bars, one a study, cut into how many of its claims got which verdict in the rebuild: agrees, same direction, differs, cannot be assessed; the counts stand in the parts."}} tags=["remove-input"]
+# %% mystnb={"image": {"alt": "Three horizontal bars over the number of claims, one bar a study, cut into how many of its claims got which verdict in the rebuild: agrees, same direction, differs, cannot be assessed; the larger parts carry their number."}} tags=["remove-input"]
 figure, axes = figures.panels(height=1.6)
 left = pd.Series(0, counts.index)
 for verdict in VERDICTS:

@@ -150,7 +150,7 @@ figures.show_table(
 # slope is $-1/kT$. This is a **Boltzmann plot**. Let us try it on
 # simulated light of silica with a trace of iron, and see whether it gives back the temperature that we put in.
 
-# %% mystnb={"image": {"alt": "Boltzmann plot of seven lines of neutral iron: the points fall on a straight line that goes down to the right."}}
+# %% mystnb={"image": {"alt": "Boltzmann plot of lines of neutral iron: ln(I λ / g A) over the energy of the upper level in eV, a dot for each line, and the straight line fitted to them, whose slope gives the temperature in the legend."}}
 iron = [370.5565, 371.9934, 374.9484, 404.5812, 438.3544, 495.7596, 561.5644]
 lines = pd.concat(
     [libs.line_table(nm - 0.003, nm + 0.003, "Fe", 1) for nm in iron],
@@ -219,7 +219,7 @@ print(f"{-1 / (8.617e-5 * slope):,.0f} K")
 # line has reached the black body and its top cannot rise any further; it can only grow wider. This is
 # *self-absorption*, and plotted against content it gives the *curve of growth*.
 
-# %% mystnb={"image": {"alt": "Curves of growth of the main lines of calcium, magnesium and sodium: area of each line over content, both on logarithmic axes; straight at low contents, flatter once a line absorbs its own light."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Curves of growth of a main line each of calcium, magnesium and sodium: area of the line over content in ppm, both on logarithmic axes, beside a dotted line on which the area would grow in proportion to the content."}} tags=["hide-input"]
 contents = np.geomspace(1, 30_000, 13)
 average_soil = pd.DataFrame(
     [libs.settings()["reference_soil_ppm"]] * len(contents)
@@ -437,7 +437,7 @@ figures.show_table(
 #
 # Now we fire. First a survey of one soil over the whole range of the spectrometer, to see where we are:
 
-# %% mystnb={"image": {"alt": "Simulated survey spectrum of the reference soil from 200 to 975 nm with the strongest lines of calcium, magnesium, sodium, silicon, aluminium and hydrogen named."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Simulated survey spectrum of the reference soil: signal in 1000 counts over wavelength from 200 to 975 nm, with main lines of calcium, magnesium, sodium, silicon and hydrogen named."}} tags=["hide-input"]
 survey = libs.measure(libs.spiked_soils([0]), survey=True)
 named = [
     (279.55, "Mg II"),
@@ -457,7 +457,7 @@ dataset = libs.simulate_libs(random_state=0)
 assert dataset.spectra.shape == (24, 223)  # soils, channels
 
 
-# %% mystnb={"image": {"alt": "The three windows of the twelve spiked soils, each spectrum coloured by content, with the lines of the element marked."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Three panels, one each for the windows of calcium, magnesium and sodium: spectra of the twelve spiked soils, counts over wavelength, coloured by content with a colour bar in ppm, and the lines of the element marked."}} tags=["hide-input"]
 def draw_windows(range_):
     tasks = [study.cut_task(dataset, target, range_) for target in libs.TARGETS]
     return figures.window_spectra(
@@ -470,7 +470,7 @@ def draw_windows(range_):
 
 
 figure = draw_windows("high")
-# %% mystnb={"image": {"alt": "The same three windows for the twelve field soils, each spectrum coloured by content."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "The same three windows for the twelve field soils: counts over wavelength, coloured by content with a colour bar in ppm, and the lines of the element marked."}} tags=["hide-input"]
 figure = draw_windows("low")
 # %% [markdown]
 # These are the counterparts of the paper's figure 3: the spiked soils first, then the field soils. In the field soils

@@ -118,7 +118,7 @@ normalised = preprocess.normalise_area(task.counts)
 scaler = preprocess.SpectrumScaler().fit(normalised[:10])  # ten soils train
 scaled = scaler.transform(normalised)
 
-# %% mystnb={"image": {"alt": "Calcium window of the twelve spiked soils in two panels: counts over the mean of the spectrum, and centred and scaled spectra; dark curves have little added calcium, light ones much."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Calcium window of the twelve spiked soils in two panels over wavelength: counts over the mean of the spectrum, and centred and scaled spectra; dark curves have little added calcium, light ones much."}} tags=["hide-input"]
 figure, columns = figures.panels(1, 2, height=3)
 steps = {"Counts over their mean": normalised, "Centred and scaled": scaled}
 for axes, (name, block) in zip(columns, steps.items(), strict=True):
@@ -273,7 +273,7 @@ teaching.check("2.1", answer_2_1, n_channels=66)
 # takes long, as the losses show. The content here is in ppm as it stands; the paper speaks of normalising spectra, not
 # contents.
 
-# %% mystnb={"image": {"alt": "Training loss over the epochs on a logarithmic scale, one curve for each of the learning rates 0.1, 0.01 and 0.001."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Training RMSE in ppm on a logarithmic axis over the epochs, one curve for each of the learning rates 0.1, 0.01 and 0.001, and a dotted line for predicting the mean."}} tags=["hide-input"]
 figure, axes = figures.panels(height=3.4)
 for rate in (0.1, 0.01, 0.001):
     regressor = training.CNNRegressor(
@@ -455,7 +455,7 @@ outcomes = study.STUDY.run(
     resources.profile_name(), folder=resources.runs_folder() / "libs"
 )
 
-# %% mystnb={"image": {"alt": "Predicted over reference content for calcium, magnesium and sodium, spiked soils above and field soils below, with the diagonal on which a perfect prediction would lie."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Predicted over reference content in ppm, six panels: one row each for calcium, magnesium and sodium, spiked soils left and field soils right; a dot for each soil and a dashed diagonal on which a perfect prediction would lie."}} tags=["hide-input"]
 figure = figures.predicted_vs_reference(list(outcomes.values()))
 # %% [markdown]
 # This is the counterpart of the paper's figure 4, where the points lie close to the diagonal. The next table has $R^2$ three times: as published, from a recorded run with the *paper* profile (ten
@@ -493,7 +493,7 @@ teaching.sentence(
 # soils and ±0.6 % for the field soils. Below are ours for each soil; with a single repeat, each box is one line. The
 # unspiked soil has none: its added content is zero.
 
-# %% mystnb={"image": {"alt": "Percentage errors of the predictions for each soil, ordered by content, in six panels, one for each element and set of soils."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Errors of the predictions in per cent, a box for each soil, ordered by content, in six panels: one row an element, spiked soils left and field soils right."}} tags=["hide-input"]
 figure = figures.percentage_error_boxes(list(outcomes.values()))
 # %% [markdown]
 # ```{exercise-start}
@@ -536,7 +536,7 @@ teaching.check("2.2", answer_2_2)
 # measure each soil several times, on pellets of its own, and let the networks that had not seen it predict. This is
 # the counterpart of figure 6. For the unspiked soil the mean is close to zero, and the ratio means nothing.
 
-# %% mystnb={"image": {"alt": "Relative standard deviation of repeated predictions for each soil, six panels of bars, one for each element and set of soils."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Relative standard deviation of repeated predictions in per cent, a bar for each soil, ordered by content, in six panels: one row an element, spiked soils left and field soils right; a dashed line at the mean."}} tags=["hide-input"]
 figure = figures.repeatability_bars([outcomes[key] for key in study.TASKS])
 # %% tags=["hide-input"]
 ids = [f"rsd.{target}.{range_}" for target, range_ in study.TASKS]

@@ -94,7 +94,7 @@ dataset = libs.simulate_libs(random_state=0)
 #
 # The paper finds the CNN's $R^2$ the highest in every task and that of RF far lower.
 
-# %% mystnb={"image": {"alt": "Bars of R squared for five models, grouped by element, in two panels: spiked soils and field soils."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Bars of R squared for five models, grouped by element, in two panels: spiked soils left and field soils right."}} tags=["hide-input"]
 figure = figures.r2_bars(metrics, floor=-0.4)
 
 # %% tags=["hide-input"]
@@ -133,7 +133,7 @@ teaching.sentence(
 #
 # RMSE, MAE and generalisation gap, one panel a task, all in ppm. We come to the sign of the gap below.
 
-# %% mystnb={"image": {"alt": "Six panels of bars, one for each element and set of soils: root mean square error, mean absolute error and generalisation gap of five models."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Six panels of bars in ppm, one row an element, spiked soils left and field soils right: root mean square error, mean absolute error and generalisation gap of five models."}} tags=["hide-input"]
 figure = figures.error_bars(metrics)
 
 # %% [markdown]

@@ -84,7 +84,7 @@ teaching.sentence(
 # Before asking a network where it looks, look at what it is shown. Each spectrum was divided by its mean over the window. Then, for each
 # network, the mean of its training spectra was subtracted and the rest divided by one standard deviation.
 
-# %% mystnb={"image": {"alt": "Six panels of scaled spectra, coloured by content, for calcium, magnesium and sodium in spiked and in field soils."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Six panels of scaled signal over wavelength, one row each for calcium, magnesium and sodium, spiked soils left and field soils right; a curve for each soil, dark for low content and light for high."}} tags=["hide-input"]
 figure, grid = figures.panels(3, 2, height=6.6, sharex="row")
 for axes, part in zip(grid.T.ravel(), explained.values(), strict=True):
     rank = part.task.content.argsort().argsort() / 11
@@ -229,7 +229,7 @@ plt.show()
 # it? And a check that needs neither gradients nor feature maps is to **occlude**: set one resolution element to the
 # mean training spectrum and see by how much the prediction changes, in either direction.
 
-# %% mystnb={"image": {"alt": "Three panels, one a window, each with three curves scaled to their maximum: Grad-CAM of what raises the prediction, Grad-CAM of what lowers it, and the size of the occlusion effect."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Three panels over wavelength, one a window, each with three curves scaled to their maximum: Grad-CAM of what raises the prediction, Grad-CAM of what lowers it, and the size of the occlusion effect; reference lines are named above."}} tags=["hide-input"]
 figure, grid = figures.panels(3, 1, height=7.2)
 for axes, target in zip(grid, ("ca", "mg", "na"), strict=True):
     part = explained[target, "high"]
@@ -328,7 +328,7 @@ widgets.grad_cam_browser(explained)
 # by one channel, by two, and so on, and count how often the moved lines do at least as well as the true ones. This
 # share of shifts is the **p-value**. It keeps the number of lines, their distances and the smoothness of the map.
 
-# %% mystnb={"image": {"alt": "Six panels with the mean map of each task as a curve over wavelength, and grey bands where a channel lies within one resolution element of a reference line."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Six panels, one row an element, spiked soils left and field soils right: the mean map of each task as a curve over wavelength, in per cent of its mass for each channel, and grey bands where a channel lies within one resolution element of a reference line."}} tags=["hide-input"]
 figure, grid = figures.panels(3, 2, height=6.6, sharex="row")
 for axes, (target, range_) in zip(grid.T.ravel(), study.TASKS, strict=True):
     part, lines = (

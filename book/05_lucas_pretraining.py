@@ -165,7 +165,7 @@ figures.show_table(
 # at the same place. Goethite's bands below 500 nm are hundreds to thousands of times stronger. Here are eight
 # constituents, each as it would look alone, with the bands by which they are usually known.
 
-# %% mystnb={"image": {"alt": "Eight panels of reflectance between 400 and 2500 nm. Kaolinite is bright, smectite less so and illite still less, with narrow bands at 1414, 1909 and 2207 nm; hematite and goethite are dark in the blue and have a broad band near 900 nm, and beyond it hematite rises to three quarters, goethite only to a quarter; calcite is nearly white with bands at 2341 nm and above; organic matter rises slowly from black; water has deep bands at 1455 and 1935 nm and is dark beyond."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Eight panels, one a constituent, of reflectance over wavelength between 400 and 2500 nm: kaolinite, smectite, illite, hematite, goethite, calcite, organic matter and water, each with the bands by which it is usually known marked and named: O-H, water and Al-OH in the clays, iron in the oxides, carbonate in calcite, C-H in organic matter, O-H in water."}} tags=["hide-input"]
 known = {
     "kaolinite": [1414, 2165, 2207],
     "smectite": [1413, 1909, 2207],
@@ -279,7 +279,7 @@ teaching.check("5.1", answer_5_1, reflectance=0.3, times_size=4)
 # each looks at a slightly different patch of soil, the spectrum has a small *step* there. Below, four soils under both
 # instruments: the same reflectance goes in, and the ratio of what comes out is drawn.
 
-# %% mystnb={"image": {"alt": "Ratio of the ASD to the FOSS reading of four soils over wavelength, each near one, with steps at 1000 and 1830 nm, where detectors meet, and more noise at both ends."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Ratio of the ASD to the FOSS reading over wavelength, a curve for each of four soils; dotted lines mark the splices at 1000 and 1830 nm, where detectors of the ASD meet."}} tags=["hide-input"]
 generator = np.random.default_rng(3)
 four = simulate.soils.soil_reflectance(
     soils.composition[:4], soils.grain_um[:4], axis
@@ -304,7 +304,7 @@ figures.draw_lines(axes, [(1000, "splice 1000"), (1830, "splice 1830")])
 # minerals do, and the network meets no such step before it meets the target. The larger shift between the domains is
 # one of soils: Gejiu's are red, weathered and partly acid from mine waste. Source and target in one picture:
 
-# %% mystnb={"image": {"alt": "Median reflectance over wavelength, and the range of nine soils of ten, for simulated LUCAS and simulated Gejiu."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Reflectance over wavelength: the median, and as a band the range of nine soils of ten, for simulated LUCAS (solid) and simulated Gejiu (dashed)."}} tags=["hide-input"]
 profile = study.PROFILES[resources.profile_name()]
 lucas = simulate.soils.simulate_lucas(1500, random_state=0)
 gejiu = simulate.soils.simulate_gejiu()
@@ -490,7 +490,7 @@ for name, recipe in recipes.items():
         networks[name], X[train], y[train], recipe, 0
     )
 
-# %% mystnb={"image": {"alt": "Learning curves of the two recipes over fifteen epochs, RMSE of training and of validation soils, with a mark at the epoch whose weights are kept."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Two panels, one a recipe: RMSE in pH units over the epochs, a solid curve for training soils and a dashed one for validation soils, with a mark at the epoch whose weights are kept."}} tags=["hide-input"]
 figure = figures.learning_curves(histories)
 _ = figure.axes[0].set_ylabel("RMSE (pH units)")
 # %% tags=["hide-input"]
@@ -537,7 +537,7 @@ answers = {
     "recorded run, 14,277 soils": training.predict(full, fresh_X)[:, 0],
 }
 
-# %% mystnb={"image": {"alt": "Predicted over measured pH of simulated soils in two panels, one for the network of this run and one for that of the recorded run, with the diagonal."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Predicted over measured pH of simulated soils in two panels, left the network of this run and right that of the recorded run, a dot for each soil, with the diagonal."}} tags=["hide-input"]
 figure = figures.predicted_vs_measured(
     {name: (fresh_y, predicted) for name, predicted in answers.items()}, "pH"
 )

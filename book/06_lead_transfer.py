@@ -178,7 +178,7 @@ print(f"RMSE {error:.2f} of ln Pb is a factor of {np.exp(error):.2f}")
 # The **lead contents** are a fixed list with the published statistics. Which soil gets which content goes by a score
 # with two parts: what a spectrum can answer to, and what it cannot.
 
-# %% mystnb={"image": {"alt": "Map of the simulated district, about ten by thirty kilometres. In the north a square grid of points with denser points around three smelters; to the south, points along branching roads past five mines. Points are coloured by lead on a logarithmic scale."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Map of the simulated district, kilometres to the east and to the north. In the north a square grid of points with denser points around the smelters, drawn as triangles; to the south, points along branching roads past the mines, drawn as crosses. Points are coloured by lead in mg/kg on a logarithmic scale."}} tags=["hide-input"]
 soils = study.target_domain(profile)
 lead, points = soils.target, district.sampling_map().points
 axis_nm = np.arange(400.0, 2500.0)  # wavelengths of the 2,100 channels
@@ -291,7 +291,7 @@ teaching.sentence(
     ph=along["ph"],
 )
 
-# %% mystnb={"image": {"alt": "Two panels over wavelength. Above: mean reflectance of the quarter of soils with least lead and of the quarter with most. Below: rank correlation of reflectance with lead."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Two panels over wavelength. Above: median reflectance, with a band between the quartiles, of the quarter of soils with least lead and of the quarter with most. Below: rank correlation of reflectance with lead."}} tags=["hide-input"]
 figure = figures.lead_spectra(axis_nm, soils.reflectance, lead)
 
 # %% [markdown]
@@ -494,7 +494,7 @@ panels = {
 }
 figure = figures.predicted_vs_measured(panels, "ln Pb")
 
-# %% mystnb={"image": {"alt": "Boxes of R² over the rounds of the recorded run for the mean, ResNet-Pb, PLS-Pb, SVM-Pb and ResNet-pH-Pb, every round a dot, with black bars at the published means. The published bars rise from 0.30 for ResNet-Pb to 0.77 for ResNet-pH-Pb."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Boxes of R² over the rounds of the recorded run for the mean, ResNet-Pb, PLS-Pb, SVM-Pb and ResNet-pH-Pb, every round a dot, with black bars at the means that the paper publishes."}} tags=["hide-input"]
 of_paper = {
     name: published[f"r2.{name}"]["value"]
     for name in figures.LEAD_MODEL_NAMES
@@ -788,7 +788,7 @@ for scale in study.SCALES:
         fitted.logarithm(np.array(predicted[0, scale]["resnet_ph_pb"])),
     )
 
-# %% mystnb={"image": {"alt": "Two panels of predicted over observed ln Pb for the 32 test soils of the first live round, ResNet-pH-Pb: left learned on the logarithm, right learned on the Box-Cox scale and brought back to logarithms."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Two panels of predicted over observed ln Pb for the test soils of the first live round, ResNet-pH-Pb, with the diagonal: left learned on the logarithm, right learned on the Box-Cox scale and brought back to logarithms."}} tags=["hide-input"]
 figure = figures.predicted_vs_measured(back, "ln Pb")
 
 # %% tags=["hide-input"]

@@ -185,7 +185,7 @@ teaching.sentence(
 # whichever direction. 1,000 soils are explained for pH; for lead the test soils, with all 130 as background. We take
 # the mean over the rounds as well. Dots are the highest peaks, as many as the paper names, dotted lines the paper's.
 
-# %% mystnb={"image": {"alt": "Mean absolute SHAP value over wavelength from the recorded run, above ResNet-pH, below ResNet-pH-Pb. Both curves are made of steps of ten nanometres. Orange dots mark the highest peaks of each; dotted grey lines mark the wavelengths that the paper names, most of them between 600 and 800 nm and between 1550 and 1800 nm."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Mean absolute SHAP value over wavelength from the recorded run, above ResNet-pH, below ResNet-pH-Pb. Orange dots mark the highest peaks of each; dotted grey lines mark the wavelengths that the paper names."}} tags=["hide-input"]
 own_peaks = {
     name: explain.peaks(channels[name], axis_nm, study.N_PEAKS[name])[
         "wavelength_nm"
@@ -267,7 +267,7 @@ teaching.sentence(
 # change came from: all ten have one and the same gradient. Look at three things over some windows: the gradient at one
 # soil, how far the soils lie from the background at each channel, and the mean absolute SHAP value.
 
-# %% mystnb={"image": {"alt": "Three panels from 600 to 680 nm with dotted lines at the borders of the pooling windows of ten nanometres. The gradient is a flat step within each window and jumps at the borders. The distance from the background changes smoothly. The mean absolute SHAP value is all but flat within each window and jumps at the borders."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Three panels over wavelength, a dot for each channel, with dotted lines at the borders of the pooling windows: from above, the gradient, the distance from the background and the mean absolute SHAP value."}} tags=["hide-input"]
 profile_nm, distance = (
     explain.mean_absolute(values),
     explain.input_spread(X, explained),
@@ -291,7 +291,7 @@ teaching.sentence(
 # rises or falls, and the highest channel is mostly the **first or the last** of its window. Count on which place of
 # their windows the peaks lie: ours, those of all rounds, and those that the paper names.
 
-# %% mystnb={"image": {"alt": "Two bar charts of how many peaks lie on each of the ten places of a pooling window. Left, peaks of all rounds of the recorded run; right, the wavelengths that the paper names. A dashed line marks an even spread. Of the named wavelengths all but one stand on the first and last place, zero and nine."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Two bar charts of how many peaks lie on each of the places of a pooling window. Left, peaks of all rounds of the recorded run; right, the wavelengths that the paper names. A dashed line marks an even spread."}} tags=["hide-input"]
 places = {"our peaks, all rounds": every_nm, "named in the paper": paper_nm}
 places = {
     name: explain.place_in_window(nm, axis_nm, study.POOL)

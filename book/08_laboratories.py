@@ -182,7 +182,7 @@ teaching.check("8.1", answer_8_1, score=0.96)
 # 1, a tenth of the light comes back. One panel shows one pure constituent; a label names the bond of a band and its
 # wavenumber.
 
-# %% mystnb={"image": {"alt": "Eight panels of absorbance between 600 and 4000 wavenumbers, each a pure constituent with bands named. Quartz is low except for bands at 1790, 1870 and 1995, and dips at 1080 to 1160, where its surface mirrors. Kaolinite has a sharp group at 3620 and 3695. Smectite has one broad band at 3620. Gibbsite has bands at 3395 to 3620. Goethite is high at 3140 and below 1000. Calcite has bands at 1795 and 2513 and a wide high one near 1450. Organic matter has CH bands at 2850 and 2930 and many below 1720. Water has a very broad band near 3400 and another at 1643."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Eight panels, one a pure constituent, of absorbance over wavenumber between 600 and 4000 1/cm, with bands marked and named: lattice and Si-O bands of quartz, OH and Si-O bands of kaolinite, smectite and gibbsite, OH of goethite, carbonate of calcite, CH₂, C=O and COO⁻ of organic matter, OH and H₂O of water."}} tags=["hide-input"]
 known = {
     "quartz": {1870: "lattice", 1163: "Si-O", 797: "Si-O-Si"},
     "kaolinite": {3695: "OH", 3620: "OH", 914: "OH"},
@@ -279,7 +279,7 @@ figures.show_table(
 # the largest laboratory, `national`. Follow each name down to the curves: the soil that is richest in a constituent
 # should stand out at its bands.
 
-# %% mystnb={"image": {"alt": "Absorbance of four simulated soils, a curve each: a sandy one, a clayey one, one rich in carbonate and a peat; nine bands are named above."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Absorbance over wavenumber of four simulated soils, a curve each: a sandy one, a clayey one, one rich in carbonate and a peat; bands are marked and named above."}} tags=["hide-input"]
 about_soils, own = library.dataset.properties, library.laboratory == "national"
 mineral = about_soils[own & (library.truth["om_g_kg"] < 50)]
 chosen = {
@@ -441,7 +441,7 @@ figures.show_table(
 # scans them. Here is one of them, as it came back. Below, the scans less that of the **reference** laboratory,
 # `national`: a level line is an offset, a slanted one a slope, and a line that repeats the spectrum is a gain.
 
-# %% mystnb={"image": {"alt": "Above, one standard soil scanned by all laboratories, a line each. Below, each less the reference laboratory: offsets, slopes and bends, with spikes at steep bands and where air absorbs."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Two panels over wavenumber. Above, absorbance of one standard soil as all laboratories scanned it, a line each and the reference laboratory in black. Below, the same less the reference laboratory."}} tags=["hide-input"]
 spectra, standard, scanned_by = library.ring
 one = standard == "R30"
 scans = pd.DataFrame(spectra[one], index=scanned_by[one])
@@ -637,7 +637,7 @@ teaching.sentence(
 # RMSE in per cent: blue and negative is less error, red and positive is more. Look along a row: does one harmonisation
 # have one colour?
 
-# %% mystnb={"image": {"alt": "Two grids of coloured cells from the recorded run, carbon and organic matter. Rows are harmonisations, columns laboratories left out; each cell has the change of RMSE in per cent against no harmonisation, blue for less and red for more."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Two grids of coloured cells from the recorded run, carbon above and organic matter below. Rows are harmonisations, columns laboratories left out; each cell has the change of RMSE in per cent against no harmonisation, blue for less and red for more."}} tags=["hide-input"]
 compared = tables["compared"].query("model == 'pls'")
 figure = figures.change_of_error(compared)
 

@@ -271,7 +271,7 @@ teaching.sentence(
 # the further to the left a mark lies, the smaller the error. What the mean reaches, which sees no spectrum, says how
 # varied the soils of a laboratory are.
 
-# %% mystnb={"image": {"alt": "RMSE on a logarithmic axis of network, PLS, PLS of the logarithm and the mean, one row a laboratory with its number of test soils, left carbon, right organic matter, recorded run."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "RMSE in g/kg on a logarithmic axis of network, PLS, PLS of the logarithm and the mean, one row a laboratory with its number of test soils, left carbon, right organic matter, recorded run."}} tags=["hide-input"]
 scores = tables["scores"]
 figure = figures.scores_by_group(
     scores.query("by == 'laboratory'"), "rmse", "RMSE (g/kg)"
@@ -447,7 +447,7 @@ teaching.sentence(
 # figure after it counts: a mark on the dashed line of its colour says that the intervals hold what was asked for, a
 # mark left of it that they are too narrow.
 
-# %% mystnb={"image": {"alt": "Two panels, carbon and organic matter: predicted over measured content of test soils of the recorded run on logarithmic axes, with 90 per cent intervals as vertical lines, blue where they hold the measured value and orange where they do not."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Two panels, carbon and organic matter: predicted over measured content of test soils of the recorded run in g/kg on logarithmic axes with the diagonal; 90 per cent intervals are vertical lines, blue where they hold the measured value and orange where they do not."}} tags=["hide-input"]
 figure = figures.predicted_with_intervals(tables["shown"])
 
 # %% mystnb={"image": {"alt": "Two panels, carbon and organic matter. Rows are MC-dropout, ensemble, both together, conformal and conformal by spread; marks show how many true values lie inside intervals at 68, 90 and 95 per cent, dashed lines what was asked for. Recorded run, sites never seen of known laboratories."}} tags=["hide-input"]
@@ -692,10 +692,10 @@ teaching.sentence(
 # writes it). Where are values now where there were none before? Compare the upper map with the lower one, then the dark
 # part of each bar with the whole bar. A sample counts in every layer of 10 cm that it reaches.
 
-# %% mystnb={"image": {"alt": "Two maps of the world, a dot for each cell of one degree, coloured by the number of samples. Above, cells with organic matter measured; below, with organic matter measured or imputed."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Two maps of the world, longitude and latitude in degrees, land in grey, a square for each cell of one degree, coloured by the number of samples. Above, cells with organic matter measured; below, with organic matter measured or imputed."}} tags=["hide-input"]
 figure = figures.coverage_map(tables["space_om"], "om")
 
-# %% mystnb={"image": {"alt": "Bars by depth, carbon left and organic matter right: samples that reach each layer of 10 cm down to two metres, light for all and dark for those with the content measured."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Horizontal bars by depth in cm, carbon left and organic matter right: number of samples that reach each layer of 10 cm, light for all and dark for those with the content measured."}} tags=["hide-input"]
 figure = figures.coverage_profile(
     {target: tables[f"depth_{target}"] for target in figures.TARGET_NAMES}
 )

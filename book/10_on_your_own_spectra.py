@@ -130,7 +130,7 @@ teaching.sentence(
 # line that the camera cut off no longer grows with the content. In the figure the peaks of your spectra (dots) should
 # stand where those of the grey curve stand; their heights may differ.
 
-# %% mystnb={"image": {"alt": "The three windows of measured spectra, or of the shifted simulated ones, drawn beside the simulated spectrum of the reference soil, all scaled to their maximum."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Three panels, one a window: counts over their maximum, over wavelength, of measured spectra, or of the shifted simulated ones, beside the simulated spectrum of the reference soil."}} tags=["hide-input"]
 figure, columns = figures.panels(1, 3, height=3.2)
 for axes, (target, axis) in zip(
     columns, libs.window_axes().items(), strict=True

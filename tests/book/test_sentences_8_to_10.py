@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spectrakit import evaluation
 from spectrakit.teaching import ClaimError, figures
 from spectrakit.workflows import harmonise
 from tests.book.sentences import sentence_of
@@ -164,8 +163,8 @@ def test_chapter_9_says_how_often_limits_act():
 
     assert said(0.07) == (
         f"The network never predicts an impossible content. PLS, of the content or of its logarithm, does so for "
-        f"0.30{PER_CENT} to 7.00{PER_CENT} of the test soils, so without limits, or a cut that nobody reports, it gives "
-        "contents that no soil can have."
+        f"0.30{PER_CENT} to 7.00{PER_CENT} of the test soils, so without limits, or a cut that nobody reports, it "
+        "gives contents that no soil can have."
     )
     assert said(0.004).endswith(
         f"0.30{PER_CENT} to 0.40{PER_CENT} of the test soils, so in this library the limits hardly act."

@@ -18,6 +18,7 @@ from spectrakit.teaching.figures.plots import (
     WIDTH,
     YELLOW,
     dots_by_row,
+    with_legend,
 )
 
 LEAD_MODEL_NAMES = {"mean": "mean", "resnet_pb": "ResNet-Pb", "pls_pb": "PLS-Pb", "svm_pb": "SVM-Pb"}
@@ -47,7 +48,7 @@ def sampling_map(places, lead):
         axes.scatter(*sources.T, marker=marker, s=110, color=colour, edgecolor="black", linewidth=0.7, label=name)
     axes.set(xlabel="East (km)", ylabel="North (km)", aspect="equal")
     bar = plt.cm.ScalarMappable(scale, _LEAD_COLOURS)
-    figure.colorbar(bar, cax=axes.inset_axes([1.12, 0.02, 0.08, 0.6]), label="Lead (mg/kg)")
+    figure.colorbar(bar, cax=axes.inset_axes([1.12, 0.02, 0.08, 0.6]), label="Lead (mg/kg)", format="{x:g}")
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0)
     return figure
 
@@ -103,12 +104,12 @@ def source_scores(table, labels, reference):
     wide = table.pivot(index="source", columns="round", values="r2")
     wide = wide.assign(mean=wide.mean(axis=1)).sort_values("mean", ascending=False).rename(labels)
     figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.34 * len(wide)))
-    dots_by_row(axes, wide, dict.fromkeys(wide.columns.drop("mean"), (None, "o", BLUE)), 0.18)
-    dots_by_row(axes, wide, {"mean": (None, "|", ORANGE)})
+    rounds = list(wide.columns.drop("mean"))
+    dots_by_row(axes, wide, {name: (None if i else "a round", "o", BLUE) for i, name in enumerate(rounds)}, 0.18)
+    dots_by_row(axes, wide, {"mean": ("mean", "|", ORANGE)})
     axes.axvline(reference[1], color=GREY, linestyle="--", linewidth=1, label=reference[0])
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
     axes.set_xlabel("R² of lead, test soils")
-    return figure
+    return with_legend(figure, axes)
 
 
 def shap_profiles(wavelength, profiles, named, peaks):
@@ -125,7 +126,12 @@ def shap_profiles(wavelength, profiles, named, peaks):
         for nm in named[title]:
             label = "named in the paper" if nm == named[title][0] else None
             axes.axvline(nm, color=GREY, linestyle=":", linewidth=1, zorder=0, label=label)
-        axes.set(ylabel="Mean |SHAP value|", title=title, xlim=(wavelength[0], wavelength[-1]), ylim=(0, None))
+        axes.set(
+            ylabel="Mean |SHAP value|\n(unit of the output)",
+            title=title,
+            xlim=(wavelength[0], wavelength[-1]),
+            ylim=(0, None),
+        )
     grid[0, 0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
     grid[-1, 0].set_xlabel("Wavelength (nm)")
     return figure

@@ -18,12 +18,14 @@ from spectrakit.teaching.figures.plots import (
     GREY,
     ORANGE,
     PINK,
+    RISING,
     SKY,
     WIDTH,
     YELLOW,
     as_written,
     dots_by_row,
     draw_lines,
+    minus,
     with_legend,
 )
 
@@ -60,6 +62,7 @@ def constituent_absorbance(axis, absorbance, bands):
         draw_lines(axes, bands[name])
     for axes in grid[-1]:
         axes.set_xlabel(WAVENUMBER)
+    figure.supylabel("Absorbance", fontsize=11)
     return figure
 
 
@@ -67,12 +70,11 @@ def soil_spectra(axis, spectra, bands=()):
     """Spectra of a few soils in one pair of axes: {name: (n_channels,)}; bands : [(1/cm, label), ...]."""
     figure, axes = plt.subplots(figsize=(WIDTH, 3.9))
     colours = (BLUE, ORANGE, GREEN, PINK, SKY, YELLOW)
-    for (name, values), colour in zip(spectra.items(), colours, strict=False):
-        axes.plot(axis, values, color=colour, label=name, linewidth=1.1)
+    for (name, values), colour, style in zip(spectra.items(), colours, 2 * ("-", "--", ":"), strict=False):
+        axes.plot(axis, values, color=colour, linestyle=style, label=name, linewidth=1.1)
     axes.set(xlabel=WAVENUMBER, ylabel="Absorbance", xlim=(axis[0], axis[-1]))
     draw_lines(axes, bands)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=4)
-    return figure
+    return with_legend(figure, axes, loc="outside lower center")
 
 
 def one_standard(axis, scans, reference):
@@ -82,18 +84,17 @@ def one_standard(axis, scans, reference):
     """
     figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5.6), sharex=True)
     names = [name for name in scans.index if name != reference]
-    colours = plt.get_cmap("viridis")(np.linspace(0, 0.92, len(names)))
-    for name, colour in zip(names, colours, strict=True):
-        above.plot(axis, scans.loc[name], color=colour, linewidth=0.8)
-        below.plot(axis, scans.loc[name] - scans.loc[reference], color=colour, linewidth=0.8, label=as_written(name))
+    for i, (name, colour) in enumerate(zip(names, RISING(np.linspace(0, 1, len(names))), strict=True)):
+        style = {"color": colour, "linestyle": ("-", "--", ":")[i % 3], "linewidth": 0.9}
+        above.plot(axis, scans.loc[name], **style)
+        below.plot(axis, scans.loc[name] - scans.loc[reference], label=as_written(name), **style)
     label = f"{as_written(reference)}, the reference"
     above.plot(axis, scans.loc[reference], color="black", linewidth=1.2, label=label)
     above.set(ylabel="Absorbance", xlim=(axis[0], axis[-1]))
-    above.legend(loc="upper right")
+    above.legend(loc="lower right", bbox_to_anchor=(1, 1))
     below.axhline(0, color="black", linewidth=1.2)
-    below.set(xlabel=WAVENUMBER, ylabel="Less the reference")
-    below.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=4)
-    return figure
+    below.set(xlabel=WAVENUMBER, ylabel="Absorbance less\nthe reference")
+    return with_legend(figure, below, loc="outside lower center", ncols=4)
 
 
 def removed_by(table):
@@ -103,11 +104,12 @@ def removed_by(table):
     """
     table = (100 * table).assign(median=100 * table.median(axis=1)).sort_values("median", ascending=False)
     figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.4 * len(table)))
-    dots_by_row(axes, table, dict.fromkeys(table.columns[:-1], (None, "o", BLUE)) | {"median": (None, "|", ORANGE)})
+    marks = {name: (None if i else "a laboratory", "o", BLUE) for i, name in enumerate(table.columns[:-1])}
+    dots_by_row(axes, table, marks | {"median": ("median", "|", ORANGE)})
     axes.axvline(0, color=GREY, linewidth=0.8)
     words = "Taken away of the squared difference to the reference (%)"
     axes.set(xlabel=words, xlim=(max(axes.get_xlim()[0], -100), 103))
-    return figure
+    return with_legend(figure, axes)
 
 
 def change_of_error(records):
@@ -115,22 +117,24 @@ def change_of_error(records):
 
     records : DataFrame with target, harmonisation, laboratory, rmse, of one model
     """
-    size = (WIDTH, 2.0 + 0.22 * records["harmonisation"].nunique())
-    figure, grid = plt.subplots(1, records["target"].nunique(), figsize=size, squeeze=False)
-    for axes, (target, rows) in zip(grid[0], records.groupby("target", sort=False), strict=True):
+    n_targets = records["target"].nunique()
+    size = (WIDTH, n_targets * (1.2 + 0.22 * records["harmonisation"].nunique()))
+    figure, grid = plt.subplots(n_targets, 1, figsize=size, squeeze=False)
+    for axes, (target, rows) in zip(grid[:, 0], records.groupby("target", sort=False), strict=True):
         wide = rows.pivot(index="harmonisation", columns="laboratory", values="rmse")
         wide = 100 * (wide.div(wide.loc["none"]) - 1).drop(index="none")
         wide = wide.loc[wide.median(axis=1).sort_values().index]
-        axes.imshow(wide, cmap="RdBu_r", vmin=-60, vmax=60, aspect="auto")
+        image = axes.imshow(wide, cmap="RdBu_r", vmin=-60, vmax=60, aspect="auto")
         for (row, column), value in np.ndenumerate(wide.to_numpy()):
-            style = {"ha": "center", "va": "center", "fontsize": 8, "color": "white" if abs(value) > 45 else "black"}
-            axes.text(column, row, f"{value:+.0f}".replace("-", "−"), **style)
-        axes.set_xticks(range(len(wide.columns)), [*map(as_written, wide.columns)], rotation=90)
+            style = {"ha": "center", "va": "center", "fontsize": 9, "color": "white" if abs(value) > 40 else "black"}
+            axes.text(column, row, minus(f"{value:+.0f}"), **style)
+        axes.set_xticks(range(len(wide.columns)), [*map(as_written, wide.columns)], rotation=30)
         axes.set_yticks(range(len(wide)), wide.index)
         axes.set_title(TARGET_NAMES[target])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-    figure.supxlabel("Laboratory left out; change of RMSE in %", fontsize=11)
+    axes.set_xlabel("Laboratory left out")
+    figure.colorbar(image, ax=grid, label="Change of RMSE (%)", extend="both", aspect=40)
     return figure
 
 
@@ -261,7 +265,7 @@ def coverage_map(space, target):
         axes.set(xlim=(-180, 180), ylim=(-60, 85))
         axes.grid(linewidth=0.4)
     grid[1].set_xlabel("Longitude (°)")
-    figure.colorbar(points, ax=grid, label="Samples in the cell", aspect=40, pad=0.02)
+    figure.colorbar(points, ax=grid, label="Samples in the cell", aspect=40, pad=0.02, format="{x:g}")
     return figure
 
 
@@ -276,6 +280,8 @@ def coverage_profile(depths):
         axes.barh(middle, table["all"], height=9, color=SKY, label="measured or imputed")
         axes.barh(middle, table["measured"], height=9, color=BLUE, label="measured")
         axes.set(xlabel="Samples", title=TARGET_NAMES[target], ylim=(table["layer"].max() + 10, 0))
+        axes.xaxis.set_major_locator(plt.MaxNLocator(3))
+        axes.xaxis.set_major_formatter("{x:,.0f}")
     grid[0, 0].set_ylabel("Depth (cm)")
     return with_legend(figure, grid[0, 0])
 
@@ -283,7 +289,8 @@ def coverage_profile(depths):
 def error_by_laboratory(records):
     """RMSE on each laboratory left out: one row a model and harmonisation, the best on top, and a mark a laboratory.
 
-    records : DataFrame with model, harmonisation, laboratory, rmse; one model alone is not named
+    records : DataFrame with model, harmonisation, laboratory, rmse (of log10 of the content); one model alone is not
+        named
     """
     several = records["model"].nunique() > 1
     rows = records["model"] + ", " + records["harmonisation"] if several else records["harmonisation"]
@@ -292,6 +299,6 @@ def error_by_laboratory(records):
     figure, axes = plt.subplots(figsize=(WIDTH, 1.2 + 0.33 * len(wide)))
     styles = zip(wide, "os^Dv", (BLUE, ORANGE, GREEN, PINK, SKY), strict=False)
     dots_by_row(axes, wide, {name: (name, marker, colour) for name, marker, colour in styles})
-    axes.set_xlabel("RMSE on the laboratory left out")
+    axes.set_xlabel("RMSE on the laboratory left out (of log10 of the content)")
     axes.legend(title="left out", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5)
     return figure

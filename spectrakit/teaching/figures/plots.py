@@ -79,6 +79,21 @@ def task_title(task):
     return f"{task.target.capitalize()}, {RANGE_NAMES[task.range]}"
 
 
+def minus(text):
+    """A number as text with a minus sign in place of its hyphen, as the numbers of axes have it."""
+    return text.replace("-", "−")
+
+
+def square_axes(grid, *values):
+    """Give axes of predicted over measured values the same span both ways, somewhat wider than all values."""
+    low, high = (function([function(block) for block in values]) for function in (np.min, np.max))
+    span = low - 0.04 * (high - low), high + 0.04 * (high - low)
+    for axes in grid.flat:
+        axes.set(xlim=span, ylim=span, aspect="equal")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(plt.MaxNLocator(5, steps=[1, 2, 5, 10]))
+
+
 def draw_lines(axes, lines):
     """Mark reference lines (nm, label) inside the axes by dotted lines, with labels above that do not overlap."""
     low, high = axes.get_xlim()
@@ -270,9 +285,9 @@ def _with_one_legend(figure, grid):
 
 
 def with_legend(figure, axes, **options):
-    """The figure with the legend of one of its axes in a row above all."""
+    """The figure with the legend of one of its axes in a row above all, or as options for a legend say."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), **options)
+    figure.legend(handles, labels, **{"loc": "outside upper center", "ncols": len(labels)} | options)
     return figure
 
 
@@ -305,6 +320,7 @@ def constituent_spectra(wavelength, reflectance, bands):
         draw_lines(axes, bands[name])
     for axes in grid[-1]:
         axes.set_xlabel("Wavelength (nm)")
+    figure.supylabel("Reflectance", fontsize=11)
     return figure
 
 
@@ -357,9 +373,9 @@ def predicted_vs_measured(panels, name):
         axes.scatter(measured, predicted, s=12, color=BLUE, alpha=alpha, linewidth=0)
         axes.axline((np.mean(measured),) * 2, slope=1, color=GREY, linestyle="--", linewidth=1)
         scores = {"R²": r2, "RMSE": rmse, "RPD": rpd}
-        listed = ", ".join(f"{label} {score(measured, predicted):.2f}" for label, score in scores.items())
+        listed = ", ".join(f"{label} {minus(f'{score(measured, predicted):.2f}')}" for label, score in scores.items())
         axes.set_title(f"{as_written(title)}\n{listed}", fontsize=10)
-        axes.set(aspect="equal")
+    square_axes(grid, *(values for pair in panels.values() for values in pair))
     for axes in grid[-1]:
         axes.set_xlabel(f"Measured {as_written(name)}")
     for axes in grid[:, 0]:

@@ -11,11 +11,12 @@ from pandas.io.formats.style import Styler
 from spectrakit.ledger import inconsistencies_frame
 
 # Background and text of a cell that ends in a verdict; both are set, so that it reads the same on light and dark pages.
+# The backgrounds are so different that the colour-blind can distinguish the parts of a bar.
 VERDICT_COLOURS = {
-    "agrees": ("#CDE9DC", "#0B3B28"),
-    "same direction": ("#D6E6F5", "#0B3050"),
-    "differs": ("#F8D9C8", "#5A2006"),
-    "cannot be assessed": ("#E4E6E9", "#2B3138"),
+    "agrees": ("#98DABC", "#0B3B28"),
+    "same direction": ("#BCD6F5", "#0B3050"),
+    "differs": ("#F5B58C", "#5A2006"),
+    "cannot be assessed": ("#F2F3F4", "#2B3138"),
 }
 _STYLES = [
     # The theme gives all columns one width; here short cells do not break and long ones do.

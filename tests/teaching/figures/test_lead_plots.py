@@ -78,7 +78,7 @@ def test_sources_are_sorted_by_their_mean():
     np.testing.assert_allclose(means, [0.5, 0.2])
     rounds = [line.get_xdata() for line in axes.lines if line.get_marker() == "o"]
     np.testing.assert_allclose(rounds, [[0.4, 0.1], [0.6, 0.3]])
-    assert labels(axes) == ["SVM-Pb"]
+    assert labels(axes) == ["a round", "mean", "SVM-Pb"]
 
 
 def test_profiles_carry_our_peaks_and_the_named_wavelengths():

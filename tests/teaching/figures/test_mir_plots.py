@@ -28,7 +28,8 @@ def test_constituents_carry_their_bands():
     first, second = figure.axes
     np.testing.assert_array_equal(first.lines[0].get_ydata(), AXIS / 100)
     assert [text.get_text() for text in first.texts] == ["Si-O 650"] and not second.texts
-    assert first.get_ylabel() == "quartz" and second.get_xlabel() == "Wavenumber (cm⁻¹)"
+    assert (first.get_ylabel(), figure.get_supylabel()) == ("quartz", "Absorbance")
+    assert second.get_xlabel() == "Wavenumber (cm⁻¹)"
 
 
 def test_soils_share_a_pair_of_axes():
@@ -39,8 +40,10 @@ def test_soils_share_a_pair_of_axes():
 
 def test_one_standard_is_shown_as_scanned_and_less_the_reference():
     scans = pd.DataFrame([AXIS, AXIS + 2, AXIS - 1], index=["one", "reference", "other"])
-    above, below = mir_plots.one_standard(AXIS, scans, "reference").axes
+    figure = mir_plots.one_standard(AXIS, scans, "reference")
+    above, below = figure.axes
     assert labels(above) == ["reference, the reference"] and labels(below) == ["one", "other"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["one", "other"]
     np.testing.assert_array_equal(below.lines[0].get_ydata(), -2)
     np.testing.assert_array_equal(below.lines[1].get_ydata(), -3)
     np.testing.assert_array_equal(above.lines[2].get_ydata(), AXIS + 2)
@@ -52,7 +55,7 @@ def test_harmonisations_are_sorted_by_what_they_take_away():
     assert ticks(axes) == ["epo", "snv"]
     (medians,) = [line.get_xdata() for line in axes.lines if line.get_marker() == "|"]
     np.testing.assert_allclose(medians, [80, -140])
-    assert axes.get_xlim() == (-100, 103)
+    assert axes.get_xlim() == (-100, 103) and labels(axes) == ["a laboratory", "median"]
 
 
 def test_changes_of_error_stand_in_their_cells():
@@ -64,8 +67,10 @@ def test_changes_of_error_stand_in_their_cells():
         }
     )
     figure = mir_plots.change_of_error(both(records))
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["carbon", "organic matter"]
-    axes = figure.axes[0]
+    *grids, bar = figure.axes
+    assert [axes.get_title(loc="left") for axes in grids] == ["carbon", "organic matter"]
+    assert bar.get_ylabel() == "Change of RMSE (%)"
+    axes = grids[0]
     assert (ticks(axes), ticks(axes, "x")) == (["epo", "snv"], ["a", "b"])
     assert [text.get_text() for text in axes.texts] == ["−60", "−50", "+50", "+0"]
     np.testing.assert_allclose(axes.images[0].get_array(), [[-60, -50], [50, 0]])

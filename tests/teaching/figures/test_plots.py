@@ -10,7 +10,7 @@ from matplotlib.text import Text
 from spectrakit.simulate.libs.atoms import line_table
 from spectrakit.studies.libs.domains import Task
 from spectrakit.studies.libs.run import Outcome
-from spectrakit.teaching.figures import lead_plots, mir_plots, plots
+from spectrakit.teaching.figures import lead_plots, mir_plots, plots, tables
 
 LINES = [(279.553, "Mg II 279.55"), (280.271, "Mg II 280.27"), (300.0, "elsewhere")]
 
@@ -163,6 +163,7 @@ def test_constituent_spectra_name_their_bands():
     figure = plots.constituent_spectra(wavelength, values, {"kaolinite": [(2207.0, "Al-OH 2207")], "calcite": []})
     clay, calcite = figure.axes
     assert (clay.get_ylabel(), calcite.get_ylabel()) == ("kaolinite", "calcite")
+    assert figure.get_supylabel() == "Reflectance"
     assert (annotations(clay), annotations(calcite)) == (["Al-OH 2207"], [])
     assert calcite.lines[0].get_ydata()[0] == 0.9
 
@@ -194,6 +195,9 @@ def test_predicted_vs_measured_tells_the_scores():
     four = plots.predicted_vs_measured(dict.fromkeys("abcd", (measured, measured + 0.5)), "pH").axes
     assert [axes.get_subplotspec().get_geometry()[:2] for axes in four] == [(2, 2)] * 4
     assert [axes.get_xlabel() for axes in four] == ["", "", "Measured pH", "Measured pH"]
+    assert axes.get_xlim() == axes.get_ylim() == pytest.approx((3.86, 7.64))
+    poor = plots.predicted_vs_measured({"network": (measured, measured[::-1])}, "pH").axes[0]
+    assert "R² −3.00" in poor.get_title(loc="left")
 
 
 # Names of users: a fraction that is cut short would be an error, a square would be shown as one.
@@ -255,12 +259,36 @@ def lab_of(colours, sight):
     return np.transpose([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
+def distances(colours, sight):
+    """Distances in CIELAB of all pairs of colours as somebody sees them."""
+    lab = lab_of(list(colours), sight)
+    return np.linalg.norm(lab[:, None] - lab[None], axis=2)[np.triu_indices(len(lab), 1)]
+
+
+PALETTES = {
+    "curves and marks": [plots.BLUE, plots.ORANGE, plots.GREEN, plots.PINK, plots.SKY, plots.YELLOW, plots.GREY],
+    "models": plots.MODEL_COLOURS.values(),
+    "elements": plots.TARGET_COLOURS.values(),
+    "models of lead": lead_plots.COLOURS.values(),
+    "verdicts": [background for background, _ in tables.VERDICT_COLOURS.values()],
+}
+
+
 @pytest.mark.parametrize("sight", SIGHT)
-@pytest.mark.parametrize("palette", [plots.MODEL_COLOURS, plots.TARGET_COLOURS, lead_plots.COLOURS])
+@pytest.mark.parametrize("palette", PALETTES)
 def test_colours_of_one_figure_are_different_to_the_colour_blind(palette, sight):
-    lab = lab_of(list(palette.values()), SIGHT[sight])
-    distance = np.linalg.norm(lab[:, None] - lab[None], axis=2)[np.triu_indices(len(lab), 1)]
+    distance = distances(PALETTES[palette], SIGHT[sight])
     assert distance.min() > 15, distance
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_curves_of_a_dozen_laboratories_differ_by_colour_or_by_style(sight):
+    scans = pd.DataFrame(np.arange(24.0).reshape(12, 2), index=[*map(str, range(11)), "reference"])
+    _, below = mir_plots.one_standard([1, 2], scans, "reference").axes
+    curves = below.lines[:11]
+    for style in {line.get_linestyle() for line in curves}:
+        alike = [line.get_color() for line in curves if line.get_linestyle() == style]
+        assert distances(alike, SIGHT[sight]).min() > 15
 
 
 def test_the_distance_of_colours_is_that_of_cielab():
