@@ -195,7 +195,7 @@ figure = figures.sampling_map(district.sampling_map(), lead)
 # This book's rule is: tune a simulator to what a paper says of its inputs, never to what it concludes. **Here we break
 # it, in one place, and say so.** The paper says nothing of how lead goes along with anything that absorbs light. So the
 # settings below were changed until PLS and SVM scored about as published. No network was looked at in doing so. A
-# weight is what one standard deviation adds to the score.
+# weight says how much one standard deviation counts.
 
 # %% tags=["hide-input"]
 retention = ", ".join(
@@ -334,7 +334,7 @@ networks = study.lead_networks(source, X[train], y[train], 0)
 # %% tags=["hide-input"]
 rows = []
 for part, label in (
-    ("features", "convolutions, residual blocks, batch norm."),
+    ("features", "convolutions, residual blocks, batch normalisation"),
     ("head", "dense layers, output"),
 ):
     count = sum(
@@ -425,8 +425,8 @@ teaching.sentence(
 # ## All rounds
 #
 # One round says little: with 32 test soils an $R^2$ moves a good deal if other soils happen to be kept back. So there
-# are rounds. In the recorded run each has another pH network, trained on three quarters of the European soils by one of
-# the two recipes of chapter 5. The scores of these networks on the other quarter were:
+# are rounds. In the recorded run each has another pH network, trained on three quarters of the European soils by the
+# one cycle of chapter 5, in some rounds by the paper's recipe as well. Their scores on the other quarter were:
 
 # %% tags=["hide-input"]
 groups = extras["source_scores"].groupby("recipe", sort=False)
@@ -731,8 +731,8 @@ figures.show_table(
 # %% tags=["hide-input"]
 teaching.sentence(
     "Two explanations come to mind. A property might help because a network can *learn* it well, so that its features are good ones: the $R^2$ of "
-    "the property has a rank correlation of {itself:+.2f} with the $R^2$ of lead. Or because it *goes along* with lead: the size of its rank "
-    "correlation with lead has {along:+.2f}. With {n} properties only values near 1 or \u22121 mean much.",
+    "the property has a rank correlation of {itself:+.2f} with the $R^2$ of lead. Or because it *goes along* with lead: for the size of that "
+    "correlation it is {along:+.2f}. With {n} properties only values near 1 or \u22121 mean much.",
     itself=rho_itself,
     along=rho_lead,
     n=len(single),
@@ -895,7 +895,7 @@ print(f"{error / median ** implied['exponent']:.2f} in ln Pb")
 #   and over the best simple model, on soils that chose nothing, neither an epoch nor a setting.
 # - **About why**: a good transfer from pH does not show that pH governs lead. Other source properties and the straight
 #   line from predicted pH are the controls, and they cost nothing but computing.
-# - **What we cannot say**: how the networks would do on soils of another district.
+# - **What we cannot say**: how the paper's networks would do on soils of another district.
 #
 # ## Where we differ from the paper, and why
 #

@@ -461,8 +461,8 @@ teaching.sentence(
 #
 # Erase what was learned, as [chapter 4](04_grad_cam.ipynb) did: draw the weights of a part of the network anew and
 # compute the profile again ([Adebayo and others 2018](references.md)). What stays alike was not learned by that part. If
-# all parts are drawn anew, it comes from the spectra,
-# which spread more at some wavelengths than at others, or from the way the network is built.
+# all parts are drawn anew, it comes from the spectra, which spread more at some wavelengths than at others, or from the
+# way the network is built.
 
 # %% tags=["hide-input"]
 table = (
