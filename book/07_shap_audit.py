@@ -1,17 +1,17 @@
 # %% [markdown]
 # # Which wavelengths? SHAP values and their audit
 #
-# The second study names wavelengths: those at which its networks look for pH and for lead, some shared and some new, each
-# laid to something that absorbs there. The method is the **SHAP value**. This chapter computes SHAP values by hand and by
+# The second study names wavelengths: those that its networks use for pH and for lead, some shared and some new, each
+# attributed to something that absorbs there. The method is the **SHAP value**. This chapter computes SHAP values by hand and by
 # the library, draws the counterpart of the paper's figure 7, and then audits it, as [chapter 4](04_grad_cam.ipynb) audited
 # Grad-CAM.
 #
 # **What you will learn**
 #
 # - what a SHAP value is, and why SHAP values add up
-# - what a named peak of them can mean behind an average over ten channels
+# - what a peak can mean where a network first takes the mean of ten channels
 # - how to ask whether another network would show the same
-# - how to count bands near peaks against chance
+# - how to ask whether bands lie near peaks more often than by chance
 #
 # **Time**: about 40 minutes to read; the code runs in under a minute.
 # **You need**: [chapter 6](06_lead_transfer.ipynb). You need not have met SHAP.
@@ -53,10 +53,10 @@ for who, wavelengths in {"paper": paper_nm, "ours": every_nm}.items():
         explain.place_in_window(wavelengths, axis_nm, study.POOL), study.POOL
     )
 teaching.sentence(
-    "**What comes out.** {n_edge} of the {n} wavelengths that the paper names lie on the first or last channel of a pooling window of ten, "
-    "where chance would put {chance:.0%} ($p$ = {p:.0e}): their last digit comes from the averaging, not from the soil. Of our own peaks it is "
-    "{share:.0%}. What can be named is a window of 10 nm, and whether a window belongs to lead or to the network that one happened to train, "
-    "a single pair of networks cannot tell.",
+    "**What comes out.** The network first takes the mean of each ten channels, a *pooling window*. {n_edge} of the {n} wavelengths that the paper "
+    "names lie on the first or last channel of such a window, where chance would put {chance:.0%} ($p$ = {p:.0e}): their last digit comes from "
+    "the averaging, not from the soil. Of our peaks {share:.0%} lie there. What can be named is a window of 10 nm, and a single pair of "
+    "networks cannot show whether it belongs to lead or to the network that one happened to train.",
     n_edge=at_edge["paper"].k,
     n=at_edge["paper"].n,
     chance=2 / study.POOL,
@@ -68,7 +68,8 @@ teaching.sentence(
 # ## A network to explain
 #
 # As in [chapter 6](06_lead_transfer.ipynb#one-round-by-hand): the pH network that comes with the kit is tuned to the lead of
-# 98 simulated soils of Gejiu. The **recorded run** has such a network in each of ten rounds.
+# 98 simulated soils of Gejiu. Its predictions for the other 32 are explained. The **recorded run** has such a network in
+# each of its rounds.
 
 # %%
 soils = study.target_domain(profile)
@@ -90,8 +91,9 @@ explained = X[test]
 # who win a prize together: let them enter one after the other, note by how much each raises the prize, and take the
 # mean over all orders of entering.
 #
-# For a **linear** model the order does not matter and no mean is needed. The share of channel $i$ is its coefficient
-# times its distance from the mean spectrum, $\phi_i = b_i (x_i - \bar x_i)$. PLS is linear, so try it:
+# For a **linear** model the order does not matter and no mean is needed. The share $\phi_i$ of channel $i$ is its
+# coefficient $b_i$ times the distance of its value $x_i$ from the mean $\bar x_i$ of the training soils,
+# $\phi_i = b_i (x_i - \bar x_i)$. PLS is linear, so try it, with windows of ten channels in place of channels:
 
 # %%
 # 210 windows of ten channels
@@ -106,28 +108,29 @@ assert np.allclose(phi.sum(axis=1), difference, atol=1e-4)
 # %% tags=["hide-input"]
 largest = study.WINDOW_NM[np.abs(phi).mean(0).argsort()[::-1][:4]]
 teaching.sentence(
-    "The shares of PLS add up to what they explain, as the last line holds. The largest, in the mean of their absolute values, are those of the windows "
-    "from {windows} nm.",
+    "The shares of PLS add up to what they explain, as the last line of the cell checks. The largest, in the mean of their absolute values, are those "
+    "of the windows that begin at {windows} nm.",
     windows=teaching.listed(f"{nm:.0f}" for nm in largest),
 )
 
 # %% [markdown]
 # A network is not linear: what a channel does depends on the others. And 2,100 channels have more orders than there are
 # atoms. The study uses shap's `GradientExplainer`, which computes **expected gradients** ([Erion and others
-# 2021](references.md)). Take a random soil $x'$ of a *background*, go a random part $\alpha$ of the straight way from
-# it to the soil $x$, and note the gradient there. Its mean, times the distance, is the share:
+# 2021](references.md)). Take a random soil $x'$ of a *background*, go a random part $\alpha$, 0 to 1, of the straight
+# line from it to the soil $x$, and take the gradient of the prediction $f$ there, times the distance. The mean over many
+# such points is the share:
 #
 # $$\phi_i = \mathrm{mean}\Big[(x_i - x'_i)\,\frac{\partial f}{\partial x_i}\big(x' + \alpha\,(x - x')\big)\Big].$$
 #
-# Along each way the gradients add up to the difference of the two ends. So the shares add up to the prediction less the
-# mean prediction of the background, as nearly as there are random points enough. Here it is in four lines, for one soil
-# and the network that the round above has tuned:
+# Averaged along a line, these products add up to the difference of $f$ between its two ends. So the shares add up to the
+# prediction less the mean prediction of the background: the more random points, the more nearly. Here it is for one soil
+# and the network tuned above, and below it by the library, for all 32 soils:
 
 # %%
 generator, soil = np.random.default_rng(0), X[test[0]]
 start = X[generator.integers(len(X), size=2000)]  # of the background
-halfway = start + generator.random((2000, 1)) * (soil - start)
-gradients = explain.input_gradient(network, halfway)
+between = start + generator.random((2000, 1)) * (soil - start)
+gradients = explain.input_gradient(network, between)
 by_hand = ((soil - start) * gradients).mean(axis=0)  # (2100,)
 
 # %%
@@ -140,19 +143,20 @@ for n_points in (10, 40, 160):
 answers = training.predict(network, X)[:, 0]
 recorded_gaps = extras["shap_additivity"].groupby("target")["gap"].mean()
 teaching.sentence(
-    "By hand the 2,100 shares add up to {sum:+.3f}, where the prediction less the mean prediction is {difference:+.3f}. By the library the **gap**, the root "
-    "mean square of what the sums miss over what they should explain, is {few:.2f} with 10 random points a soil, {some:.2f} with 40 and {many:.2f} with "
-    "160; {falls} In the recorded run it is {ph:.2f} for pH and {pb:.2f} for lead. A reader of SHAP values should ask for it. By hand and by the library, the shares "
-    "of the first soil have a rank correlation of {agreement:.2f}.",
+    "By hand the 2,100 shares add up to {sum:+.3f} of ln Pb, where the prediction less the mean prediction is {difference:+.3f}. By the library the **gap**, the "
+    "root mean square of what the sums miss, divided by that of what they should explain, is {few:.2f} with 10 random points a soil, {some:.2f} with 40 and "
+    "{many:.2f} with 160; {falls} In the recorded run it is {ph:.2f} for pH and {pb:.2f} for lead. Whoever reads SHAP values should ask for it. By hand and by "
+    "the library, the sizes of the shares of the first soil have a rank correlation of {agreement:.2f}.",
     sum=by_hand.sum(),
     difference=answers[test[0]] - answers.mean(),
     few=gaps[10],
     some=gaps[40],
     many=gaps[160],
     falls=teaching.claim(
-        gaps[160],
-        gaps[10],
-        below="four times as many points halve it, roughly, as with the noise of any random sample.",
+        gaps[10] / gaps[160],
+        4,
+        same="four times as many points halve it, roughly, as with the noise of any random sample.",
+        within=2,
     ),
     ph=recorded_gaps["ph"],
     pb=recorded_gaps["pb"],
@@ -161,20 +165,20 @@ teaching.sentence(
 
 # %% [markdown]
 # Two cautions before we look at wavelengths. A SHAP value explains the *model*, not the soil: a channel has a large
-# share when the model leans on it, for good or bad reasons. And it is a difference *from a background*. With other
+# share when the model relies on it, for good or bad reasons. And it is a difference *from a background*. With other
 # background soils the shares are others.
 
 # %% [markdown]
 # <div class="quiz">
 #
-# **Quiz.** The SHAP values of a soil do not add up to its prediction less the mean one: a gap of 0.3. What do you do?
+# **Quiz.** With 100 random points a soil the gap is 0.3. How do you bring it to about 0.1?
 #
-# <details><summary>Scale them until they do</summary>
-# No. That hides the gap and changes every value by the same factor, right or wrong.</details>
-# <details><summary>Take more random points, and report the gap</summary>
+# <details><summary>By a factor on all SHAP values, so that they add up</summary>
+# No. That hides the gap and changes every value, right or wrong.</details>
+# <details><summary>With 300 points</summary>
+# No. Three times as many leave a gap of about 0.17.</details>
+# <details><summary>With 900 points</summary>
 # Right. The values are means over random points; their noise falls with the root of the number.</details>
-# <details><summary>Nothing: SHAP values are exact</summary>
-# No. Those of a linear model are; expected gradients are estimates.</details>
 #
 # </div>
 
@@ -183,7 +187,8 @@ teaching.sentence(
 #
 # For each wavelength the study takes the **mean absolute** SHAP value over the explained soils: how much it matters, in
 # whichever direction. 1,000 soils are explained for pH; for lead the test soils, with all 130 as background. We take
-# the mean over the rounds as well. Dots are the highest peaks, as many as the paper names, dotted lines the paper's.
+# the mean over the rounds as well. The values are in pH units for ResNet-pH and in ln Pb for ResNet-pH-Pb. Dots are the
+# highest peaks, as many as the paper names, dotted lines the paper's.
 
 # %% mystnb={"image": {"alt": "Mean absolute SHAP value over wavelength from the recorded run, above ResNet-pH, below ResNet-pH-Pb. Orange dots mark the highest peaks of each; dotted grey lines mark the wavelengths that the paper names."}} tags=["hide-input"]
 own_peaks = {
@@ -199,6 +204,20 @@ profiles, found_nm, named_nm = (
 figure = figures.shap_profiles(axis_nm, profiles, named_nm, found_nm)
 
 # %% tags=["hide-input"]
+teaching.sentence(
+    "Compare the height of single channels with the difference that all of them add up to. In the live run the SHAP values of the first soil "
+    "add up to {sum:+.2f} of ln Pb, and to {size:.0f} if their signs are left out: {most} cancel.",
+    sum=values[0].sum(),
+    size=np.abs(values[0]).sum(),
+    most=teaching.claim(
+        np.abs(values[0].sum()) / np.abs(values[0]).sum(),
+        0.5,
+        below="most of them",
+        above="the smaller part of them",
+    ),
+)
+
+# %% tags=["hide-input"]
 shift = explain.compare_peaks(
     own_peaks["ph"], own_peaks["pb"], tolerance_nm=study.POOL
 )
@@ -206,7 +225,7 @@ of_paper = explain.compare_peaks(
     named["ph"], named["pb"], tolerance_nm=study.POOL
 )["shared"]
 shift["shared"] = np.where(shift["shared"], "shared", "shifted or new")
-heads = ["Peak of lead (nm)", "Nearest of pH (nm)", "Apart (nm)", "So it is"]
+heads = ["Peak of lead (nm)", "Nearest of pH (nm)", "Shift (nm)", "Verdict"]
 formats = dict(zip(heads, ("{:.0f}", "{:.0f}", "{:+.0f}"), strict=False))
 figures.show_table(
     shift.set_axis(heads, axis=1),
@@ -234,18 +253,18 @@ for name, title in titles.items():
         for r in shares.itertuples()
     ]
 table = pd.DataFrame(
-    rows, columns=["Network", "Band (nm)", "Share", "Share if flat"]
+    rows, columns=["Network", "Band (nm)", "Share", "Part of the axis"]
 )
 figures.show_table(
     table,
-    "The two bands that the paper calls shared",
-    dict.fromkeys(["Share", "Share if flat"], "{:.1%}"),
+    "The two bands that the paper calls shared: share of the sum of mean absolute SHAP values, recorded run",
+    dict.fromkeys(["Share", "Part of the axis"], "{:.1%}"),
 )
 
 # %% tags=["hide-input"]
-more = table[table["Share"] > table["Share if flat"]]
+more = table[table["Share"] > table["Part of the axis"]]
 teaching.sentence(
-    "More than the width of the band would give: {n} of the four shares{which}.",
+    "A share means something where it is larger than the band's part of the axis. That holds for {n} of the four{which}.",
     n=len(more),
     which=": "
     + teaching.listed(
@@ -257,7 +276,8 @@ teaching.sentence(
 
 # %% [markdown]
 # The paper reads its figure 7 in three steps: peaks are named to the nanometre; some are shared and others are new;
-# each is laid to something that absorbs there. The audit takes the steps one by one.
+# each is attributed to something that absorbs there. The audit asks about each step, and whether the profile, which is
+# the curve of mean absolute values, was learned at all.
 #
 # ## The audit
 #
@@ -265,7 +285,8 @@ teaching.sentence(
 #
 # The first thing that the network does is to **average ten channels**. Behind that, it cannot know which of the ten a
 # change came from: all ten have one and the same gradient. Look at three things over some windows: the gradient at one
-# soil, how far the soils lie from the background at each channel, and the mean absolute SHAP value.
+# soil, how far the soils lie from the background at each channel (the distance of log reflectances), and the mean
+# absolute SHAP value, here of the live run.
 
 # %% mystnb={"image": {"alt": "Three panels over wavelength, a dot for each channel, with dotted lines at the borders of the pooling windows: from above, the gradient, the distance from the background and the mean absolute SHAP value."}} tags=["hide-input"]
 profile_nm, distance = (
@@ -280,16 +301,20 @@ figure = figures.inside_windows(
 # %% tags=["hide-input"]
 within = np.ptp(gradient.reshape(-1, study.POOL), axis=1).max()
 teaching.sentence(
-    "Within a window the largest difference between gradients is {within:.2g}, where the largest gradient is {largest:.2g}: they are one and the same.",
+    "Within a window the gradients differ by at most {within:.2g}, where the largest gradient of all is {largest:.2g}: they are {same}.",
     within=within,
     largest=np.abs(gradient).max(),
+    same=teaching.claim(
+        within, 1e-3 * np.abs(gradient).max(), below="one and the same"
+    ),
 )
 
 # %% [markdown]
 # Within a window the SHAP values differ only as the distance from the background does. Which channel of a window is
 # highest has nothing to do with what the network has learned. Spectra are smooth, so over ten nanometres the distance
-# rises or falls, and the highest channel is mostly the **first or the last** of its window. Count on which place of
-# their windows the peaks lie: ours, those of all rounds, and those that the paper names.
+# rises or falls, and the highest channel should mostly be the **first or the last** of its window, place 0 or 9. Count
+# on which places the peaks lie: ours, those of all rounds, and those that the paper names. The dashed line is an even
+# spread.
 
 # %% mystnb={"image": {"alt": "Two bar charts of how many peaks lie on each of the places of a pooling window. Left, peaks of all rounds of the recorded run; right, the wavelengths that the paper names. A dashed line marks an even spread."}} tags=["hide-input"]
 places = {"our peaks, all rounds": every_nm, "named in the paper": paper_nm}
@@ -302,13 +327,13 @@ figure = figures.place_bars(places, study.POOL)
 # %% tags=["hide-input"]
 teaching.sentence(
     "Of the paper's {n_paper} wavelengths {k_paper} stand on an edge of their window ($p$ = {p_paper:.0e}), of the {n:,} peaks of all our rounds {k:,} "
-    "($p$ = {p:.0e}); by chance it would be one in five.",
+    "({share:.0%}); by chance it would be one in five. (We give no $p$ for ours: peaks of several rounds are not independent.)",
     n_paper=at_edge["paper"].n,
     k_paper=at_edge["paper"].k,
     p_paper=at_edge["paper"].pvalue,
     n=at_edge["ours"].n,
     k=at_edge["ours"].k,
-    p=at_edge["ours"].pvalue,
+    share=at_edge["ours"].k / at_edge["ours"].n,
 )
 
 # %% [markdown]
@@ -318,9 +343,9 @@ teaching.sentence(
 # ```{exercise-start}
 # :label: ex-window
 # ```
-# What the network *can* tell apart is a whole window. Its SHAP value is the sum of its ten channels' values, since the
+# What the network *can* distinguish is a whole window. Its SHAP value is the sum of its ten channels' values, since the
 # sum over all channels must not change. For the first explained soil, what is the SHAP value of the window that holds
-# 759 nm? `values` is (soils, 2100).
+# 759 nm? `values` is (soils, 2100), and its first channel is 400 nm.
 
 # %%
 answer_7_1 = None  # in units of ln Pb
@@ -353,8 +378,9 @@ print(f"{window[35]:+.4f}, the sum of the channels 350 to 359")
 # %% [markdown]
 # ### 2. Would another network show the same?
 #
-# 'Shared' and 'shifted' compare *one* pH network with *one* lead network. Before a difference between the two is laid
-# to the task, ask how much two pH networks differ that were trained in the same way on other soils of the same survey.
+# 'Shared' and 'shifted' compare *one* pH network with *one* lead network. Before a difference between the two is
+# attributed to the task, ask how much two pH networks differ that were trained in the same way on other soils of the
+# same survey.
 
 # %% tags=["hide-input"]
 ranked = (
@@ -416,16 +442,16 @@ figures.show_table(
 # %% tags=["hide-input"]
 same_task = np.mean(shared[:2])
 teaching.sentence(
-    "The last row is the paper's comparison, the first two are what it has to be held against: two networks of the *same* task share {same:.0%} of "
-    "their peaks, pH and lead of one round {across:.0%}. {so}",
+    "The last row is the paper's comparison, the first two show what to expect without any change of task: two networks of the *same* task share "
+    "{same:.0%} of their peaks, pH and lead of one round {across:.0%}. {so}",
     same=same_task,
     across=shared[2],
     so=teaching.claim(
         shared[2],
         same_task,
-        below="Only the difference of the two can be laid to the task.",
-        same="There is no difference that could be laid to the task.",
-        above="A peak of lead that pH does not share is then no finding.",
+        below="Only the difference between these two numbers can be attributed to the task.",
+        same="That leaves nothing to attribute to the task.",
+        above="So that pH does not share a peak of lead says nothing of the task.",
         within=0.05,
     ),
 )
@@ -433,9 +459,10 @@ teaching.sentence(
 # %% [markdown]
 # ### 3. Does the profile show what was learned?
 #
-# Erase it, as [chapter 4](04_grad_cam.ipynb) did: draw the weights of a part of the network anew and compute the
-# profile again ([Adebayo and others 2018](references.md)). What stays alike was not learned. It comes from the spectra,
-# which spread more at some wavelengths than at others, or from the way the network is built.
+# Erase what was learned, as [chapter 4](04_grad_cam.ipynb) did: draw the weights of a part of the network anew and
+# compute the profile again ([Adebayo and others 2018](references.md)). What stays alike was not learned by that part. If
+# all parts are drawn anew, it comes from the spectra, which spread more at some wavelengths than at others, or from the
+# way the network is built.
 
 # %% tags=["hide-input"]
 table = (
@@ -456,9 +483,10 @@ figures.show_table(
 spread = explain.rank_correlation(profile_nm, distance)
 dense = table.filter(like="dense", axis=0).iloc[0]
 teaching.sentence(
-    "Values near zero are the good ones here. With only the dense layers drawn anew the correlation is {ph:+.2f} for pH and {pb:+.2f} for lead: that much of the "
-    "profile is the features' doing. For ResNet-pH-Pb these are the pH network's, because they were frozen: what comes from them is 'retained' by "
-    "construction, whatever the task. With the spread of the spectra alone, which needs no network, the live profile has {spread:+.2f}.",
+    "Values near zero are the good ones here. With only the dense layers drawn anew the correlation is {ph:+.2f} for pH and {pb:+.2f} for lead; what "
+    "remains of a profile then comes from the features. For ResNet-pH-Pb these are the pH network's, because they were frozen: what comes from them is "
+    "'retained' by construction, whatever the task. With the spread of the spectra alone, which needs no network, the live profile has a rank "
+    "correlation of {spread:+.2f}.",
     ph=dense["ph"],
     pb=dense["pb"],
     spread=spread,
@@ -469,7 +497,8 @@ teaching.sentence(
 #
 # Bands are everywhere: the table of this book has dozens between 400 and 2500 nm. So, as with the lines of chapter 4,
 # take the share of a profile within 10 nm of a band centre, and compare it with what the bands would catch if they were
-# shifted along the axis.
+# shifted along the axis; $p$ is the share of shifts that catch at least as much. In the rows 'named' the profile is 1 at
+# each wavelength that the paper names and 0 elsewhere.
 
 # %% tags=["hide-input"]
 clays = ["kaolinite", "smectite", "illite"]
@@ -509,10 +538,10 @@ figures.show_table(
 # %% tags=["hide-input"]
 small = table[table["p"] <= 0.05 / len(table)]
 teaching.sentence(
-    "Of {n} questions {n_small} {are} answered with a $p$ of at most 0.05/{n}{which}.",
+    "Of {n} questions that are asked at once, as in chapter 4, each needs a $p$ of at most 0.05/{n}; {n_small} {reach} it{which}.",
     n=len(table),
     n_small=len(small),
-    are="is" if len(small) == 1 else "are",
+    reach="reaches" if len(small) == 1 else "reach",
     which=": "
     + teaching.listed(
         f"{row[0]} and {row[1]}" for row in small.itertuples(index=False)
@@ -530,21 +559,22 @@ teaching.sentence(
 # ## What one may conclude, and what not
 #
 # - **About wavelengths**: windows of 10 nm can be named, not nanometres; what differs between two networks of one task
-#   cannot be laid to the task; and a band nearby explains a peak only if it lies nearer than chance puts it.
+#   cannot be attributed to the task; and a band nearby explains peaks only if bands lie near them more often than chance
+#   puts them there.
 # - **What we cannot say**: what the paper's networks looked at, and how they would do on soils of another district.
 
 # %% [markdown]
 # <div class="quiz">
 #
-# **Quiz.** The first layer of a network averages ten channels. A paper names a SHAP peak at 959 nm. What can be
-# meant?
+# **Quiz.** Another network averages windows of twenty channels, on an axis that begins at 350 nm in steps of 1 nm. A
+# paper names a SHAP peak of it at 1409 nm. What can be meant?
 #
-# <details><summary>Water, at 958 to 960 nm</summary>
-# No. The network cannot tell 959 from 950.</details>
-# <details><summary>The window from 950 to 959 nm</summary>
-# Right. All ten have one gradient; which is highest follows from the spectra alone.</details>
-# <details><summary>The band centre nearest to 959 nm</summary>
+# <details><summary>The band centre nearest to 1409 nm</summary>
 # No. A band may lie anywhere in the window, or beside it.</details>
+# <details><summary>1400 to 1419 nm, ten on either side</summary>
+# No. The windows lie where the axis begins, not around a peak.</details>
+# <details><summary>1390 to 1409 nm</summary>
+# Right. Windows begin at 350, 370, 390 and so on; 1409 is the last channel of one.</details>
 #
 # </div>
 
@@ -574,7 +604,7 @@ teaching.sentence(
 # %% [markdown]
 # ## Summary
 #
-# SHAP values add up to the prediction, but behind an average over ten channels they know windows, not nanometres. They
-# differ between networks of one task, and what stays after the learning was erased was not learned. A named wavelength
-# is a claim to be tested: against its window, against another network, against chance. The
+# SHAP values add up to the prediction less the mean prediction, but where a network takes the mean of ten channels they
+# show windows, not nanometres. They differ between networks of one task, and what stays when the learning is erased was
+# not learned. A named wavelength is a claim to be tested: against its window, against another network, against chance. The
 # [ledger](12_ledger_gejiu.ipynb) sets every number of the study beside ours.

@@ -160,10 +160,10 @@ def test_chapter_6_says_what_the_transfer_gains_and_what_untrained_features_give
 
     text = said()
     assert "on lead by +0.050 on average over 2 rounds; the paper reports +0.47" in text
-    assert "give 0.62, more than those learned from pH (0.53)" in text
-    assert "reaches \u22120.35, worse than the mean of the training soils (\u22120.04)" in text
-    assert "give 0.40, less than those learned from pH" in said(nothing=0.4)
-    assert "reaches 0.20, better than the mean" in said(box_cox=0.2)
+    assert "give 0.62, more than those that learned pH (0.53)" in text
+    assert "of Box and Cox, \u22120.35, worse than the mean of the training soils (\u22120.04)" in text
+    assert "give 0.40, less than those that learned pH" in said(nothing=0.4)
+    assert "of Box and Cox, 0.20, better than the mean" in said(box_cox=0.2)
 
 
 def test_chapter_9_says_whether_the_test_promised_too_much():
