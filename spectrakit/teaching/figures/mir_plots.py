@@ -7,8 +7,9 @@ are in g/kg.
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import PathCollection
 from matplotlib.colors import LogNorm
+from matplotlib.path import Path
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from spectrakit.resources import data_path
@@ -255,9 +256,12 @@ def coverage_map(space, target):
     figure, grid = plt.subplots(2, 1, figsize=(WIDTH, 6.4), sharex=True, sharey=True)
     scale, name = LogNorm(1, max(space["all"].max(), 2)), TARGET_NAMES[target]
     land = pd.read_csv(data_path("soils", "land.csv"))
-    outlines = [ring[["longitude", "latitude"]].to_numpy() for _, ring in land.groupby("ring")]
+    # One path of all rings, so that a ring inside another, an inland sea, is a hole in it.
+    outlines = Path.make_compound_path(
+        *(Path(ring[["longitude", "latitude"]], closed=True) for _, ring in land.groupby("ring"))
+    )
     for axes, column, words in zip(grid, ("measured", "all"), ("measured", "measured or imputed"), strict=True):
-        axes.add_collection(PolyCollection(outlines, facecolor="0.9", edgecolor="0.9", linewidth=0.5, zorder=0))
+        axes.add_collection(PathCollection([outlines], facecolor="0.9", edgecolor="0.9", linewidth=0.5, zorder=0))
         rows = space[space[column] > 0].sort_values(column)
         at = rows["longitude"] + 0.5, rows["latitude"] + 0.5
         points = axes.scatter(*at, c=rows[column], norm=scale, cmap="cividis_r", s=9, marker="s", linewidth=0)
