@@ -218,7 +218,7 @@ def grad_cam_map(outcome, lines):
     size = {"figsize": (WIDTH, 5.4), "height_ratios": [1, 2]}
     figure, (above, below) = plt.subplots(2, 1, sharex=True, **size)
     above.plot(task.wavelength, normalise_maximum(task.counts).mean(0), color=BLUE)
-    above.set(ylabel="Mean spectrum", xlim=(task.wavelength[0], task.wavelength[-1]))
+    above.set(ylabel="Mean spectrum\n(maximum 1)", xlim=(task.wavelength[0], task.wavelength[-1]))
     above.set_title(task_title(task), pad=72)
     image = below.pcolormesh(
         task.wavelength, np.arange(len(order)), maps, cmap="cividis", shading="nearest", vmin=0, vmax=1
