@@ -275,9 +275,9 @@ figures.show_table(
 )
 
 # %% [markdown]
-# Soils are mixtures of all of these, and of grains of all sizes. Here are four from the live library, all scanned by
-# the largest laboratory, `national`. Follow each name down to the curves: the soil that is richest in a constituent
-# should stand out at its bands.
+# Soils are mixtures of all of these, and of grains of all sizes. Here are four from the live library, scanned by the
+# largest laboratory, `national`. Follow each name down: the soil that is richest in a constituent should stand out at
+# its bands.
 
 # %% mystnb={"image": {"alt": "Absorbance over wavenumber of four simulated soils, a curve each: a sandy one, a clayey one, one rich in carbonate and a peat; bands are marked and named above."}} tags=["hide-input"]
 about_soils, own = library.dataset.properties, library.laboratory == "national"
@@ -410,8 +410,8 @@ figures.show_table(
 # One large laboratory holds most of the samples; the others are smaller and lie in other parts of the world. Each has
 # its soils, its spectrometer and its **habit**: some burn a sample and measure carbon, others ignite it and weigh what
 # is lost, which is organic matter and a little water of clays and hydroxides. So what is missing is not missing at
-# random. A **site** is a place where one or more depths were sampled. Read the table by rows: how many samples of a
-# laboratory have carbon, how many organic matter?
+# random. A **site** is a place where one or more depths were sampled. By rows: how many samples of a laboratory have
+# carbon, how many organic matter?
 
 # %% tags=["hide-input"]
 columns = {
@@ -633,9 +633,8 @@ teaching.sentence(
 # But to be alike is not the aim. The aim is a smaller error on a laboratory that was never seen, and what is taken out
 # of a spectrum may have been needed. So leave each laboratory out in turn: everything is fitted to the others, PLS
 # predicts $\log_{10}$ of the content, and its RMSE is compared with that of spectra as they came. (Of the laboratory
-# left out ds, pds and sst know its scans of the standards, the others nothing.) A number in the figure is the change of
-# RMSE in per cent: blue and negative is less error, red and positive is more. Look along a row: does one harmonisation
-# have one colour?
+# left out ds, pds and sst know its scans of the standards, the others nothing.) The figure has the change of RMSE in
+# per cent: blue and negative is less error, red and positive more. Does a row have one colour?
 
 # %% mystnb={"image": {"alt": "Two grids of coloured cells from the recorded run, carbon above and organic matter below. Rows are harmonisations, columns laboratories left out; each cell has the change of RMSE in per cent against no harmonisation, blue for less and red for more."}} tags=["hide-input"]
 compared = tables["compared"].query("model == 'pls'")
@@ -704,8 +703,7 @@ teaching.sentence(
 # lies *beside* them. The limits are quantiles of training spectra that were left out: of spectra like these, about 1 %
 # lie beyond one of them. A spectrum beyond a limit gets a **flag**. Here is the domain of the largest laboratory, and
 # where the spectra of all others lie: as scanned, with reflectance taken for absorbance by mistake, and harmonised.
-# Both distances are divided by their limits, so only what lies left of the upright line *and* below the level one is
-# inside.
+# Inside is what lies left of the upright line *and* below the level one.
 
 # %% mystnb={"image": {"alt": "Scatter of two distances on logarithmic axes, T squared and Q, each over its limit, for the spectra of laboratories that the domain has not seen, with lines at the two limits. Circles are as scanned, squares harmonised, triangles reflectance taken for absorbance; the legend says how many are outside."}} tags=["hide-input"]
 seen = library.laboratory == "national"

@@ -53,8 +53,8 @@ best = (
 )
 teaching.sentence(
     "**What comes out.** On sites never seen the network reads carbon with an $R^2$ of {c:.2f} (published {c_paper:.2f}) and organic "
-    "matter with {om:.2f} ({om_paper:.2f}); PLS, which the paper leaves out, reaches {pls_c:.2f} and {pls_om:.2f}. Intervals that "
-    "hold 90 % of the values in known laboratories hold {naive:.0%} in the worst of the laboratories never seen. Organic matter is imputed "
+    "matter with {om:.2f} ({om_paper:.2f}); PLS, which the paper leaves out, reaches {pls_c:.2f} and {pls_om:.2f}. Intervals made "
+    "to hold 90 % of the values in known laboratories hold {naive:.0%} in the worst of the laboratories never seen. Organic matter is imputed "
     "for {share:.0%} of the library, and in a simulation one can say how well: with an $R^2$ of {truth:.2f}.",
     c=best["c", "network"],
     c_paper=published["r2.c"]["value"],
@@ -84,7 +84,7 @@ teaching.sentence(
 # Here is one round by hand. Sites are divided, not samples, so that the samples of a profile, from several depths of
 # one site, never stand on both sides. There are three parts: training, test, and a calibration part that the intervals
 # below need. In the table the last column counts predictions below 0 or above $L$; for the other columns they were
-# brought to the nearer limit. '$R^2$ of log10' scores the logarithms of predicted and measured contents.
+# brought to the nearer limit. '$R^2$ of log10' scores the logarithms of contents.
 
 # %%
 X, carbon = library.harmonised(), library.content("c")
@@ -199,9 +199,9 @@ teaching.sentence(
 # ### A score for whom?
 #
 # Back to the puzzle of chapter 8, an $R^2$ of 0.96 beside an RPIQ of 1.38. The next table takes test soils of the
-# recorded run and scores them by class of measured carbon. The 'share of the variance' is how much of all squared
-# deviations from the mean the soils of a class make up; the RPIQ of a class has the interquartile range of that class.
-# 120 g/kg is where soil science begins to speak of organic soils.
+# recorded run and scores them by class of measured carbon. The 'share of the variance' is that of all squared
+# deviations from the mean; the RPIQ of a class takes its own interquartile range. 120 g/kg is where soil science begins
+# to speak of organic soils.
 
 # %% tags=["hide-input"]
 of_carbon = tables["shown"].query("target == 'c'")
@@ -261,15 +261,14 @@ teaching.sentence(
         0.5,
         below="So the R² of all soils speaks of ordinary soils as well.",
         above="So the R² of all soils is mostly a matter of telling organic soils from others, which hardly takes a spectrometer. RPIQ "
-        "divides the spread of ordinary soils by an error to which the organic ones add most. Both are right, and neither speaks of the "
+        "divides the spread of ordinary soils by an error that includes the organic ones. Both are right, and neither speaks of the "
         "ordinary soil: the error by class does.",
     ),
 )
 
 # %% [markdown]
-# Now by laboratory and by depth. In the figure a row is a laboratory, with the number of its test soils in brackets;
-# the further to the left a mark lies, the smaller the error. What the mean reaches, which sees no spectrum, says how
-# varied the soils of a laboratory are.
+# Now by laboratory, with the number of test soils in brackets, and by depth. The further left a mark lies, the smaller
+# the error; that of the mean, which sees no spectrum, says how varied the soils of a laboratory are.
 
 # %% mystnb={"image": {"alt": "RMSE in g/kg on a logarithmic axis of network, PLS, PLS of the logarithm and the mean, one row a laboratory with its number of test soils, left carbon, right organic matter, recorded run."}} tags=["hide-input"]
 scores = tables["scores"]
@@ -312,7 +311,7 @@ figures.show_table(by_depth, "By depth, recorded run", formats)
 #
 # 'Physically constrained prediction ranges' can mean that impossible predictions are cut off, or that the model cannot
 # make them, as our network cannot. The first hides how often it was needed. So count, before anything is cut off.
-# ('Within 1 %' means inside the limits, and no further from 0, or from $L$, than a hundredth of $L$.)
+# ('Within 1 %': inside the limits, by a hundredth of $L$ at most.)
 
 # %% tags=["hide-input"]
 acted = (
@@ -398,7 +397,7 @@ figures.show_table(
 # %% [markdown]
 # ## How sure?
 #
-# Several ways lead from a network to an interval. **MC-dropout** (MC for Monte Carlo: by chance) leaves out a random
+# **MC-dropout** (Monte Carlo: by chance) leaves out a random
 # tenth of the network's units, again and again, and looks at how the answers spread ([Gal and Ghahramani
 # 2016](references.md)). An **ensemble** looks at how its members differ ([Lakshminarayanan and others
 # 2017](references.md)). In both the spread is taken for the standard deviation of a normal distribution, which gives
@@ -442,10 +441,9 @@ teaching.sentence(
 )
 
 # %% [markdown]
-# The share of measured values that lie inside their intervals is the **coverage**. In the next figure each soil is a
-# point with its interval as an upright line; the interval holds the measured value where it crosses the diagonal. The
-# figure after it counts: a mark on the dashed line of its colour says that the intervals hold what was asked for, a
-# mark left of it that they are too narrow.
+# The share of measured values that lie inside their intervals is the **coverage**. In the next figure an upright line
+# is the interval of a soil; it holds the measured value where it crosses the diagonal. The figure after it counts: left
+# of the dashed line of its colour, a mark says that intervals are too narrow.
 
 # %% mystnb={"image": {"alt": "Two panels, carbon and organic matter: predicted over measured content of test soils of the recorded run in g/kg on logarithmic axes with the diagonal; 90 per cent intervals are vertical lines, blue where they hold the measured value and orange where they do not."}} tags=["hide-input"]
 figure = figures.predicted_with_intervals(tables["shown"])
@@ -499,9 +497,9 @@ caption = "Coverage on sites never seen of known laboratories, recorded run"
 figures.show_table(pd.DataFrame(rows, columns=heads), caption, formats)
 
 # %% [markdown]
-# The two columns of ranges go from the laboratory, or depth, with the least coverage to that with the most; groups of
-# fewer than 20 test soils are left out. Mind what conformal intervals promise: coverage *on average* over soils like
-# those set aside. In a single laboratory or at some depth it may be more or less; the ranges say by how much.
+# The ranges go from the laboratory, or depth, with the least coverage to that with the most; groups of fewer than 20
+# test soils are left out. Mind what conformal intervals promise: coverage *on average* over soils like those set aside.
+# In one laboratory or at one depth it may be more or less.
 #
 # ### A laboratory never seen
 #
@@ -568,7 +566,7 @@ naive = left_out[left_out["Intervals for"] == "known laboratories"][
 ].mean()
 teaching.sentence(
     "Intervals made for known laboratories cover {naive:.0%} on average, {less} the 90 % that were asked for. The promise for a new "
-    "laboratory is kept for {kept}. It is the only one that this kit makes: an average over laboratories. It is no theorem here, since "
+    "laboratory is kept for {kept}. It is no theorem here, since "
     "the networks that calibrate are not the network in use; this test is what bears it out or does not.",
     naive=naive,
     less=teaching.claim(
@@ -631,8 +629,8 @@ for k in (4, 8, 12, 44):
 # %% [markdown]
 # ### The flag
 #
-# Chapter 8 gave a flag to a spectrum outside the **domain** of the training spectra. Are predictions worse there? The
-# network was fitted to soils inside; the table has test soils on either side.
+# Are predictions worse for spectra outside the **domain** of chapter 8? The network was fitted to soils inside; the
+# table has test soils on either side.
 
 # %% tags=["hide-input"]
 flagged = tables["domain"].assign(
@@ -689,8 +687,8 @@ teaching.sentence(
 # Now every sample gets a value. What was measured stays as it was; the rest is imputed. Beside each value stand its
 # **origin** (measured or imputed), its intervals, the standard deviation between the networks, and the flag. One row a
 # sample, in a file of the format Parquet, with a datasheet: this is the **hybrid data set** (`spectrakit replicate mir`
-# writes it). Where are values now where there were none before? Compare the upper map with the lower one, then the dark
-# part of each bar with the whole bar. A sample counts in every layer of 10 cm that it reaches.
+# writes it). Where are values now where there were none before? Compare the two maps, then the dark part of each bar
+# with the whole bar; a sample counts in every layer that it reaches.
 
 # %% mystnb={"image": {"alt": "Two maps of the world, longitude and latitude in degrees, land in grey, a square for each cell of one degree, coloured by the number of samples. Above, cells with organic matter measured; below, with organic matter measured or imputed."}} tags=["hide-input"]
 figure = figures.coverage_map(tables["space_om"], "om")
@@ -723,8 +721,8 @@ teaching.sentence(
 # %% [markdown]
 # ### Imputed values beside the truth
 #
-# The rows 'all' come first, then the laboratories whose gaps were filled. Look for a laboratory with an $R^2$ far below
-# that of 'all', or with a bias as large as its RMSE: there the values are too high or too low as a whole.
+# Look for laboratories with an $R^2$ far below that of 'all', or with a bias nearly as large as the RMSE: there all
+# values are too high, or too low.
 
 # %% tags=["hide-input"]
 truth, covered = tables["truth"], tables["truth_coverage"].query("level == 0.9")
@@ -787,8 +785,8 @@ teaching.sentence(
 #
 # The abstract gives a 'prediction SD' for each content: 40.08 g/kg for carbon, 10.06 for organic matter. It could be
 # the **spread of the imputed values** over the samples, or the **mean uncertainty of a sample**. The first says how
-# varied the filled soils are, the second how unsure the model is. The table has both readings of our run, and the RMSE
-# of the imputed values against the truth.
+# varied the filled soils are, the second how unsure the model is. Ours, both readings, beside the RMSE against the
+# truth:
 
 # %% tags=["hide-input"]
 rows = []
@@ -846,8 +844,8 @@ teaching.sentence(
 # ### Which of them would you accept?
 #
 # Not every gap need be filled. A rule might refuse each value whose 90 % interval is wider than a threshold in g/kg.
-# **What does a stricter rule buy, and what does it cost?** Choose the content and move the threshold. The further left
-# in the panels, the stricter the rule and the fewer gaps are filled.
+# **What does a stricter rule buy, and what does it cost?** Choose the content and move the threshold; further left in
+# the panels the rule is stricter.
 
 # %%
 widgets.accept_or_refuse(tables["acceptance"], figures.TARGET_NAMES)
