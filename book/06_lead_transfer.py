@@ -496,7 +496,7 @@ figures.show_table(
 predictions = extras["predictions"]
 on_log = predictions[predictions["scale"] == "log"]
 panels = {
-    title: (on_log["observed"], on_log[name])
+    title: (on_log["observed"].to_numpy(), on_log[name].to_numpy())
     for name, title in figures.LEAD_MODEL_NAMES.items()
     if name != "mean"
 }
