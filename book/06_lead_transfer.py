@@ -492,7 +492,7 @@ figures.show_table(
     formats,
 )
 
-# %% mystnb={"image": {"alt": "Four panels of predicted over measured ln Pb, all rounds of the recorded run together: ResNet-Pb, PLS-Pb, SVM-Pb and ResNet-pH-Pb, each with its scores in the title."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Four panels of predicted over measured ln Pb with the diagonal, all rounds of the recorded run together: ResNet-Pb, PLS-Pb, SVM-Pb and ResNet-pH-Pb, each with its scores in the title."}} tags=["hide-input"]
 predictions = extras["predictions"]
 on_log = predictions[predictions["scale"] == "log"]
 panels = {
@@ -807,7 +807,7 @@ for scale in study.SCALES:
         fitted.logarithm(np.array(predicted[0, scale]["resnet_ph_pb"])),
     )
 
-# %% mystnb={"image": {"alt": "Two panels of predicted over observed ln Pb for the test soils of the first live round, ResNet-pH-Pb, with the diagonal: left learned on the logarithm, right learned on the Box-Cox scale and brought back to logarithms."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Two panels of predicted over measured ln Pb for the test soils of the first live round, ResNet-pH-Pb, with the diagonal: left learned on the logarithm, right learned on the Box-Cox scale and brought back to logarithms."}} tags=["hide-input"]
 figure = figures.predicted_vs_measured(back, "ln Pb")
 
 # %% tags=["hide-input"]
