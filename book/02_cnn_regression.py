@@ -126,6 +126,7 @@ for axes, (name, block) in zip(columns, steps.items(), strict=True):
     axes.plot(task.wavelength, block.T, linewidth=0.9)
     axes.set(title=name, xlabel="Wavelength (nm)")
     axes.set_xticks([421.2, 421.8, 422.4])
+columns[0].set_ylabel("Signal of 12 soils")
 
 # %% [markdown]
 # Light curves stand high at the line, dark ones low: the network has its signal. But look at the flat part too, where

@@ -131,9 +131,9 @@ teaching.sentence(
 # stand where those of the grey curve stand; their heights may differ.
 
 # %% mystnb={"image": {"alt": "Three panels, one a window: counts over their maximum, over wavelength, of measured spectra, or of the shifted simulated ones, beside the simulated spectrum of the reference soil."}} tags=["hide-input"]
-figure, columns = figures.panels(1, 3, height=3.2)
+figure, windows = figures.panels(3, 1, height=7.2)
 for axes, (target, axis) in zip(
-    columns, libs.window_axes().items(), strict=True
+    windows, libs.window_axes().items(), strict=True
 ):
     for name, data in sets.items():
         part = data.window(axis[0] - 0.3, axis[-1] + 0.3)
@@ -151,10 +151,10 @@ for axes, (target, axis) in zip(
         color="0.4",
         label="simulated reference soil",
     )
-    axes.set(title=f"{target.capitalize()} window", xlabel="Wavelength (nm)")
-columns[0].set_ylabel("Counts over maximum")
+    axes.set(title=f"{target.capitalize()} window", ylabel="Over maximum")
+axes.set_xlabel("Wavelength (nm)")
 legend = figure.legend(
-    *columns[0].get_legend_handles_labels(), loc="outside lower center", ncols=2
+    *axes.get_legend_handles_labels(), loc="outside lower center", ncols=2
 )
 
 # %% [markdown]
