@@ -119,7 +119,7 @@ def test_replicate_and_ledger_serve_every_study(run, tiny_runs, tmp_path, name, 
     code, out, err = run("ledger", name, "--results", "record.json", "--full")
     assert (code, err) == (0, [])
     (row,) = [line for line in out if line.startswith(f"│ {id_} ")]
-    assert ledger._ours_text({"kind": "result"}, results[id_]) in row
+    assert f"│ {ledger.ledger_frame(name, results).loc[id_, 'ours']} " in row
     assert f"{name}: published and ours" in "\n".join(out) and f"{name}: inside the paper" in "\n".join(out)
 
 
