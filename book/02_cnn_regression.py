@@ -120,13 +120,13 @@ scaled = scaler.transform(normalised)
 
 # %% mystnb={"image": {"alt": "Calcium window of the twelve spiked soils in two panels over wavelength: counts over the mean of the spectrum, and centred and scaled spectra; dark curves have little added calcium, light ones much."}} tags=["hide-input"]
 figure, columns = figures.panels(1, 2, height=3)
+columns[0].set_ylabel("Signal of 12 soils")
 steps = {"Counts over their mean": normalised, "Centred and scaled": scaled}
 for axes, (name, block) in zip(columns, steps.items(), strict=True):
     axes.set_prop_cycle(color=figures.RISING(task.content / task.content.max()))
     axes.plot(task.wavelength, block.T, linewidth=0.9)
     axes.set(title=name, xlabel="Wavelength (nm)")
     axes.set_xticks([421.2, 421.8, 422.4])
-columns[0].set_ylabel("Signal of 12 soils")
 
 # %% [markdown]
 # Light curves stand high at the line, dark ones low: the network has its signal. But look at the flat part too, where

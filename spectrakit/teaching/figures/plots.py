@@ -7,7 +7,9 @@ are Outcomes of `spectrakit.studies.libs`, one a task, and grids have one row an
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from IPython import get_ipython
 from IPython.display import SVG
+from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from spectrakit.evaluation import percentage_error, r2, rmse, rpd
 from spectrakit.preprocess import normalise_maximum
@@ -48,6 +50,8 @@ def book_style():
     layout = {"figure.constrained_layout.use": True, "figure.dpi": 110, "figure.figsize": (WIDTH, 3.6)}
     axes = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left"}
     plt.rcParams.update(sizes | layout | axes | {"legend.frameon": False, "font.family": "DejaVu Sans"})
+    if get_ipython():  # in a notebook: two pixels a dot
+        set_matplotlib_formats("retina")
 
 
 def panels(n_rows=1, n_columns=1, height=3.4, **options):
