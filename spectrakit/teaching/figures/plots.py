@@ -47,7 +47,7 @@ def book_style():
     sns.set_theme(context="notebook", style="ticks", palette=[BLUE, ORANGE, GREEN, PINK, SKY, YELLOW])
     sizes = {"font.size": 11, "axes.labelsize": 11, "axes.titlesize": 11, "legend.fontsize": 10}
     sizes |= {"xtick.labelsize": 10, "ytick.labelsize": 10, "lines.linewidth": 1.3, "lines.markersize": 5}
-    layout = {"figure.constrained_layout.use": True, "figure.dpi": 110, "figure.figsize": (WIDTH, 3.6)}
+    layout = {"figure.constrained_layout.use": True, "figure.dpi": 96, "figure.figsize": (WIDTH, 3.6)}
     axes = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left"}
     plt.rcParams.update(sizes | layout | axes | {"legend.frameon": False, "font.family": "DejaVu Sans"})
     if get_ipython():  # in a notebook: two pixels a dot
