@@ -10,13 +10,13 @@ _DRAWN = re.compile(r'"?([a-z0-9-]+)"?:\[\d+,\d+,\[[^\[\]]*\],"[0-9a-f,]*",(?:"[
 _OF_FONT = re.compile(r'(?:\.fa-[a-z0-9-]+:before,?)+\{content:"[^"]*"\}')
 _ICON_NAME = re.compile(r"\bfa-([a-z0-9-]+)")
 _VERSION_7 = re.compile(r'define\("@jupyter-widgets/base7".*(?=define\("@jupyter-widgets/html-manager",)', re.DOTALL)
-_COLOURS = 256
+_COLOURS = 64
 
 
 def lighten(html):
     """Remove from a built site what its pages do not use, some two megabytes a page, and pack its figures.
 
-    Left are the icons whose names stand in a page or a script of the theme. Figures keep 256 colours.
+    Left are the icons whose names stand in a page or a script of the theme. Figures keep 64 colours.
     """
     for path in html.rglob("*.map"):
         path.unlink()
