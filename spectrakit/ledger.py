@@ -63,15 +63,14 @@ def load_published(study):
 
 def _note_decimals(entries):
     """Give entries of one kind of number the most decimals that one of them has: 0.3 beside 0.91 is 0.30."""
-    numbers = [entry for entry in entries if entry["kind"] in ("result", "input")]
+    numbers = [(entry["id"].partition(".")[0], entry) for entry in entries if entry["kind"] in ("result", "input")]
     decimals = {}
-    for entry in numbers:
+    for name, entry in numbers:
         if isinstance(entry.get("value"), float):
-            name = entry["id"].partition(".")[0]
             decimals[name] = max(decimals.get(name, 0), len(repr(entry["value"]).partition(".")[2]))
-    for entry in numbers:
-        if entry["id"].partition(".")[0] in decimals:
-            entry["decimals"] = decimals[entry["id"].partition(".")[0]]
+    for name, entry in numbers:
+        if name in decimals:
+            entry["decimals"] = decimals[name]
 
 
 def load_results(study, path=None):
@@ -288,10 +287,10 @@ def _ours_text(entry, ours):
 
 
 def _text(value, entry, more=0, digits=4):
-    """A number with the decimals of an entry and `more`, as far as it has no more digits than `digits`."""
+    """A number with the decimals of an entry and `more`, as far as `digits` digits allow; else with so many digits."""
     if not isinstance(value, float):
         return str(value)
     if "decimals" not in entry:
-        return f"{value:.3g}"
+        return f"{value:.{digits}g}"
     room = max(digits - len(f"{abs(value):.0f}"), 0)
     return f"{value:.{min(entry['decimals'] + more, room)}f}"

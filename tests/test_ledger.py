@@ -192,6 +192,8 @@ def test_ledger_frame_pairs_published_with_ours():
         ("mir", "prediction_sd.c.imputed", 35.2, ("40.08", "35.20", "cannot be assessed")),
         ("mir", "rmse.c", 16.9, ("15.41", "16.90", "agrees")),
         ("gejiu", "wavelength.pb.919", 0.9, ("919", "90%", "agrees")),
+        ("gejiu", "rmse.pls_pb", 0.8, ("0.90", "0.80", "same direction")),
+        ("libs", "line.mg.mg_280_27", 0.4995, ("280.27", "0.4995", "agrees")),
     ],
 )
 def test_what_is_ours_stands_beside_what_is_published(study, entry_id, value, shown):
