@@ -2,9 +2,8 @@
 # # CNN regression
 #
 # Twelve soils, one short spectrum each, and a network that is to say how much calcium, magnesium or sodium they hold.
-# In this chapter we take the study's network apart, layer by layer, train it, judge it by cross-validation, and put what
-# we find beside what was published. Then we make a mistake on purpose: we let repeated measurements of one soil stand on
-# both sides of a split, and watch the score rise.
+# This chapter takes the study's network apart, trains it, and judges it by cross-validation. Then we make a mistake on
+# purpose: we let repeated measurements of one soil stand on both sides of a split, and watch the score rise.
 #
 # **What you will learn**
 #
@@ -110,7 +109,7 @@ figures.show_table(
 # deviation for all channels. Mean and deviation are *learned from data*, so they may only come from the soils that
 # train the network. Each of the ten networks of a cross-validation has its own. The figure shows what this does for the
 # spiked soils, dark curves for little added calcium and light ones for much: the twelve spectra, which lay on top of
-# each other, become twelve different curves.
+# each other, become twelve curves.
 
 # %%
 task = tasks["ca", "high"]
@@ -120,7 +119,7 @@ scaled = scaler.transform(normalised)
 
 # %% mystnb={"image": {"alt": "Calcium window of the twelve spiked soils in two panels over wavelength: counts over the mean of the spectrum, and centred and scaled spectra; dark curves have little added calcium, light ones much."}} tags=["hide-input"]
 figure, columns = figures.panels(1, 2, height=3)
-columns[0].set_ylabel("Signal of 12 soils")
+columns[0].set_ylabel("Signal of 12 soils (dark: low)")
 steps = {"Counts over their mean": normalised, "Centred and scaled": scaled}
 for axes, (name, block) in zip(columns, steps.items(), strict=True):
     axes.set_prop_cycle(color=figures.RISING(task.content / task.content.max()))
@@ -130,10 +129,10 @@ for axes, (name, block) in zip(columns, steps.items(), strict=True):
 
 # %% [markdown]
 # Light curves stand high at the line, dark ones low: the network has its signal. But look at the flat part too, where
-# there is no calcium line at all: there the order is reversed. Every spectrum was divided by its mean, and part of the
+# there is no calcium line: there the order is reversed. Every spectrum was divided by its mean, and part of the
 # mean is the line: as the line grows, the flat part sinks. Remember this when chapter 4 asks where the network looks. The
-# rest of what lies apart is noise from one pellet to the next. Scaling makes both equally loud; the network has to find
-# out which is which from ten or eleven examples.
+# rest is noise from one pellet to the next. Scaling makes both equally loud; the network has to tell them apart from ten
+# or eleven examples.
 #
 # ## Equation 1: a convolution and a ReLU
 #
@@ -143,9 +142,9 @@ for axes, (name, block) in zip(columns, steps.items(), strict=True):
 # $$\mathrm{FeatureMap}[i, k] = \mathrm{ReLU}\Big(\sum_{j=1}^{K} X[i + j - 1]\, W_k[j] + b_k\Big). \tag{1}$$
 #
 # $\mathrm{ReLU}(z)$ is $z$ where $z$ is positive and zero elsewhere. $X$ is the spectrum, $W_k$ holds three weights and
-# $b_k$ is the kernel's bias. The same three weights serve every place: this is weight sharing, and it is why the layer
-# has so few parameters. Here is equation 1 written out, and beside it the layer that the package uses. The layer puts a
-# zero on either side of the spectrum, so that its feature map is as long as the spectrum. The last line compares the two.
+# $b_k$ is the kernel's bias. The same three weights serve every place: this is weight sharing, and why the layer
+# has so few parameters. Here is equation 1 written out, and then the layer that the package uses, which puts a
+# zero on either side of the spectrum, so that its feature map is as long. The last line compares the two.
 
 # %%
 cnn = models.CNNConfig()
@@ -214,8 +213,8 @@ figures.show_table(
 
 # %% [markdown]
 # The number of parameters does not depend on the window, because equation 2 averages its length away. It still is more
-# than a hundred parameters for each training soil. And note what the average does: a network that ends in means over all
-# places knows *that* a shape stood somewhere, but hardly *where*. Only the zeros at the two ends give places away.
+# than a hundred for each training soil. And a network that ends in means over all places knows *that* a shape stood
+# somewhere, but hardly *where*. Only the zeros at the two ends give places away.
 #
 # ```{exercise-start}
 # :label: ex-flatten
@@ -270,9 +269,8 @@ teaching.check("2.1", answer_2_1, n_channels=66)
 # parameter by about the learning rate in every step, whatever the size of the gradient. At 0.1 that is a leap: the
 # weights start out between about −0.6 and 0.6.
 #
-# Why would one want it? Because the output has to reach hundreds of ppm from weights of that size. In small steps this
-# takes long, as the losses show. The content here is in ppm as it stands; the paper speaks of normalising spectra, not
-# contents.
+# Why would one want it? Because the output has to reach hundreds of ppm from weights of that size, and in small steps this
+# takes long, as the losses show. (Contents are in ppm as they stand: the paper normalises spectra only.)
 
 # %% mystnb={"image": {"alt": "Training RMSE in ppm on a logarithmic axis over the epochs, one curve for each of the learning rates 0.1, 0.01 and 0.001, and a dotted line for predicting the mean."}} tags=["hide-input"]
 figure, axes = figures.panels(height=3.4)
@@ -410,7 +408,7 @@ teaching.sentence(
 # ## Twelve soils in ten folds
 #
 # Ten-fold cross-validation puts each soil into one of ten folds. Ten networks are trained, each without one fold, and
-# each is asked about the soils of the fold that it has not seen. But twelve soils in ten folds:
+# asked about its soils. But twelve soils in ten folds:
 
 # %% tags=["hide-input"]
 per_fold = evaluation.fold_r2(
@@ -617,11 +615,9 @@ teaching.sentence(
 )
 
 # %% [markdown]
-# Take the scores of this chapter as those of one reasonable reading, and the table as the range of what 'as published'
-# can mean. Two single changes touch points on which the text does speak, so the rule leaves them alone
-# whether or not they fit better: dropout (units switched off at random in training) stands 'before the fully
-# connected layer', and only the pooling shortens the
-# maps, so the convolutions are padded.
+# The scores of this chapter are those of one reasonable reading; the table is the range of what 'as published' can mean.
+# On two of the single changes the text does speak, so the rule leaves them alone: dropout (units switched off at random
+# in training) stands 'before the fully connected layer', and only the pooling shortens the maps.
 #
 # ## Replicates on both sides of a split
 #
@@ -630,7 +626,7 @@ teaching.sentence(
 # the same soil. The model need not understand calcium; it only has to recognise the soil. This is a **leak**. The right
 # way is to deal out *soils*, all measurements of one on one side: `evaluation.grouped_folds`. To show what recognition alone
 # achieves we add a model that can do nothing else, the **nearest neighbour**: it answers with the content of the training
-# spectrum that looks most alike.
+# spectrum most like it.
 
 # %% tags=["hide-input"]
 replicates = libs.measure(
@@ -736,9 +732,8 @@ widgets.Explorer(
 )
 
 # %% [markdown]
-# More measurements do help honestly: they show the model how much one soil scatters, so the grouped curve may rise as
-# well. The distance between the curves is the leak. The number of *soils* has not changed: there are still twelve contents
-# to learn from.
+# More measurements also help honestly: they show the model how much one soil scatters, so the grouped curve may rise as
+# well. The distance between the curves is the leak. There are still twelve contents to learn from.
 #
 # Where does the leak come from? Each field soil has its own matrix (all that it holds besides the element), so its
 # spectra carry a signature. The spiked
@@ -880,8 +875,8 @@ print(f"{np.concatenate(twins).mean():.0%} have a twin in training")
 #
 # The published network is small: two convolutions of eight kernels, an average over the wavelength and a dense layer. It
 # runs on normalised spectra, scaled by what the training soils say. A learning rate of 0.1 only works because
-# contents are in ppm, and costs a part of the network's units. Twelve soils in ten folds leave most folds without an
-# $R^2$, so predictions are pooled.
+# contents are in ppm, and costs a part of the network's units. Most folds of twelve soils have no $R^2$, so predictions
+# are pooled.
 
 # %% tags=["hide-input"]
 gain = (

@@ -3,8 +3,7 @@
 #
 # A network reads calcium out of a spectrum. Does it look at the calcium line, as a spectroscopist would? The study
 # answers with coloured strips, *class activation maps*, and takes them as proof that its networks have learned
-# physics. In this chapter we compute such maps step by step, draw ours beside the lines of the elements, and then do
-# what is seldom done: we audit them.
+# physics. We compute such maps step by step, draw ours beside the lines of the elements, and then audit them.
 #
 # **What you will learn**
 #
@@ -54,9 +53,9 @@ teaching.sentence(
 # %% [markdown]
 # ## Networks to look at
 #
-# We need spectra, and networks that were trained on them. The spectra are those of chapter 1: twelve spiked soils and
-# twelve field soils, one measurement each. For each of the six tasks (three elements, two sets of soils) we train the
-# ten networks of one 10-fold cross-validation, with the settings of chapter 2.
+# The spectra are those of chapter 1: twelve spiked soils and twelve field soils, one measurement each. For each of the
+# six tasks (three elements, two sets of soils) we train the ten networks of one 10-fold cross-validation, with the
+# settings of chapter 2.
 
 # %%
 data = {
@@ -104,8 +103,7 @@ plt.show()
 # %% [markdown]
 # Two things to keep in mind. Zero is no longer darkness, it is the *mean training spectrum*: a value of −1 is a channel
 # where this sample is fainter than usual. And every spectrum had the same mean before, so where a line rises, the
-# background *must* fall. A soil with more calcium shows a higher line and a lower background, and each of the two
-# tells the content as well as the other. The network may use either.
+# background *must* fall. A soil with more calcium shows a higher line and a lower background. The network may use either.
 #
 # ## The question that a map answers
 #
@@ -204,9 +202,9 @@ figure_7("na")
 plt.show()
 
 # %% [markdown]
-# It is tempting to pick out the places where a bright patch meets a line. But notice how the maps of soils with much of
-# the element differ from those with little, and how often a bright patch lies on the flank of a line or on the background
-# beside it. Before we count, three properties of the method need a word.
+# It is tempting to pick out the places where a bright patch meets a line. But notice how maps of soils with much of
+# the element differ from those with little, and how often a bright patch lies on a flank or on the background.
+# Before we count, three properties of the method need a word.
 #
 # ## What a map can show, and what it cannot
 #
@@ -402,8 +400,8 @@ figures.show_table(
 # %% [markdown]
 # How to read the p-values? Their smallest possible value is one over the number of channels, and there are six tasks:
 # a rule that is to be wrong about all six together in one case of twenty needs $0.05 / 6$ in each
-# (Bonferroni's correction). And beside each p stands the share itself: a smooth, almost flat map can be "significant"
-# with a share that hardly differs from chance.
+# (Bonferroni's correction). And look at the share itself: a smooth, almost flat map can be "significant" with a share
+# that hardly differs from chance.
 
 # %% tags=["hide-input"]
 excess = results["share"] - results["by_chance"]
@@ -596,8 +594,8 @@ teaching.sentence(
 )
 
 # %% [markdown]
-# "The bright places coincide with known lines" is then no finding. It becomes one only if the lines are chosen before one looks at the map, by their
-# strength, and if chance is counted. That is what check 1 does.
+# "The bright places coincide with known lines" is then no finding. It becomes one only if the lines are chosen before one
+# looks at the map, by their strength, and if chance is counted, as in check 1.
 #
 # ## What can be concluded, and what cannot
 #
@@ -741,9 +739,8 @@ print(f"{place:.2f} nm; the line stands at 422.67 nm")
 # ## Where we differ from the paper, and why
 #
 # - **The spectra are simulated**, and of one simulated experiment. Another seed gives other soils and other networks.
-# - **Every map is out of fold**, and we say of which network. The paper says "test set" and no more.
-# - **Each map is scaled to its own maximum** in pictures; for counting it has unit mass, so that no sample outweighs the
-#   others.
+# - **Every map is out of fold**. The paper says "test set" and no more.
+# - **Each map is scaled to its own maximum** in pictures; for counting it has unit mass.
 # - **Normalisation and scaling** are our readings of "normalised" (chapter 2). They decide what a map shows.
 # - **Lines were chosen before** looking at any map, by their emissivity. The paper names lines after looking.
 
@@ -787,9 +784,8 @@ print(f"{place:.2f} nm; the line stands at 422.67 nm")
 # %% [markdown]
 # ## Summary
 #
-# Grad-CAM multiplies feature maps by their mean gradient, adds them up and keeps what is positive. It shows where features
-# that *raise* the prediction are strong; with centred spectra this means where a sample differs from the mean. Whether the
-# mass of a map sits on the lines of the element depends on how the spectra were normalised, and a good prediction does not
-# prove it. Lines are so dense that a bright place lies beside one almost anywhere. A map is a place to start asking. What it
-# suggests has to be tested: against chance, against erased weights, against other networks, and by taking the channel
-# away.
+# Grad-CAM shows where features that *raise* the prediction are strong; with centred spectra this means where a sample
+# differs from the mean. Whether the mass of a map sits on the lines of the element depends on how the spectra were
+# normalised, and a good prediction does not prove it. Lines are so dense that a bright place lies beside one almost
+# anywhere. What a map suggests has to be tested: against chance, against erased weights, against other networks, and by
+# taking the channel away.

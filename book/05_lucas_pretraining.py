@@ -3,8 +3,7 @@
 #
 # A mining district has 130 soils with a lead content. Europe has 19,036 soils with a pH. The second study of this book
 # teaches a network to read pH from the European soils first, and then asks it about lead. This chapter is the first
-# half: what a soil's reflectance can know of its pH, how the network is built and trained, how good it becomes, and
-# what it cannot see.
+# half: what a soil's reflectance can know of its pH, and how good the network becomes.
 #
 # **What you will learn**
 #
@@ -74,9 +73,9 @@ teaching.sentence(
 #
 # Our soils are made by a small model of how soils form (`spectrakit/simulate/soils/composition.py`). Climate, parent
 # material, age and
-# land use are drawn; texture, minerals, organic matter and water follow from them, each with a scatter of its own, and
-# pH follows from these. Directions are those of textbooks, sizes those that surveys of topsoils report. Here is how pH
-# goes along with what else is drawn.
+# land use are drawn; texture, minerals, organic matter and water follow from them, each with its scatter, and
+# pH follows from these. Directions are those of textbooks, sizes those of surveys of topsoils. Here is how pH
+# goes along with the rest.
 
 # %% tags=["hide-input"]
 soils = simulate.soils.draw_soils(6000, random_state=0)
@@ -299,9 +298,8 @@ axes.set(
 figures.draw_lines(axes, [(1000, "splice 1000"), (1830, "splice 1830")])
 # %% [markdown]
 # The level of each line is the white reference (the plate that counts as 100 %), which is never quite the same
-# twice. The steps differ in height and
-# sign from soil to soil. A per cent is not much beside the differences between soils, but it is more than trace
-# minerals do, and the network meets no such step before it meets the target. The larger shift between the domains is
+# twice. The steps differ from soil to soil. A per cent is little beside the differences between soils, but more than
+# trace minerals do, and the network meets no such step before the target. The larger shift between the domains is
 # one of soils: Gejiu's are red, weathered and partly acid from mine waste. Source and target in one picture:
 
 # %% mystnb={"image": {"alt": "Reflectance over wavelength: the median, and as a band the range of nine soils of ten, for simulated LUCAS (solid) and simulated Gejiu (dashed)."}} tags=["hide-input"]
@@ -358,8 +356,7 @@ figures.show_table(
 # %% [markdown]
 # The kurtosis of −1.24 deserves a look. The paper takes it, with the skewness near zero, for a sign of a nearly normal
 # distribution. A normal distribution has a kurtosis of zero, a uniform one −1.2. Published pH is *flatter than flat*:
-# there are two humps, acid soils and soils with carbonate. Much of the variance lies between them, so whoever can tell
-# carbonate from none is well on the way to a good $R^2$.
+# there are two humps, acid soils and soils with carbonate. Much of the variance lies between them.
 
 # %% tags=["hide-input"]
 moved = many - survey["ph"]
@@ -856,8 +853,8 @@ teaching.sentence(
 )
 
 # %% [markdown]
-# A large network is not better by itself; it is better when it has the soils. Which property is best to learn before
-# lead is a question of the next chapter's experiments. That it must be pH is an assumption of the paper.
+# A large network is better when it has the soils. Which property is best to learn before lead is a question of the next
+# chapter. That it must be pH is an assumption of the paper.
 #
 # ## Early stopping must not look at the test set
 #
@@ -948,13 +945,13 @@ teaching.sentence(
 # %% [markdown]
 # ## Where we differ from the paper, and why
 #
-# - **Spectra** are simulated: soils of a pedological model under a model of the instrument. The real LUCAS data may be
-#   had on request from the European Soil Data Centre ([how to use them](10_on_your_own_spectra.ipynb)).
+# - **Spectra** are simulated. The real LUCAS data may be had on request from the European Soil Data Centre
+#   ([how to use them](10_on_your_own_spectra.ipynb)).
 # - **Early stopping** goes by a tenth of the training side, and the weights of the best epoch are kept. The paper says
 #   neither.
 # - **The recipe** of most runs is one cycle of 34 epochs; the paper's is used in a long run for comparison.
-# - **The residual blocks** are given by the text as 'two, with ReLU and skip connections'. We put two convolutions of
-#   the same size into each, without batch normalisation. `models.ResNetConfig` names all such choices in one place.
+# - **The residual blocks**, 'two, with ReLU and skip connections', have two convolutions of the same size each and no
+#   batch normalisation. `models.ResNetConfig` names all such choices.
 # - **The logarithm** is the natural one. The paper says 'logR'; the base only rescales the input.
 # - **The output's bias** starts at the mean pH. A single ReLU unit that starts below zero for every soil would never
 #   learn.

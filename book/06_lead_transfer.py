@@ -368,9 +368,8 @@ figures.show_table(
 )
 
 # %% [markdown]
-# The larger part of the network is tuned: hundreds of weights for each soil. So transfer does not prevent over-fitting
-# by leaving little to fit. If it helps, it helps because the tuned layers *start* from something useful and receive
-# something useful.
+# The larger part of the network is tuned: hundreds of weights for each soil. If transfer helps, it is not by leaving
+# little to fit, but because the tuned layers *start* from something useful and receive something useful.
 #
 # ### One round, by hand
 #
@@ -672,8 +671,7 @@ teaching.sentence(
 
 # %% [markdown]
 # If transfer worked because pH governs lead, as the paper argues, 'none' should do well. If it stays far below the tuned
-# networks, then what is useful is not the pH but the features on the way to it. Compare with the rank correlation of pH
-# and lead in our district, above.
+# networks, then what is useful is not the pH but the features on the way to it.
 #
 # ## Learn what first?
 #
@@ -747,7 +745,7 @@ teaching.sentence(
 #
 # [Chapter 5](05_lucas_pretraining.ipynb#early-stopping-must-not-look-at-the-test-set) showed it for pH: the paper stops
 # training after 120 epochs without improvement, and names no validation set. With 98 and 32 soils, none is left over.
-# Here is what it does to lead when the 32 test soils serve as the validation set.
+# Here is what that does to lead.
 
 # %% tags=["hide-input"]
 stopping = extras["stopping"]
@@ -893,12 +891,12 @@ print(f"{error / median ** implied['exponent']:.2f} in ln Pb")
 # ## What one may conclude, and what not
 #
 # - **About the paper's gain**: chance in the choice of soils does not explain it (the [ledger](12_ledger_gejiu.ipynb)
-#   does the sum). What ours is stands above. If it is smaller, that does not refute the paper: our soils are simulated,
-#   and lead may go along with other things in them.
+#   does the sum). A smaller gain of ours does not refute it: our soils are simulated, and lead may go along with other
+#   things in them.
 # - **About transfer**: what must be shown is the gain over the *same* network from scratch, over random frozen features,
 #   and over the best simple model, on soils that chose nothing, neither an epoch nor a setting.
 # - **About why**: a good transfer from pH does not show that pH governs lead. Other source properties and the straight
-#   line from predicted pH are the controls, and they cost nothing but computing.
+#   line from predicted pH are the controls.
 # - **What we cannot say**: how the paper's networks would do on soils of another district.
 #
 # ## Where we differ from the paper, and why
@@ -953,7 +951,7 @@ print(f"{error / median ** implied['exponent']:.2f} in ln Pb")
 # %% [markdown]
 # ## Summary
 #
-# Transfer learning carries features over from a question with many samples to one with few. Whether it helped is a
-# difference taken round by round, against the same network from scratch, untrained features and simple models. Early
-# stopping that looks at the test set raises a score for nothing, and models of two scales are compared on one of them.
+# Whether a transfer has helped is a difference taken round by round, against the same network from scratch, untrained
+# features and simple models. Early stopping that looks at the test set raises a score for nothing, and models of two
+# scales are compared on one of them.
 # [The next chapter](07_shap_audit.ipynb) asks which wavelengths the networks look at.
