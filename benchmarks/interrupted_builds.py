@@ -1,8 +1,8 @@
 """Whether the book's pipeline ends clean after it was interrupted, and leaves nothing behind when it is used for long.
 
 Run `python benchmarks/interrupted_builds.py`. A book of one chapter is built 20 times, each time after a change of its
-page: counted are the files and bytes below its folder, temporary files and its processes, beside those after a first
-build. Then the build of a changed chapter is interrupted (SIGINT) at random moments, ten times, and made again; counted
+page: counted are the files and bytes below its folder, temporary files, its processes and the memory that a build
+takes at most, beside those of a first build. Then the build of a changed chapter is interrupted (SIGINT) at random moments, ten times, and made again; counted
 are the second builds that end with the right page and nothing half made. Where a build had ended before its moment,
 another is drawn.
 """
@@ -52,9 +52,10 @@ def step(name, root, **options):
 
 
 def build(root):
-    """Sync and build; the exit code of the second."""
+    """Sync and build; the exit code of the second, and the memory (MB) that it or a process of its took at most."""
     step("sync", root).wait()
-    return step("build", root).wait()
+    _, status, used = os.wait4(step("build", root).pid, 0)
+    return os.waitstatus_to_exitcode(status), used.ru_maxrss // 1024
 
 
 def held(root, temporary):
@@ -81,8 +82,9 @@ def growth(root, temporary, numbers, n_builds):
     states = []
     for number in itertools.islice(numbers, n_builds + 1):
         change(root, number)
-        assert build(root) == 0 and shown(root) == number
-        states.append(held(root, temporary))
+        code, megabytes = build(root)
+        assert code == 0 and shown(root) == number
+        states.append(held(root, temporary) | {"megabytes": megabytes})
     return {name: states[-1][name] - states[0][name] for name in states[0]}
 
 
@@ -105,7 +107,7 @@ def clean_ends(root, temporary, numbers, n_interruptions):
         if process.wait() == 0:
             continue
         interrupted += 1
-        ends = build(root) == 0 and shown(root) == number
+        ends = build(root)[0] == 0 and shown(root) == number
         after = held(root, temporary)
         clean += ends and after["files"] == before["files"] and after["processes"] == 0
     return clean

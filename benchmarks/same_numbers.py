@@ -75,6 +75,13 @@ def computed(python, n_threads, folder):
     return dict(np.load(path, allow_pickle=False))
 
 
+def versions(python):
+    """The numerical libraries of an environment, in words."""
+    names = ("numpy", "pandas", "scipy", "scikit-learn", "torch")
+    code = f"from importlib.metadata import version\nprint(', '.join(n + ' ' + version(n) for n in {names}))"
+    return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
 def largest_difference(one, other):
     """Of two arrays, over the largest value of the first."""
     return float(np.nanmax(np.abs(one - other)) / np.nanmax(np.abs(one)))
@@ -90,7 +97,7 @@ if __name__ == "__main__":
         np.savez(options.write, **quantities())
         raise SystemExit
     ways = {"a second process": (sys.executable, 1), "two threads": (sys.executable, 2)}
-    ways |= {python: (python, 1) for python in options.python}
+    ways |= {versions(python): (python, 1) for python in options.python}
     with tempfile.TemporaryDirectory() as folder:
         first, figures = computed(sys.executable, 1, folder), {}
         for way, (python, n_threads) in ways.items():

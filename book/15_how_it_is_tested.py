@@ -28,7 +28,7 @@ tested = {
             encoding="utf-8"
         )
     )
-    for name in ("input", "stops", "builds", "fuzz", "site", "grading")
+    for name in ("input", "stops", "same", "builds", "fuzz", "site", "grading")
 }
 given = {name: record["figures"] for name, record in tested.items()}
 
@@ -85,6 +85,25 @@ figures.show_table(shown, "Runs killed at random moments, recorded")
 # A disk without room and a folder that may not be written are tested as well: one line names the file, earlier results stay
 # whole, and the run goes on from its kept parts once there is room.
 #
+# ## Do others get the same numbers?
+#
+# Spectra of each simulator, predictions of each kind of model, SHAP values and parts of two studies are computed a second
+# time: in another process, with two threads, and with the oldest versions of the libraries that the kit allows.
+
+# %% tags=["hide-input"]
+same = {way: max(each.values()) for way, each in given["same"].items()}
+oldest = next(way for way in same if "numpy" in way)
+teaching.sentence(
+    "A second process gives {second} for all {n} quantities. With two threads the largest difference is {threads:.0e} of "
+    "the largest value, with the oldest libraries ({oldest}) {other:.0e}.",
+    second=teaching.claim(same["a second process"], 0, same="the same bits"),
+    n=len(given["same"][oldest]),
+    threads=same["two threads"],
+    oldest=oldest,
+    other=same[oldest],
+)
+
+# %% [markdown]
 # ## Does the book's own pipeline end clean?
 
 # %% tags=["hide-input"]
@@ -168,7 +187,8 @@ figures.show_table(
 # %% [markdown]
 # ## Where these numbers come from
 #
-# The scripts lie in `benchmarks/` and run without arguments: `tested_input.py`, `stopped_runs.py`, `interrupted_builds.py`,
+# The scripts lie in `benchmarks/` and run without arguments: `tested_input.py`, `stopped_runs.py`, `same_numbers.py`
+# (with `--python` of another environment), `interrupted_builds.py`,
 # `site_in_browser.py` (after `make book`), `grading.py` and `fuzz_readers.py`. With `--output` they write the records that this page reads, in `data/recorded/tested`. Short forms
 # run in `make test`. When a record of a study was last computed again stands on its ledger
 # (`spectrakit ledger libs --verify`). What the kit does for the safety of your machine stands in `SECURITY.md`.
