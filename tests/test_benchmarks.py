@@ -18,7 +18,7 @@ SMALL = {
     "simulate_libs": ("--help", "--shots"),
     "site_in_browser": ("--help", "--output"),
     "simulate_mir": ("--help", "--samples"),
-    "stopped_runs": ("--kills 1 --commands convert", "convert: 1 of 1 kills survived"),
+    "stopped_runs": ("--kills 1 --commands simulate", "simulate: 1 of 1 kills survived"),
     "simulate_visnir": ("--soils 20 --rounds 1", r"0\.\d\d and 0\.\d\d of the limits"),
     "tested_input": ("--help", "--output"),
 }
