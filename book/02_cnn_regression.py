@@ -69,8 +69,8 @@ teaching.sentence(
 # ## From counts to inputs
 #
 # The study cuts each spectrum to a window around the lines of one element and trains one network for each element and
-# each set of soils: twelve spiked soils ('high') and twelve field soils ('low'). That makes six tasks. Each is a matrix
-# of counts with one row a soil and one column a channel, and a vector of contents in ppm.
+# each set of soils: twelve spiked soils ('high') and twelve field soils ('low'). Each of the six tasks is a matrix of
+# counts, a row a soil and a column a channel, and a vector of contents in ppm.
 
 # %%
 dataset = libs.simulate_libs(random_state=0)
@@ -101,15 +101,14 @@ figures.show_table(
 )
 
 # %% [markdown]
-# Two things happen before the network sees a spectrum. First every spectrum is **normalised** by itself. The paper does
-# so against changes of the pulse energy, and does not say how; we divide by the mean of all channels. This uses nothing but
-# the spectrum, so it can be done before any split.
+# Two things happen before the network sees a spectrum. First it is **normalised** by itself. The paper does so against
+# changes of the pulse energy, and does not say how; we divide by the mean of all channels. This uses nothing but the
+# spectrum, so it can be done before any split.
 #
 # Second, the spectra are **centred and scaled**: the mean spectrum is subtracted, and the rest divided by one standard
 # deviation for all channels. Mean and deviation are *learned from data*, so they may only come from the soils that
-# train the network. Each of the ten networks of a cross-validation has its own. The figure shows what this does for the
-# spiked soils, dark curves for little added calcium and light ones for much: the twelve spectra, which lay on top of
-# each other, become twelve curves.
+# train the network. Each of the ten networks of a cross-validation has its own. The figure shows the spiked soils, dark
+# curves for little added calcium and light ones for much: spectra that lay on top of each other become twelve curves.
 
 # %%
 task = tasks["ca", "high"]
@@ -780,9 +779,8 @@ teaching.sentence(
 )
 
 # %% [markdown]
-# Whenever a study has more spectra than samples, ask which of the two was dealt out.
-# The LIBS study has one averaged spectrum a soil, as far as its text says, so this leak is *not* our explanation of
-# its figures. But an input of '12 × 66' beside percentage errors 'at each wavelength point' leaves room for doubt.
+# Whenever a study has more spectra than samples, ask which of the two was dealt out. The LIBS study has one averaged
+# spectrum a soil, as far as its text says, so this leak is *not* our explanation of its figures.
 #
 # ```{exercise-start}
 # :label: ex-leak
@@ -829,8 +827,7 @@ print(f"{np.concatenate(twins).mean():.0%} have a twin in training")
 # - **$R^2$ is pooled** over the out-of-fold predictions of a repeat, because folds of one soil have none.
 # - **Ten repeats** is our reading of 'ten validation runs'.
 # - **RSD** is over repeated measurements of a soil, since there is no prediction 'at a wavelength point'.
-# - **Open points** were settled by the fit of the training data; `study.OpenChoices` and `models.CNNConfig` name them
-#   all in one place, so you can settle them otherwise.
+# - **Open points** were settled by the fit of the training data; `study.OpenChoices` and `models.CNNConfig` name them.
 
 # %% [markdown]
 # <div class="quiz">
@@ -873,8 +870,8 @@ print(f"{np.concatenate(twins).mean():.0%} have a twin in training")
 # %% [markdown]
 # ## Summary
 #
-# The published network is small: two convolutions of eight kernels, an average over the wavelength and a dense layer. It
-# runs on normalised spectra, scaled by what the training soils say. A learning rate of 0.1 only works because
+# The published network is small: two convolutions of eight kernels, an average over the wavelength and a dense layer. A
+# learning rate of 0.1 only works because
 # contents are in ppm, and costs a part of the network's units. Most folds of twelve soils have no $R^2$, so predictions
 # are pooled.
 

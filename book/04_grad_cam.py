@@ -111,7 +111,7 @@ plt.show()
 # has a value for each channel (here one less, because the first pooling took one): how strongly the kernel's pattern is
 # found there. After it come a ReLU, a pooling, the mean over all channels and the dense layers. Grad-CAM ([Selvaraju
 # and others 2017](references.md)) asks: *if the features at this place were stronger, by how much would the
-# prediction grow, and how strong are they?* Feature maps that the prediction depends on count much, others little.
+# prediction grow, and how strong are they?*
 #
 # ## Equations 8 to 10, one after the other
 #
@@ -257,10 +257,9 @@ plt.show()
 # The dotted curve is what the prediction really depends on; the solid one is what Grad-CAM reports. In the mean over
 # samples they can come close; sample by sample they may part, and the audit below says by how much.
 #
-# **Before or after the ReLU?** Equation 1 of the paper puts the ReLU into the feature map; the Grad-CAM section speaks
-# of the output of the last convolutional layer, which comes before it. Before the ReLU a feature can be negative, and
-# with a negative weight it then counts as raising the prediction, although the closed ReLU lets nothing of it pass. We
-# follow the Grad-CAM section.
+# **Before or after the ReLU?** Equation 1 puts the ReLU into the feature map; the Grad-CAM section speaks of the output of
+# the last convolutional layer, which comes before it. There a feature can be negative, and with a negative weight it
+# counts as raising the prediction, although the closed ReLU lets nothing of it pass. We follow the Grad-CAM section.
 
 
 # %% tags=["hide-input"]
@@ -504,8 +503,8 @@ teaching.sentence(
 #
 # The paper names 26 lines at bright places of its maps. We look each of them up in the atomic table, which near the
 # three windows holds every known electric dipole line of 13 elements of a soil. Is there a line of this element within
-# one resolution element? How strong would it be, in the plasma of our reference soil, relative to the strongest
-# line in the window? And how deep, optically, is it at its centre?
+# one resolution element? How strong would it be in the plasma of our reference soil, relative to the strongest line in
+# the window? And how deep, optically, at its centre?
 
 # %% tags=["hide-input"]
 published = ledger.load_published("libs")
@@ -566,8 +565,8 @@ teaching.sentence(
 # %% [markdown]
 # ### How wide is the net?
 #
-# How could one name 26 lines at bright places, many of which are no lines or could not be seen? A table of lines is dense.
-# Count them in each window, and the share of its channels within one resolution element of one.
+# How could one name 26 such lines? A table of lines is dense. Count them in each window, and the share of its channels
+# within one resolution element of one.
 
 # %% tags=["hide-input"]
 widths = study.net_widths(published)
@@ -604,11 +603,10 @@ teaching.sentence(
 # - **Grad-CAM** hides what lowers a prediction, and cannot weigh one place against another beyond the features
 #   themselves. A bright place is no proof that a channel matters, a dark
 #   one no proof that it does not.
-# - **The paper's maps**: the table of lines is a fact and holds for any plasma. Named lines that do not exist, or
-#   are far too faint, were not what made those places bright. That does not say what did: perhaps a flank of a strong
-#   neighbour, perhaps the background.
-# - **What we cannot say**: what the paper's networks looked at. Our spectra are simulated and our network is one
-#   reading of theirs; with another normalisation the maps change, as you have seen.
+# - **The paper's maps**: the table of lines holds for any plasma. Named lines that do not exist, or are far too faint,
+#   were not what made those places bright. What did may be a flank of a strong neighbour, or the background.
+# - **What we cannot say**: what the paper's networks looked at. Our network is one reading of theirs; with another
+#   normalisation the maps change.
 # - The paper says that lines of Fe, Ti and Mn let the network correct for the plasma. A map cannot show it: take those
 #   lines away (occlude them) and see whether the errors grow.
 #
@@ -738,7 +736,7 @@ print(f"{place:.2f} nm; the line stands at 422.67 nm")
 # %% [markdown]
 # ## Where we differ from the paper, and why
 #
-# - **The spectra are simulated**, and of one simulated experiment. Another seed gives other soils and other networks.
+# - **The spectra are simulated**. Another seed gives other soils and other networks.
 # - **Every map is out of fold**. The paper says "test set" and no more.
 # - **Each map is scaled to its own maximum** in pictures; for counting it has unit mass.
 # - **Normalisation and scaling** are our readings of "normalised" (chapter 2). They decide what a map shows.

@@ -128,7 +128,7 @@ teaching.sentence(
 # The absorption of a mixture is the sum over its constituents, mass fraction times coefficient. The coefficients are
 # sums of bands; `data/bands/visnir.csv` lists them with their sources. The bands of seven minerals were fitted to
 # measured powders. Scattering grows as grains get finer, and the outer surfaces of the grains send about 1.5 % of the
-# light back at once. The cell below puts the equation beside the package's line, and shows the bands of calcite.
+# light back at once. The cell below has the equation, the package's line and the bands of calcite.
 
 # %%
 ratio = np.array([0.01, 0.1, 1.0, 10.0])  # K / S
@@ -159,10 +159,10 @@ figures.show_table(
 )
 
 # %% [markdown]
-# Note the size of those numbers. The strongest band of calcite within our range has a $K/S$ below a tenth for the
-# *pure* mineral. Mixed at 1 % into a soil, that is less than a thousandth, on top of what clay, water and humus absorb
-# at the same place. Goethite's bands below 500 nm are hundreds to thousands of times stronger. Here are eight
-# constituents, each as it would look alone, with the bands by which they are usually known.
+# The strongest band of calcite within our range has a $K/S$ below a tenth for the *pure* mineral. Mixed at 1 % into a
+# soil, that is less than a thousandth, on top of what clay, water and humus absorb there. Goethite's bands below 500 nm
+# are hundreds to thousands of times stronger. Here are eight constituents, each alone, with the bands by which they are
+# known.
 
 # %% mystnb={"image": {"alt": "Eight panels, one a constituent, of reflectance over wavelength between 400 and 2500 nm: kaolinite, smectite, illite, hematite, goethite, calcite, organic matter and water, each with the bands by which it is usually known marked and named: O-H, water and Al-OH in the clays, iron in the oxides, carbonate in calcite, C-H in organic matter, O-H in water."}} tags=["hide-input"]
 known = {
@@ -509,14 +509,14 @@ teaching.sentence(
 )
 
 # %% [markdown]
-# A curve that stands still at first, just below the deviation of pH, and then falls tells in which order the network
-# learns: first how bright a soil is, then bands. With 14,277 soils a single epoch has more steps than the fifteen here.
+# A curve that stands still at first and then falls tells in which order the network learns: first how bright a soil is,
+# then bands. With 14,277 soils a single epoch has more steps than the fifteen here.
 #
 # ## How good does it become?
 #
-# The counterpart of the paper's figure 3. On the left the network that you have just seen learn. On the right one from
-# a recorded run: `tools/make/models.py lucas` trained it on 14,277 soils of the simulated LUCAS by the
-# one-cycle recipe. Both are asked about the same 1,500 *other* soils, which neither has seen in any form.
+# The counterpart of the paper's figure 3: left the network that you have just seen learn, right one from a recorded run,
+# which `tools/make/models.py lucas` trained on 14,277 soils of the simulated LUCAS by the one-cycle recipe. Both are
+# asked about the same 1,500 *other* soils.
 
 # %% tags=["hide-input"]
 fresh = simulate.soils.simulate_lucas(1500, random_state=1)
@@ -628,8 +628,8 @@ teaching.sentence(
 )
 
 # %% [markdown]
-# The soils were changed once, before this: a third of them held traces of carbonate that light does not show, and bands
-# moved more from soil to soil. Leaching takes carbonate nearly whole or hardly at all, so we made it so and stopped there.
+# The soils were changed once, before this: a third of them held traces of carbonate that light does not show. Leaching
+# takes carbonate nearly whole or hardly at all, so we made it so and stopped there.
 #
 # Still, where does the distance to the published figure come from?
 #

@@ -299,14 +299,14 @@ teaching.sentence(
 figure = figures.lead_spectra(axis_nm, soils.reflectance, lead)
 
 # %% [markdown]
-# Lead itself shows nowhere: you see what it goes along with. In these soils that was made to be, above all, iron
-# oxides, because ore brought pyrite, and pyrite left goethite.
+# Lead itself shows nowhere: you see what it goes along with, in these soils above all iron oxides, because ore brought
+# pyrite, and pyrite left goethite.
 #
 # ## What is carried over
 #
-# A network learns two things at once. Its **features** (convolutions and residual blocks) turn a spectrum into numbers
-# that describe its shape: slopes, bends, the depth of bands. Its **dense layers** combine these numbers to an answer.
-# Good features need many spectra, and they might be good for more than one question. Hence the recipe:
+# A network's **features** (convolutions and residual blocks) turn a spectrum into numbers that describe its shape:
+# slopes, bends, the depth of bands. Its **dense layers** combine these numbers to an answer. Good features need many
+# spectra, and they might be good for more than one question. Hence the recipe:
 #
 # 1. train the whole network on a question for which there are many samples (the **source domain**: pH, Europe);
 # 2. copy it, and **freeze** the features: their weights no longer change;
@@ -510,8 +510,8 @@ of_paper = {
 figure = figures.r2_boxes(log, of_paper)
 
 # %% [markdown]
-# How does one compare models whose scores scatter so? **Round by round.** All models of a round see the same soils, and
-# a hard test set is hard for all. So take differences within each round first, and look at how these scatter.
+# How does one compare models whose scores scatter so? **Round by round.** A hard test set is hard for all models. So take
+# differences within each round first, and look at how these scatter.
 
 
 # %%
