@@ -441,8 +441,7 @@ figures.show_table(
 # repeats. (Equation 3 has no lower bound, although the paper says that $R^2$ runs from 0 to 1.)
 #
 # Ten repeats of ten folds are a hundred networks a task, each far too small to keep a processor busy. The package stacks
-# their weights and trains all of them at once; each ends up where it would have alone. `benchmarks/folds.py` measures how
-# much faster that is on your machine.
+# their weights and trains all at once; each ends up where it would have alone (`benchmarks/folds.py` has the gain).
 #
 # ## The six tasks
 #
@@ -456,8 +455,8 @@ outcomes = study.STUDY.run(
 # %% mystnb={"image": {"alt": "Predicted over reference content in ppm, six panels: one row each for calcium, magnesium and sodium, spiked soils left and field soils right; a dot for each soil and a dashed diagonal on which a perfect prediction would lie."}} tags=["hide-input"]
 figure = figures.predicted_vs_reference(list(outcomes.values()))
 # %% [markdown]
-# This is the counterpart of the paper's figure 4, where the points lie close to the diagonal. The next table has $R^2$ three times: as published, from a recorded run with the *paper* profile (ten
-# repeats), and from the run above.
+# In the paper's figure 4 the points lie close to the diagonal. The next table has $R^2$ as published, from a recorded run
+# with the *paper* profile (ten repeats), and from the run above.
 
 # %% tags=["hide-input"]
 ids = [f"r2.{target}.{range_}" for target, range_ in study.TASKS]
@@ -488,8 +487,8 @@ teaching.sentence(
 # ### Percentage errors
 #
 # The paper's figure 5 shows errors in per cent of the content, and says that they stay within ±0.04 % for the spiked
-# soils and ±0.6 % for the field soils. Below are ours for each soil; with a single repeat, each box is one line. The
-# unspiked soil has none: its added content is zero.
+# soils and ±0.6 % for the field soils. Below are ours; with a single repeat, each box is one line. The unspiked soil has
+# none: its added content is zero.
 
 # %% mystnb={"image": {"alt": "Errors of the predictions in per cent, a box for each soil, ordered by content, in six panels: one row an element, spiked soils left and field soils right."}} tags=["hide-input"]
 figure = figures.percentage_error_boxes(list(outcomes.values()))

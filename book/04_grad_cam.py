@@ -80,8 +80,8 @@ teaching.sentence(
 )
 
 # %% [markdown]
-# Before asking a network where it looks, look at what it is shown. Each spectrum was divided by its mean over the window. Then, for each
-# network, the mean of its training spectra was subtracted and the rest divided by one standard deviation.
+# Before asking a network where it looks, look at what it is shown. Each spectrum was divided by its mean over the window;
+# for each network, the mean of its training spectra was subtracted and the rest divided by one standard deviation.
 
 # %% mystnb={"image": {"alt": "Six panels of scaled signal over wavelength, one row each for calcium, magnesium and sodium, spiked soils left and field soils right; a curve for each soil, dark for low content and light for high."}} tags=["hide-input"]
 figure, grid = figures.panels(3, 2, height=6.6, sharex="row")
@@ -254,8 +254,8 @@ grid[-1].set_xlabel("Wavelength (nm)")
 plt.show()
 
 # %% [markdown]
-# The dotted curve is what the prediction really depends on; the solid one is what Grad-CAM reports. In the mean over
-# samples they can come close; sample by sample they may part, and the audit below says by how much.
+# The dotted curve is what the prediction really depends on; the solid one is what Grad-CAM reports. The audit below says
+# by how much they part.
 #
 # **Before or after the ReLU?** Equation 1 puts the ReLU into the feature map; the Grad-CAM section speaks of the output of
 # the last convolutional layer, which comes before it. There a feature can be negative, and with a negative weight it
@@ -593,8 +593,8 @@ teaching.sentence(
 )
 
 # %% [markdown]
-# "The bright places coincide with known lines" is then no finding. It becomes one only if the lines are chosen before one
-# looks at the map, by their strength, and if chance is counted, as in check 1.
+# "The bright places coincide with known lines" is then no finding, unless the lines are chosen before one looks at the
+# map, by their strength, and chance is counted, as in check 1.
 #
 # ## What can be concluded, and what cannot
 #

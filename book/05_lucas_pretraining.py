@@ -628,8 +628,8 @@ teaching.sentence(
 )
 
 # %% [markdown]
-# The soils were changed once, before this: a third of them held traces of carbonate that light does not show. Leaching
-# takes carbonate nearly whole or hardly at all, so we made it so and stopped there.
+# The soils were changed once, before this: a third of them held traces of carbonate that light does not show, and bands
+# moved more from soil to soil. Leaching takes carbonate nearly whole or hardly at all, so we made it so and stopped there.
 #
 # Still, where does the distance to the published figure come from?
 #
@@ -714,8 +714,7 @@ teaching.sentence(
 )
 
 # %% [markdown]
-# A spectrum brings noise, overlapping bands and constituents that differ from soil to soil, so one expects a network to
-# end below the second of the three.
+# A spectrum brings noise and overlapping bands, so one expects a network to end below the second of the three.
 
 
 # %% tags=["hide-input"]
@@ -773,8 +772,8 @@ teaching.sentence(
 # ## Other properties
 #
 # Is pH a good choice for pretraining? A network can be taught several properties at once: nine outputs in place of
-# one, each scaled to a deviation of one, contents as logarithms. Beside it partial least squares, the number of
-# components found by cross-validation inside the training soils.
+# one, each scaled to a deviation of one, contents as logarithms. Beside it partial least squares, its number of
+# components by cross-validation.
 
 # %% tags=["hide-input"]
 targets = lucas.properties.copy()
@@ -820,8 +819,8 @@ figures.show_table(
 )
 
 # %% [markdown]
-# Read the PLS column first. Organic carbon, clay, iron oxides and carbonate *are* constituents; pH only goes along
-# with them. The network was taught nine things at once, from 1,125 soils in fifteen epochs.
+# Organic carbon, clay, iron oxides and carbonate *are* constituents; pH only goes along with them. The network was
+# taught nine things at once, from 1,125 soils in fifteen epochs.
 
 # %% tags=["hide-input"]
 by_property = table.set_index("Property")
@@ -947,12 +946,11 @@ teaching.sentence(
 #
 # - **Spectra** are simulated. The real LUCAS data may be had on request from the European Soil Data Centre
 #   ([how to use them](10_on_your_own_spectra.ipynb)).
-# - **Early stopping** goes by a tenth of the training side, and the weights of the best epoch are kept. The paper says
-#   neither.
+# - **Early stopping** goes by a tenth of the training side and keeps the best epoch. The paper says neither.
 # - **The recipe** of most runs is one cycle of 34 epochs; the paper's is used in a long run for comparison.
 # - **The residual blocks**, 'two, with ReLU and skip connections', have two convolutions of the same size each and no
 #   batch normalisation. `models.ResNetConfig` names all such choices.
-# - **The logarithm** is the natural one. The paper says 'logR'; the base only rescales the input.
+# - **The logarithm** is the natural one; the base only rescales the input.
 # - **The output's bias** starts at the mean pH. A single ReLU unit that starts below zero for every soil would never
 #   learn.
 

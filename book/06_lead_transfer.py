@@ -104,9 +104,8 @@ teaching.sentence(
 # %% [markdown]
 # ## What the paper found
 #
-# Each figure and table of the paper has its [counterpart](papers_figures.md) in this book.
-#
-# These are the scores that the paper reports, each the mean of ten rounds. RMSE is in pH units in the first row, in
+# These are the scores that the paper reports, each the mean of ten rounds ([all counterparts](papers_figures.md) of its
+# figures and tables). RMSE is in pH units in the first row, in
 # the logarithm of mg/kg (ln Pb) in the next four, and on the Box-Cox scale, explained below, in the last. RPD is the
 # standard deviation of the test soils over the RMSE.
 
@@ -132,9 +131,8 @@ figures.show_table(
 )
 
 # %% [markdown]
-# Three models see nothing but the soils of Gejiu: partial least squares (PLS), a support vector machine (SVM) and the
-# network trained from scratch, ResNet-Pb. The fourth, ResNet-pH-Pb, starts from pH, and by these numbers it is far
-# better than the others.
+# Three models see only the soils of Gejiu: partial least squares (PLS), a support vector machine (SVM) and the network
+# trained from scratch, ResNet-Pb. The fourth, ResNet-pH-Pb, starts from pH, and by these numbers it is far better.
 #
 # ```{exercise-start}
 # :label: ex-factor
@@ -744,7 +742,7 @@ teaching.sentence(
 # ## Early stopping that looks at the test set
 #
 # [Chapter 5](05_lucas_pretraining.ipynb#early-stopping-must-not-look-at-the-test-set) showed it for pH: the paper stops
-# training after 120 epochs without improvement, and names no validation set. With 98 and 32 soils, none is left over.
+# after 120 epochs without improvement, and names no validation set. With 98 and 32 soils, none is left over.
 # Here is what that does to lead.
 
 # %% tags=["hide-input"]
