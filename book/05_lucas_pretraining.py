@@ -314,8 +314,8 @@ figure = figures.domain_spectra(
 #
 # A simulator may be tuned to what a paper says of its *inputs*. For LUCAS that is table 3: the range, mean, median,
 # deviation, skewness and kurtosis of pH. One fixed, ascending map takes the model's pH to the smoothest distribution
-# with these statistics; before it, three constants of the model's pH were moved nearer to them. Nothing else that makes
-# the European soils was fitted to the paper. The last column has the soils of this chapter.
+# with these statistics; before it, three constants of the model's pH were moved nearer to them. Nothing else of the
+# European soils was fitted to the paper. The last column has the soils of this chapter.
 
 # %% tags=["hide-input"]
 survey = simulate.soils.draw_soils(
@@ -766,8 +766,8 @@ teaching.sentence(
 )
 
 # %% [markdown]
-# A network on real LUCAS soils may know more, if real trace carbonate goes along with things that show more closely than
-# in our model; and, for the same reason, less of other continents.
+# A network on real LUCAS soils may know more, if real trace carbonate goes along with things that show; and, for the same
+# reason, less of other continents.
 #
 # ## Other properties
 #
@@ -944,7 +944,7 @@ teaching.sentence(
 # %% [markdown]
 # ## Where we differ from the paper, and why
 #
-# - **Spectra** are simulated. The real LUCAS data may be had on request from the European Soil Data Centre
+# - **Spectra** are simulated. The real ones may be had from the European Soil Data Centre
 #   ([how to use them](10_on_your_own_spectra.ipynb)).
 # - **Early stopping** goes by a tenth of the training side and keeps the best epoch. The paper says neither.
 # - **The recipe** of most runs is one cycle of 34 epochs; the paper's is used in a long run for comparison.

@@ -318,8 +318,8 @@ figure = figures.lead_spectra(axis_nm, soils.reflectance, lead)
 figures.diagram("transfer")
 
 # %% [markdown]
-# The counterpart of table 2 counts what each network learns from which soils. The source network below is the one of
-# chapter 5 that learned from 14,277 simulated European soils; it comes with the kit.
+# The counterpart of table 2 counts what each network learns from which soils. The source network is the one of
+# chapter 5 that learned from 14,277 simulated European soils.
 
 # %%
 source, _ = models.load_network(
@@ -895,7 +895,7 @@ print(f"{error / median ** implied['exponent']:.2f} in ln Pb")
 #   and over the best simple model, on soils that chose nothing, neither an epoch nor a setting.
 # - **About why**: a good transfer from pH does not show that pH governs lead. Other source properties and the straight
 #   line from predicted pH are the controls.
-# - **What we cannot say**: how the paper's networks would do on soils of another district.
+# - **What we cannot say**: how the paper's networks would do in another district.
 #
 # ## Where we differ from the paper, and why
 #
