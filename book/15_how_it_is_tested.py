@@ -109,10 +109,12 @@ teaching.sentence(
 # %% tags=["hide-input"]
 builds = given["builds"]
 teaching.sentence(
-    "A small book was built {builds} times in a row; its folder grew by {bytes} bytes, and {left} temporary files and processes were left. "
+    "A small book was built {builds} times in a row; its folder grew by {bytes} bytes, the memory of a build by {memory} MB, and "
+    "{left} temporary files and processes were left. "
     "Of {interruptions} builds that were interrupted at random moments {clean} ended clean on the next call.",
     builds=builds["builds"],
     bytes=builds["growth"]["bytes"],
+    memory=builds["growth"]["megabytes"],
     left=builds["growth"]["temporary"] + builds["growth"]["processes"],
     interruptions=builds["interruptions"],
     clean=builds["clean"],
