@@ -5,6 +5,7 @@ import json
 import re
 import zipfile
 
+from spectrakit.files import written_whole
 from tools.site.lab import lab_notebook
 from tools.site.layout import BookError
 from tools.site.pairs import notebook_text
@@ -53,11 +54,10 @@ def write_assignment(layout, number, seed=0):
     name = f"assignment-{number}-{seed}"
     layout.build.mkdir(exist_ok=True)
     target = layout.build / f"{name}.zip"
-    part = target.with_suffix(".part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+    with written_whole(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"{name}/{name}.ipynb", text)
         archive.writestr(f"{name}/README.txt", _README.format(name=f"{name}.ipynb"))
-    return part.replace(target)
+    return target
 
 
 def chapter_of(layout, number):
