@@ -6,7 +6,7 @@ import pytest
 
 from spectrakit import explain
 from spectrakit.studies import gejiu as study
-from spectrakit.teaching import ClaimError, figures
+from spectrakit.teaching import figures
 from tests.book.sentences import sentence_of
 
 MODELS = ["resnet_ph_pb", "resnet_pb", "pls_pb", "svm_pb", "mean"]
@@ -91,8 +91,7 @@ def test_chapter_6_says_what_the_test_soils_gain_as_a_validation_set():
         )
 
     assert "ResNet-pH-Pb gains in $R^2$: +0.100. Nothing is better there" in said(0.1)
-    with pytest.raises(ClaimError, match="the text says 'gains'"):
-        said(-0.1)
+    assert said(-0.1).startswith("refused: the text says 'gains'")
 
 
 @pytest.mark.parametrize(
@@ -143,8 +142,7 @@ def test_chapter_7_says_how_the_gap_falls():
     assert "add up to +0.900 of ln Pb, where the prediction less the mean prediction is +1.000." in said(0.15)
     assert "four times as many points halve it" in said(0.15)
     for gap in (0.7, 0.4, 0.05):
-        with pytest.raises(ClaimError, match="the text says 'four times as many points halve it"):
-            said(gap)
+        assert said(gap).startswith("refused: the text says 'four times as many points halve it")
 
 
 @pytest.mark.parametrize(
@@ -171,8 +169,7 @@ def test_chapter_7_says_that_a_window_has_one_gradient():
 
     gradient = np.repeat(np.linspace(-2, 6, 210), study.POOL)
     assert said(gradient).endswith("the largest gradient of all is 6: they are one and the same.")
-    with pytest.raises(ClaimError, match="the text says 'one and the same'"):
-        said(np.linspace(-2, 6, 2100))
+    assert said(np.linspace(-2, 6, 2100)).startswith("refused: the text says 'one and the same'")
 
 
 def test_chapter_7_counts_the_bands_that_are_more_than_wide():

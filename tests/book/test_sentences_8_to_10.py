@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spectrakit.teaching import ClaimError, figures
+from spectrakit.teaching import figures
 from spectrakit.workflows import harmonise
 from tests.book.sentences import sentence_of
 
@@ -58,8 +58,7 @@ def test_chapter_8_says_which_harmonisation_makes_most_alike():
     assert f"then `epo` (80{PER_CENT}). Normalisation alone, snv, takes 50{PER_CENT}. On this ground" in said()
     assert said(epo=0.91).startswith(f"Most alike makes `epo`, which takes 91{PER_CENT}")
     assert "then `snv+epo`" in said(epo=0.91)
-    with pytest.raises(ClaimError, match="the text says 'On this ground alone"):
-        said(epo=0.95)
+    assert said(epo=0.95).startswith("refused: the text says 'On this ground alone")
 
 
 def test_chapter_8_says_where_errors_rise():
@@ -170,8 +169,7 @@ def test_chapter_9_says_how_often_limits_act():
         f"0.30{PER_CENT} to 0.40{PER_CENT} of the test soils, so in this library the limits hardly act."
     )
     assert said(0.01).endswith("so in this library the limits seldom act.")
-    with pytest.raises(ClaimError, match="the text says 'never'"):
-        said(0.07, network=0.01)
+    assert said(0.07, network=0.01).startswith("refused: the text says 'never'")
 
 
 def test_chapter_9_says_how_many_values_its_own_interval_holds():
@@ -250,16 +248,17 @@ def test_chapter_9_counts_the_laboratories_that_measured_organic_matter():
 
 
 @pytest.mark.parametrize(
-    ("om", "words"),
+    ("c", "om", "words"),
     [
-        (0.05, "no larger than the test said"),
-        (0.102, "as large as the test said"),
-        (0.2, "the test on known laboratories promised too much"),
+        (0.09, 0.05, "no larger than the test said"),
+        (0.09, 0.102, "as large as the test said"),
+        (0.1, 0.05, "as large as the test said"),
+        (0.09, 0.2, "the test on known laboratories promised too much"),
     ],
 )
-def test_chapter_9_compares_what_is_imputed_with_the_test(om, words):
+def test_chapter_9_compares_what_is_imputed_with_the_test(c, om, words):
     scores = pd.DataFrame({"target": ["c", "om"], "model": "network", "by": "all", "rmse_log": 0.1})
-    imputed = pd.DataFrame({"rmse_log": [0.09, om]}, ["c", "om"])
+    imputed = pd.DataFrame({"rmse_log": [c, om]}, ["c", "om"])
     names = {"tables": {"scores": scores}, "imputed": imputed}
     text = sentence_of(GAPS, "The relative error of what is imputed", **names)
     assert text.endswith(f"for carbon and {10 * om:.2f} times for organic matter: {words}.")
