@@ -77,11 +77,6 @@ def test_what_is_no_record_gives_one_line_and_code_2(command, tmp_path, text, me
     assert err[0].startswith(f"spectrakit: {message}")
 
 
-def test_an_unknown_study_gives_code_2(command):
-    code, _, err = command("ledger", "lips")
-    assert code == 2 and err and "Traceback" not in "\n".join(err)
-
-
 def test_the_terminal_table_shows_every_row():
     frame = ledger.ledger_frame("libs", {}, kinds=("setting",))[["what", "published"]]
     console = Console(width=120, record=True, file=io.StringIO())

@@ -130,24 +130,6 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_simulation(
     assert [item.name for item in tmp_path.rglob("*")] == ["library"]
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("libs", ("--replicates", "0")),
-        ("libs", ("--seed", "-1")),
-        ("libs", ("--seed", "x")),
-        *((name, options) for name in ("lucas", "gejiu", "mir") for options in (("-n", "0"), ("-n", "x"))),
-    ],
-)
-def test_wrong_options_give_code_2(command, tmp_path, no_simulation, name, options):
-    code, out, err = command("simulate", name, *options, "-o", tmp_path / "soils.csv")
-    assert (code, out, len(err)) == (2, [], 1) and f"Invalid value for '{options[0]}'" in err[0].replace(
-        "--samples", "-n"
-    )
-    assert list(tmp_path.iterdir()) == []
-    assert command("simulate", name)[0] == 2
-
-
 def test_a_failed_write_leaves_what_was_there(command, tmp_path, monkeypatch, two_programmes):
     def full(*_, **__):
         raise OSError("no space left on device")

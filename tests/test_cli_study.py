@@ -165,11 +165,6 @@ def test_a_failed_write_leaves_the_old_record_as_it_was(run, record, tmp_path, m
 @pytest.mark.parametrize(
     "arguments",
     [
-        (),
-        ("lips",),
-        ("libs", "--profile", "full"),
-        ("libs", "--seed", "-1"),
-        ("libs", "--seed", "x"),
         ("libs", "--data", "."),
         ("gejiu", "--data", "gone"),
         ("libs", "--scheduler", "smoke://127.0.0.1:9"),
