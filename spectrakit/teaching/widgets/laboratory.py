@@ -35,9 +35,9 @@ def faulty_spectra(composition, grain_um, laboratory, reference, random_state=0)
     spectra = np.empty((2,) * len(FAULTS) + (len(library_axis()),), np.float32)
     ground = [soil_absorbance(composition, grain_um * lab.grain_factor, TRUE_AXIS) for lab in (reference, laboratory)]
     for shift, resolution in product((0, 1), repeat=2):
-        ideal = replace(faulty, **_FAULTLESS)
-        ideal = replace(ideal, **_settings(faulty if shift else ideal, _OF_SHIFT))
-        ideal = replace(ideal, **_settings(faulty if resolution else reference.spectrometer, _OF_RESOLUTION))
+        shifted = _settings(faulty, _OF_SHIFT) if shift else {}
+        resolved = _settings(faulty if resolution else reference.spectrometer, _OF_RESOLUTION)
+        ideal = replace(faulty, **_FAULTLESS | shifted | resolved)
         # Baseline and air add the same to every soil: what the instrument shows with a gain of zero.
         no_gain = [replace(ideal, gain=0.0, **_settings(faulty, names)) for names in (_OF_BASELINE, _OF_AIR)]
         added = [instrument.measure(ground[0], np.random.default_rng(0))[0] for instrument in no_gain]
