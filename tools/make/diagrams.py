@@ -22,9 +22,9 @@ def box(axes, x, y, width, height, text, colour=BLUE):
     axes.text(x + width / 2, y + height / 2, text, ha="center", va="center", fontsize=10, linespacing=1.35)
 
 
-def arrow(axes, start, end, colour=GREY, style="-|>", **options):
+def arrow(axes, start, end, colour=GREY, **options):
     """An arrow between two points, on axes of `blank_axes`."""
-    axes.add_patch(FancyArrowPatch(start, end, arrowstyle=style, mutation_scale=11, color=colour, **options))
+    axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=11, color=colour, **options))
 
 
 def setup_diagram():

@@ -115,9 +115,9 @@ def _gap():
 
 
 def _soils(counts):
-    def factor(name, soils="spiked soils", how="mean"):
+    def factor(name, soils="spiked soils"):
         part = counts[(counts["element"] == "Mg") & (counts["soils"] == soils) & (counts["model"] == name)]
-        error = part.groupby("n_soils")["test"].agg(how)
+        error = part.groupby("n_soils")["test"].mean()
         return error[12] / error[96], error[12] - error[96]
 
     ratio, difference = factor("RF")

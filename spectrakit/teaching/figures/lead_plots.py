@@ -123,10 +123,10 @@ def source_scores(table, labels, reference):
     wide = wide.assign(mean=wide.mean(axis=1)).sort_values("mean", ascending=False).rename(labels)
     figure, axes = panels(height=0.9 + 0.34 * len(wide))
     rounds = wide.columns.drop("mean")
-    dots_by_row(axes, wide, {name: (None if i else "a round", "o", BLUE) for i, name in enumerate(rounds)}, 0.18)
-    dots_by_row(axes, wide, {"mean": ("mean", "|", ORANGE)})
+    marks = {name: (None if i else "a round", "o", BLUE) for i, name in enumerate(rounds)}
+    dots_by_row(axes, wide, marks, "R² of lead, test soils", 0.18)
+    dots_by_row(axes, wide, {"mean": ("mean", "|", ORANGE)}, "R² of lead, test soils")
     axes.axvline(reference[1], color=GREY, linestyle="--", linewidth=1, label=reference[0])
-    axes.set_xlabel("R² of lead, test soils")
     return with_legend(figure, axes)
 
 
@@ -201,8 +201,8 @@ def measured_tasks(means):
         "pretrained": ("pretrained", "o", BLUE),
     }
     figure, axes = panels(height=1.1 + 0.32 * len(means))
-    dots_by_row(axes, means, {name: mark for name, mark in marks.items() if name in means}, 0.24)
+    shown = {name: mark for name, mark in marks.items() if name in means}
+    dots_by_row(axes, means, shown, "R² of the test samples, mean over rounds", 0.24)
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set_xlabel("R² of the test samples, mean over rounds")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     return figure

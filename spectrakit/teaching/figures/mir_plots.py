@@ -41,7 +41,7 @@ METHOD_NAMES = {
     "conformal by spread": "conformal, by spread",
 }
 """Names of targets, models and kinds of intervals in the record of the study, and in figures."""
-WAVENUMBER = "Wavenumber (cm⁻¹)"
+WAVENUMBER, COVERED = "Wavenumber (cm⁻¹)", "True value inside (%)"
 _MARKS = {"network": ("o", BLUE), "pls": ("s", GREEN), "pls log": ("D", YELLOW), "mean": ("d", GREY)}
 
 
@@ -101,9 +101,9 @@ def removed_by(table):
     table = (100 * table).assign(median=100 * table.median(axis=1)).sort_values("median", ascending=False)
     figure, axes = panels(height=0.9 + 0.4 * len(table))
     marks = {name: (None if i else "a laboratory", "o", BLUE) for i, name in enumerate(table.columns[:-1])}
-    dots_by_row(axes, table, marks | {"median": ("median", "|", ORANGE)})
+    words = "Taken away of the squared difference to the reference (%)"
+    dots_by_row(axes, table, marks | {"median": ("median", "|", ORANGE)}, words)
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set_xlabel("Taken away of the squared difference to the reference (%)")
     axes.set_xlim(max(axes.get_xlim()[0], -100), 103)
     return with_legend(figure, axes)
 
@@ -201,8 +201,7 @@ def scores_by_group(scores, metric, label):
         counts = rows.groupby("group")["n"].mean().sort_values(ascending=False)
         means = means.loc[counts.index].rename(index=lambda name, counts=counts: f"{name} ({counts[name]:.0f})")
         marks = {name: (CONTENT_MODEL_NAMES[name], *mark) for name, mark in _MARKS.items() if name in means}
-        dots_by_row(axes, means, marks, 0.21)
-        axes.set_xlabel(label)
+        dots_by_row(axes, means, marks, label, 0.21)
         _logarithmic(axes, "x")
     return with_legend(figure, parts[0][0])
 
@@ -217,9 +216,8 @@ def coverage_by_method(coverage):
         means = 100 * rows.groupby(["method", "level"])["coverage"].mean().unstack()
         means = means.loc[[name for name in METHOD_NAMES if name in means.index]].rename(METHOD_NAMES)
         for level, marker, colour in zip(means, "sod", (GREEN, BLUE, PINK), strict=False):
-            dots_by_row(axes, means, {level: (f"{level:.0%}", marker, colour)})
+            dots_by_row(axes, means, {level: (f"{level:.0%}", marker, colour)}, COVERED)
             axes.axvline(100 * level, color=colour, linewidth=1, linestyle="--")
-        axes.set_xlabel("True value inside (%)")
     return with_legend(figure, parts[0][0], title="nominal (dashed) and observed (mark)")
 
 
@@ -236,11 +234,10 @@ def coverage_left_out(table):
     for axes, rows in parts:
         rows = rows.sort_values("naive_90", ascending=False)
         names = rows["laboratory"] + " (" + rows["n"].astype(int).astype(str) + ")"
-        dots_by_row(axes, 100 * rows[[*marks]].set_axis(names), marks)
+        dots_by_row(axes, 100 * rows[[*marks]].set_axis(names), marks, COVERED)
         for name, (_, _, colour) in marks.items():
             axes.axvline(100 * rows[name].mean(), color=colour, linewidth=1, linestyle=":")
         axes.axvline(90, color="black", linewidth=0.8, linestyle="--")
-        axes.set_xlabel("True value inside (%)")
     return with_legend(figure, parts[0][0])
 
 
@@ -298,7 +295,7 @@ def error_by_laboratory(records):
     wide = wide.loc[wide.mean(axis=1).sort_values().index]
     figure, axes = panels(height=1.2 + 0.33 * len(wide))
     styles = zip(wide, "os^Dv", (BLUE, ORANGE, GREEN, PINK, SKY), strict=False)
-    dots_by_row(axes, wide, {name: (name, marker, colour) for name, marker, colour in styles})
-    axes.set_xlabel("RMSE on the laboratory left out (of log10 of the content)")
+    marks = {name: (name, marker, colour) for name, marker, colour in styles}
+    dots_by_row(axes, wide, marks, "RMSE on the laboratory left out (of log10 of the content)")
     axes.legend(title="left out", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5)
     return figure

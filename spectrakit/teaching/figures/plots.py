@@ -403,10 +403,11 @@ def predicted_vs_measured(tested, name):
     return figure
 
 
-def dots_by_row(axes, table, marks, spread=0.0):
+def dots_by_row(axes, table, marks, words, spread=0.0):
     """Each column of a table as marks over its rows, the first row on top.
 
     table : DataFrame, its index the names of the rows; marks : {column: (label, marker, colour)}
+    words : label of the values
     spread : by how much the marks of one row lie apart, so that none hides another
     """
     for (column, (label, marker, colour)), shift in zip(
@@ -423,4 +424,5 @@ def dots_by_row(axes, table, marks, spread=0.0):
         )
     axes.set_yticks(range(len(table)), map(as_written, table.index))
     axes.set_ylim(len(table) - 0.5, -0.5)
+    axes.set_xlabel(words)
     axes.grid(axis="y", linewidth=0.4)
