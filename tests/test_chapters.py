@@ -182,14 +182,15 @@ def test_the_page_for_spectra_of_your_own_reads_measured_ones(shared, tmp_path, 
     ("gain", "words"), [(0.05, "The main result does not return: starting"), (0.4, "The main result returns: starting")]
 )
 def test_ledger_of_gejiu_says_whether_the_main_result_returns(gain, words):
-    names = {
-        "claims": range(10),
-        "counts": {"agrees": 3, "same direction": 2, "differs": 5},
-        "scores": {"resnet_ph_pb": 0.5 + gain, "resnet_pb": 0.5},
-        "entries": {"difference.resnet_ph_pb.resnet_pb": {"value": 0.47}},
-        "named": pd.Series({"agrees": 1, "differs": 3}),
-    }
-    text = sentence_of("12_ledger_gejiu", "The verdict", **names)
+    text = sentence_of(
+        "12_ledger_gejiu",
+        "The verdict",
+        claims=range(10),
+        counts={"agrees": 3, "same direction": 2, "differs": 5},
+        scores={"resnet_ph_pb": 0.5 + gain, "resnet_pb": 0.5},
+        entries={"difference.resnet_ph_pb.resnet_pb": {"value": 0.47}},
+        named=pd.Series({"agrees": 1, "differs": 3}),
+    )
     assert words in text and f"pH gains {gain:+.3f} in $R^2$, where the paper reports +0.47" in text
 
 
@@ -198,12 +199,13 @@ def test_ledger_of_gejiu_says_whether_the_main_result_returns(gain, words):
 )
 def test_ledger_of_mir_says_whether_the_scores_come_out(carbon, words):
     published = {"r2.c": {"value": 0.96}, "r2.om": {"value": 0.79}, "settings": {}}
-    names = {
-        "claims": range(8),
-        "counts": {"agrees": 4, "cannot be assessed": 1},
-        "entries": published,
-        "record": {"results": {"r2.c": {"value": carbon}, "r2.om": {"value": 0.8}}},
-    }
-    text = sentence_of("13_ledger_mir", "The verdict", **names)
+    text = sentence_of(
+        "13_ledger_mir",
+        "The verdict",
+        claims=range(8),
+        counts={"agrees": 4, "cannot be assessed": 1},
+        entries=published,
+        record={"results": {"r2.c": {"value": carbon}, "r2.om": {"value": 0.8}}},
+    )
     assert words in text and f"carbon {carbon:.2f} (published 0.96)" in text
     assert "Of 3 entries 1 are things" in text

@@ -26,8 +26,13 @@ def test_chapter_1_says_how_deep_the_deepest_line_is(depth, words):
 
 def test_chapter_2_opens_with_the_distance_to_the_paper():
     def said(ours):
-        names = {"published": entries("r2", [0.9] * 6), "results": entries("r2", ours), "study": study}
-        return sentence_of("02_cnn_regression", "The network learns something in", **names)
+        return sentence_of(
+            "02_cnn_regression",
+            "The network learns something in",
+            published=entries("r2", [0.9] * 6),
+            results=entries("r2", ours),
+            study=study,
+        )
 
     text = said([-0.1, 0.5, 0.6, 0.7, 0.8, 0.95])
     assert "learns something in 5 of the six tasks: in the recorded run its $R^2$ is \u22120.10 to 0.95" in text
@@ -83,8 +88,13 @@ def wide(**models):
 
 @pytest.mark.parametrize(("pls", "words"), [(0.9, "a higher"), (0.5, "a lower"), (0.7, "the same")])
 def test_chapter_3_opens_with_pls_beside_the_network(pls, words):
-    names = {"wide": wide(PLS=pls), "study": study, "results": entries("order.r2.cnn_highest", [1, 1, 0.8, 0, 0.9, 0])}
-    text = sentence_of("03_baselines_gap", "PLS, a linear method that the paper leaves out", **names)
+    text = sentence_of(
+        "03_baselines_gap",
+        "PLS, a linear method that the paper leaves out",
+        wide=wide(PLS=pls),
+        study=study,
+        results=entries("order.r2.cnn_highest", [1, 1, 0.8, 0, 0.9, 0]),
+    )
     assert f"has {words} $R^2$ than the network in {6 * (pls > 0.7)} of the six tasks" in text
     assert "in nine of ten recorded repeats in 3 of six tasks" in text
 

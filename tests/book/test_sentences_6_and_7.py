@@ -34,8 +34,14 @@ def test_chapter_6_says_whether_the_transfer_was_worth_it(pls, words):
 )
 def test_chapter_6_says_which_depth_is_best(none, words):
     mean = pd.DataFrame({"none": [0.2, none], "dense": [0.1, 0.5], "all": [0.0, 0.4]}, index=[20, 98])
-    names = {"depths": pd.DataFrame({"n_train": [20, 98]}), "compared": str, "difference": lambda *_: "+0.100"}
-    text = sentence_of(LEAD, "is best ({few:.2f}), with", mean=mean, **names)
+    text = sentence_of(
+        LEAD,
+        "is best ({few:.2f}), with",
+        mean=mean,
+        depths=pd.DataFrame({"n_train": [20, 98]}),
+        compared=str,
+        difference=lambda *_: "+0.100",
+    )
     best = "none" if none == 0.5 else "dense"
     assert text.startswith(f"With 20 soils 'none' is best (0.20), with 98 '{best}' (0.50).")
     assert "everything, with all soils: +0.100. The column 'none'" in text
@@ -109,8 +115,14 @@ def test_chapter_6_compares_the_scales(box_cox, words):
 
 
 def test_chapter_6_names_the_scores_of_the_round():
-    names = {"stopped": {"resnet_pb": [0] * 7}, "scored": {"mean": -0.1, "pls": 0.5}, "figures": figures}
-    assert sentence_of(LEAD, "In this one round the", **names) == (
+    text = sentence_of(
+        LEAD,
+        "In this one round the",
+        stopped={"resnet_pb": [0] * 7},
+        scored={"mean": -0.1, "pls": 0.5},
+        figures=figures,
+    )
+    assert text == (
         "In this one round the $R^2$ is \u22120.10 for the mean and 0.50 for PLS. The training took 7 epochs for "
         "ResNet-Pb."
     )
