@@ -233,8 +233,16 @@ def _fit_dense(network, X, y, test, recipe, seed, names):
 
 
 def _save(network, name, transform, recipe, seed, targets, scores, scaling, about):
-    metadata = {"transform": transform, "recipe": vars(recipe), "origin": "simulated", "seed": seed}
-    metadata |= {"targets": targets, "scores": scores, "scaling": scaling} | about
+    metadata = {
+        "transform": transform,
+        "recipe": vars(recipe),
+        "origin": "simulated",
+        "seed": seed,
+        "targets": targets,
+        "scores": scores,
+        "scaling": scaling,
+        **about,
+    }
     save_network(network, FOLDER / f"{name}.safetensors", metadata)
     print(name, scores, about)
 
