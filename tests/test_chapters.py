@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 import spectrakit
-from spectrakit import teaching
 from tests.book.sentences import sentence_of
 from tools.site.executor import run_chapter
 from tools.site.layout import Layout
@@ -71,10 +70,8 @@ def test_chapter_2_says_which_learning_rate_kills_what():
     assert "kills 5.0 kernels, more than the leaps in ppm, and 40 units, fewer." in said(
         dead_kernels=(5, 5.0), dead_units=(5, 40.0)
     )
-    with pytest.raises(teaching.ClaimError, match="the text says 'far above'"):
-        said(training_R2=(2, 0.8))
-    with pytest.raises(teaching.ClaimError, match="the text says 'more'"):
-        said(dead_kernels=(4, 3.0))
+    assert said(training_R2=(2, 0.8)).startswith("refused: the text says 'far above'")
+    assert said(dead_kernels=(4, 3.0)).startswith("refused: the text says 'more'")
 
 
 def test_chapter_2_counts_the_scores_that_a_leak_lifts():
@@ -131,20 +128,7 @@ def test_chapter_5_says_what_the_network_learns_as_well_as_pls():
     assert "keeps up with PLS in pH and stays behind it in 5 of 6" in said(hematite=0.6)
     assert "keeps up with PLS in none and stays behind it in 6 of 6" in said(hematite=0.6, pH=0.6)
     assert "It learns pH less well than the network that" in said(alone=0.7)
-    with pytest.raises(teaching.ClaimError, match=r"the text says 'better', but 0\.4 is below 0\.47"):
-        said(clay=0.4)
-
-
-def test_chapter_3_says_whether_pls_beats_the_network():
-    tasks = [f"task {n}" for n in range(6)]
-    wide = pd.DataFrame({"CNN": 0.7, "RF": 0.5, "BPNN": 0.6, "PLS": 0.9, "mean": -0.2}, tasks)
-    words = "RF lies below the CNN in {n_rf}"
-    text = sentence_of("03_baselines_gap", words, wide=wide)
-    assert "RF lies below the CNN in 6 of six tasks" in text and "PLS is the best of all five in 6 of six" in text
-    with pytest.raises(teaching.ClaimError, match="One of the paper's observations returns"):
-        sentence_of("03_baselines_gap", words, wide=wide.assign(RF=0.8))
-    with pytest.raises(teaching.ClaimError, match=r"0\.6 is below 0\.7"):
-        sentence_of("03_baselines_gap", words, wide=wide.assign(PLS=0.6))
+    assert said(clay=0.4).startswith("refused: the text says 'better', but 0.4 is below 0.47")
 
 
 def test_chapter_6_says_what_the_transfer_gains_and_what_untrained_features_give():
@@ -164,18 +148,6 @@ def test_chapter_6_says_what_the_transfer_gains_and_what_untrained_features_give
     assert "of Box and Cox, \u22120.35, worse than the mean of the training soils (\u22120.04)" in text
     assert "give 0.40, less than those that learned pH" in said(nothing=0.4)
     assert "of Box and Cox, 0.20, better than the mean" in said(box_cox=0.2)
-
-
-def test_chapter_9_says_whether_the_test_promised_too_much():
-    network = {"target": ["c", "om"], "model": "network", "by": "all", "rmse_log": [0.1, 0.1]}
-
-    def said(om):
-        imputed = pd.DataFrame({"rmse_log": [0.1, om]}, ["c", "om"])
-        words = "The relative error of what is imputed"
-        return sentence_of("09_gaps_filled", words, tables={"scores": pd.DataFrame(network)}, imputed=imputed)
-
-    assert said(0.178).endswith("1.78 times for organic matter: the test on known laboratories promised too much.")
-    assert said(0.05).endswith("for organic matter: as large as the test said.")
 
 
 def test_exercises_are_checked_by_the_number_that_the_page_gives_them():
@@ -210,14 +182,15 @@ def test_the_page_for_spectra_of_your_own_reads_measured_ones(shared, tmp_path, 
     ("gain", "words"), [(0.05, "The main result does not return: starting"), (0.4, "The main result returns: starting")]
 )
 def test_ledger_of_gejiu_says_whether_the_main_result_returns(gain, words):
-    names = {
-        "claims": range(10),
-        "counts": {"agrees": 3, "same direction": 2, "differs": 5},
-        "scores": {"resnet_ph_pb": 0.5 + gain, "resnet_pb": 0.5},
-        "entries": {"difference.resnet_ph_pb.resnet_pb": {"value": 0.47}},
-        "named": pd.Series({"agrees": 1, "differs": 3}),
-    }
-    text = sentence_of("12_ledger_gejiu", "The verdict", **names)
+    text = sentence_of(
+        "12_ledger_gejiu",
+        "The verdict",
+        claims=range(10),
+        counts={"agrees": 3, "same direction": 2, "differs": 5},
+        scores={"resnet_ph_pb": 0.5 + gain, "resnet_pb": 0.5},
+        entries={"difference.resnet_ph_pb.resnet_pb": {"value": 0.47}},
+        named=pd.Series({"agrees": 1, "differs": 3}),
+    )
     assert words in text and f"pH gains {gain:+.3f} in $R^2$, where the paper reports +0.47" in text
 
 
@@ -226,12 +199,13 @@ def test_ledger_of_gejiu_says_whether_the_main_result_returns(gain, words):
 )
 def test_ledger_of_mir_says_whether_the_scores_come_out(carbon, words):
     published = {"r2.c": {"value": 0.96}, "r2.om": {"value": 0.79}, "settings": {}}
-    names = {
-        "claims": range(8),
-        "counts": {"agrees": 4, "cannot be assessed": 1},
-        "entries": published,
-        "record": {"results": {"r2.c": {"value": carbon}, "r2.om": {"value": 0.8}}},
-    }
-    text = sentence_of("13_ledger_mir", "The verdict", **names)
+    text = sentence_of(
+        "13_ledger_mir",
+        "The verdict",
+        claims=range(8),
+        counts={"agrees": 4, "cannot be assessed": 1},
+        entries=published,
+        record={"results": {"r2.c": {"value": carbon}, "r2.om": {"value": 0.8}}},
+    )
     assert words in text and f"carbon {carbon:.2f} (published 0.96)" in text
     assert "Of 3 entries 1 are things" in text

@@ -7,10 +7,10 @@ from sklearn.dummy import DummyRegressor
 
 from spectrakit.tables import read_table
 from spectrakit.workflows.harmonise import choices
+from tests.endings import STOPPED, done, refused
 
 # Beyond the simulated ring trial, which takes seconds to make.
 AXIS = np.arange(4000.0, 4610, 10)
-STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that are left"]
 CHOICES = ["none", "snv", "msc", "derivative", "snv+derivative"]
 
 
@@ -56,8 +56,7 @@ def mean_only(monkeypatch):
 
 
 def test_tables_records_and_spectra(tables, tmp_path, cells):
-    code, out, err = tables("-o", "result.json", "--spectra", "snv.csv", "--harmonisation", "snv")
-    assert (code, err) == (0, [])
+    out = done(tables, "-o", "result.json", "--spectra", "snv.csv", "--harmonisation", "snv")
     assert out[:5] == [
         "note: 61 channels, 4000 to 4600 cm-1 every 10 (of plain 4000-4600, bright 4000-4600)",
         "note: top not tried: it needs two laboratories to train on, so three in all",
@@ -108,8 +107,7 @@ def test_a_stopped_run_goes_on_where_it_was(tables, mean_only, tmp_path):
 def test_a_table_with_a_column_of_laboratories_and_options_that_reach_the_study(run, mean_only, tmp_path):
     table(tmp_path / "both.csv", 2, n_samples=24, lab=["x", "y"] * 12)
     arguments = ("--target", "ph", "--signal", "percent-reflectance", "--seed", 4, "--reference", "y")
-    code, out, err = run("harmonise", "both.csv", *arguments, "-o", "ph.json")
-    assert (code, err) == (0, [])
+    out = done(run, "harmonise", "both.csv", *arguments, "-o", "ph.json")
     assert out[-2] == "measured, file both.csv; 24 samples of 2 laboratories; seed 4"
     ph = pd.read_csv(tmp_path / "both.csv")["ph"].to_numpy()
     record = json.loads((tmp_path / "ph.json").read_text())[0]
@@ -123,8 +121,7 @@ def test_contents_below_detection_are_a_part_of_what_is_scored(run, mean_only, t
     frame.loc[[2, 5], "soc_pct"] = ["<0.5", "bdl"]
     frame.to_csv(tmp_path / "both.csv", index=False)
     arguments = ("harmonise", "both.csv", "--target", "soc_pct", "--signal", "percent-reflectance", "-o", "soc.json")
-    code, out, err = run(*arguments)
-    assert (code, out, len(err)) == (2, [], 1) and "not a number: '<0.5' (row 4, column soc_pct" in err[0]
+    assert "not a number: '<0.5' (row 4, column soc_pct" in refused(run, *arguments)
     for how, n_test in (("half", 12), ("missing", 11)):
         assert run(*arguments, "--below-detection", how)[0] == 0
         assert json.loads((tmp_path / "soc.json").read_text())[0]["n_test"] == n_test

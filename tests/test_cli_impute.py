@@ -10,8 +10,7 @@ from spectrakit.spectra import SpectralDataset
 from spectrakit.tables import write_table
 from spectrakit.workflows.impute import command as study
 from spectrakit.workflows.impute import fill
-
-STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that are left"]
+from tests.endings import STOPPED, done, refused
 
 
 def test_the_command_offers_the_harmonisations_that_need_no_standards():
@@ -44,8 +43,7 @@ def table(tmp_path):
 
 
 def test_what_was_promised_covered_and_written(run, table, tmp_path, cells):
-    code, out, err = run("impute", table, "--property", "c_g_kg", "-o", "hybrid.parquet")
-    assert (code, err) == (0, [])
+    out = done(run, "impute", table, "--property", "c_g_kg", "-o", "hybrid.parquet")
     assert out[:2] == [
         "note: 120 of 1,700 channels used, 600 to 838 1/cm: those that all share",
         "c_g_kg: predicted by models that had not seen it",
@@ -84,8 +82,7 @@ def test_options_reach_the_run(run, table, tmp_path, monkeypatch):
         "--model",
         "pls",
     )
-    code, out, err = run("impute", "library.csv", "--property", "c_g_kg", "-o", "hybrid.csv", *arguments)
-    assert (code, err) == (0, [])
+    out = done(run, "impute", "library.csv", "--property", "c_g_kg", "-o", "hybrid.csv", *arguments)
     options = {"signal": "absorbance", "harmonise": "msc", "level": 0.5, "fit_rows": 50, "random_state": 7}
     options |= {"below_detection": "half"}
     assert asked[0][1:] == ("c_g_kg", study.log_pls, options)
@@ -140,7 +137,6 @@ def test_a_stopped_run_goes_on_where_it_was(run, table, tmp_path, monkeypatch):
 def test_what_a_user_can_mend_gives_one_line_and_code_2(run, table, tmp_path, arguments, message):
     output = () if "-o" in arguments else ("-o", "hybrid.parquet")
     before = (tmp_path / "library.csv").read_bytes()
-    code, out, err = run("impute", *arguments, *output)
-    assert (code, out, len(err)) == (2, [], 1)
-    assert err[0].startswith(f"spectrakit: {message.format(folder=tmp_path)}")
+    line = refused(run, "impute", *arguments, *output)
+    assert line.startswith(f"spectrakit: {message.format(folder=tmp_path)}")
     assert not (tmp_path / "hybrid.parquet").exists() and (tmp_path / "library.csv").read_bytes() == before

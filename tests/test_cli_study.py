@@ -7,8 +7,7 @@ from spectrakit.cli import terminal
 from spectrakit.studies import study
 from spectrakit.studies.libs import run as libs_run
 from spectrakit.studies.libs.domains import TASKS
-
-STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that are left"]
+from tests.endings import STOPPED, done, refused
 
 
 @pytest.fixture
@@ -56,22 +55,20 @@ def record(run, tiny_runs, tmp_path):
 def test_a_stopped_run_says_so_and_the_same_command_finishes_it(run, tasks_run, tmp_path, monkeypatch):
     monkeypatch.setenv("SPECTRAKIT_RUNS", str(tmp_path / "runs"))
     tasks_run["stop_at"] = 2
-    code, out, err = run("replicate", "libs", "-o", "record.json")
-    assert (code, out, err) == (130, [], STOPPED)
+    assert run("replicate", "libs", "-o", "record.json") == (130, [], STOPPED)
     assert not (tmp_path / "record.json").exists()
     assert len(list((tmp_path / "runs" / "libs").rglob("*.zip"))) == 3  # the spectra, and two of the tasks
 
     tasks_run.update(stop_at=None)
-    code, out, err = run("replicate", "libs", "-o", "record.json")
-    assert (code, err) == (0, [])
+    out = done(run, "replicate", "libs", "-o", "record.json")
     assert tasks_run["names"] == list(TASKS)  # each once: two before the stop, four after it
     assert out[-1] == "record.json: 121 results of the quick profile, seed 0"
     assert run("replicate", "libs")[0] == 0 and len(tasks_run["names"]) == 6  # a finished run is shown without work
 
 
 def test_parts_of_a_record_are_computed_again_and_what_differs_is_named(run, record, tmp_path, monkeypatch):
-    code, out, err = run("ledger", "libs", "--results", record, "--verify", "--parts", 1, "-o", "verified.json")
-    assert (code, err, out[-1]) == (0, [], "0 differ by more than 1%; largest difference 0")
+    out = done(run, "ledger", "libs", "--results", record, "--verify", "--parts", 1, "-o", "verified.json")
+    assert out[-1] == "0 differ by more than 1%; largest difference 0"
     found = json.loads((tmp_path / "verified.json").read_text())
     assert found["differ"] == 0 and found["numbers"] == 12 and len(found["parts"]) == 1
     changed = json.loads(record.read_text())
@@ -81,11 +78,10 @@ def test_parts_of_a_record_are_computed_again_and_what_differs_is_named(run, rec
     code, out, err = run("ledger", "libs", "--results", record, "--verify", "--parts", 1)
     assert (code, err) == (1, []) and out[-1].startswith("1 differ by more than 1%; largest difference 0.09")
     assert out[-2].startswith(f"  differs: {part}, metrics.rmse: recorded ")
-    code, out, err = run("ledger", "gejiu", "--verify")
-    assert (code, out) == (2, []) and err == [
+    assert refused(run, "ledger", "gejiu", "--verify") == (
         "spectrakit: the record of gejiu does not keep what its parts gave; make it anew: "
         "spectrakit replicate gejiu --profile paper -o FILE"
-    ]
+    )
 
 
 def verdict_line(name, results):
@@ -103,8 +99,7 @@ def verdict_line(name, results):
 )
 def test_replicate_and_ledger_serve_every_study(run, tiny_runs, tmp_path, name, task, n_models, id_, settings):
     outcome = tiny_runs(name)
-    code, out, err = run("replicate", name, "-o", "record.json")
-    assert (code, err) == (0, [])
+    out = done(run, "replicate", name, "-o", "record.json")
     assert f"{name}: scores by task and model" in out[0]
     assert sum(line.split("│")[1].strip() == task for line in out if line.startswith("│")) == n_models
     if name == "mir":
@@ -116,8 +111,7 @@ def test_replicate_and_ledger_serve_every_study(run, tiny_runs, tmp_path, name, 
     assert out[-1] == f"record.json: {len(results)} results of the quick profile, seed 0"
     assert out[-2] == f"beside the paper: {verdict_line(name, results)}"
 
-    code, out, err = run("ledger", name, "--results", "record.json", "--full")
-    assert (code, err) == (0, [])
+    out = done(run, "ledger", name, "--results", "record.json", "--full")
     (row,) = [line for line in out if line.startswith(f"│ {id_} ")]
     assert f"│ {ledger.ledger_frame(name, results).loc[id_, 'ours']} " in row
     assert f"{name}: published and ours" in "\n".join(out) and f"{name}: inside the paper" in "\n".join(out)
@@ -139,11 +133,9 @@ def test_the_bar_says_which_task_runs(monkeypatch):
 
 
 def test_a_record_that_could_not_be_written_is_refused_before_the_run(run, nothing_started, tmp_path):
-    code, out, err = run("replicate", "libs", "-o", tmp_path / "gone" / "record.json")
-    assert (code, out, len(err)) == (2, [], 1)
-    assert err[0].endswith(f"there is no folder {tmp_path / 'gone'}; make it first")
-    code, out, err = run("replicate", "libs", "-o", tmp_path)
-    assert (code, out, err) == (2, [], [f"spectrakit: {tmp_path}: this is a folder; name a file"])
+    line = refused(run, "replicate", "libs", "-o", tmp_path / "gone" / "record.json")
+    assert line.endswith(f"there is no folder {tmp_path / 'gone'}; make it first")
+    assert refused(run, "replicate", "libs", "-o", tmp_path) == f"spectrakit: {tmp_path}: this is a folder; name a file"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -163,29 +155,18 @@ def test_a_failed_write_leaves_the_old_record_as_it_was(run, record, tmp_path, m
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "message"),
     [
-        (),
-        ("lips",),
-        ("libs", "--profile", "full"),
-        ("libs", "--seed", "-1"),
-        ("libs", "--seed", "x"),
-        ("libs", "--data", "."),
-        ("gejiu", "--data", "gone"),
-        ("libs", "--scheduler", "smoke://127.0.0.1:9"),
+        (("libs", "--data", "."), "--data: libs takes no measured spectra"),
+        (("mir", "--data", "."), "--data: mir takes no measured spectra"),
+        (("gejiu", "--data", "gone"), "gone: there is no such folder of measured spectra"),
+        (("libs", "--scheduler", "smoke://127.0.0.1:9"), "smoke://127.0.0.1:9: no Dask scheduler answers"),
     ],
 )
-def test_wrong_options_give_code_2(run, nothing_started, arguments):
-    code, _, err = run("replicate", *arguments)
-    assert code == 2
-    assert err and "Traceback" not in "\n".join(err)
+def test_what_cannot_be_run_is_refused_before_the_run(run, nothing_started, arguments, message):
+    assert refused(run, "replicate", *arguments).startswith(f"spectrakit: {message}")
 
 
 def test_measured_spectra_that_are_not_there_give_one_line(run, tmp_path, monkeypatch):
     monkeypatch.setenv("SPECTRAKIT_RUNS", str(tmp_path / "runs"))
-    code, out, err = run("replicate", "gejiu", "--data", tmp_path)
-    assert (code, out, len(err)) == (2, [], 1)
-    assert str(tmp_path / "lucas") in err[0]
-    for name in ("libs", "mir"):
-        code, out, err = run("replicate", name, "--data", tmp_path)
-        assert (code, out, err) == (2, [], [f"spectrakit: --data: {name} takes no measured spectra"])
+    assert str(tmp_path / "lucas") in refused(run, "replicate", "gejiu", "--data", tmp_path)

@@ -11,9 +11,7 @@ from sklearn.linear_model import Ridge
 from spectrakit.spectra import SpectralDataset
 from spectrakit.tables import write_table
 from spectrakit.workflows import transfer
-
-STOPPED = ["spectrakit: stopped; the same command goes on with the tasks that are left"]
-
+from tests.endings import STOPPED, done, refused
 
 MADE = []  # models of these tests, by name and seed
 STOP = {}  # number of the model that the user stops the run at
@@ -63,8 +61,7 @@ def table(tmp_path):
 
 
 def test_a_table_a_plot_and_records(run, quick, table, tmp_path, cells):
-    code, out, err = run("transfer", table, "--target", "ph", "--rounds", 2, "-o", "result.json")
-    assert (code, err) == (0, [])
+    out = done(run, "transfer", table, "--target", "ph", "--rounds", 2, "-o", "result.json")
     assert out[0] == "ph: mean ± SD over 2 rounds"
     rows = cells(out)
     records = json.loads((tmp_path / "result.json").read_text())
@@ -86,8 +83,7 @@ def test_a_table_a_plot_and_records(run, quick, table, tmp_path, cells):
 
 
 def test_the_five_models_of_the_command_run_on_a_table(run, table, tmp_path):
-    code, out, err = run("transfer", table, "--target", "ph", "--rounds", 1, "-o", "result.json")
-    assert (code, err) == (0, [])
+    out = done(run, "transfer", table, "--target", "ph", "--rounds", 1, "-o", "result.json")
     scores = {record["model"]: record["r2"] for record in json.loads((tmp_path / "result.json").read_text())}
     assert list(scores) == ["mean", "pls", "svm", "scratch", "pretrained"]
     assert scores["mean"] < 0 and min(scores["pls"], scores["svm"]) > 0.9
@@ -119,8 +115,8 @@ def test_a_stopped_run_goes_on_where_it_was(run, quick, table, tmp_path):
 
 def test_options_reach_the_rounds(run, quick, table, tmp_path):
     arguments = ("--rounds", 1, "--train-size", 12, "--seed", 5, "--signal", "reflectance", "--axis", "nm")
-    code, out, _ = run("transfer", table, "--target", "ph", *arguments)
-    assert code == 0 and MADE == [("mean", 5), ("pls", 5)]
+    out = done(run, "transfer", table, "--target", "ph", *arguments)
+    assert MADE == [("mean", 5), ("pls", 5)]
     assert out[-1] == "measured, file soils.csv; 12 samples to train on, 6 to test; seed 5"
     assert [path.name for path in tmp_path.glob("*.json")] == []
 
@@ -130,14 +126,14 @@ def test_contents_below_detection_are_a_part_of_what_is_scored(run, quick, table
     frame.loc[[3, 9], "ph"] = ["<5", "n.d."]
     frame.to_csv(table, index=False)
     arguments = ("transfer", table, "--target", "ph", "--rounds", 1, "-o", "result.json")
-    code, out, err = run(*arguments)
-    assert (code, out, len(err), MADE) == (2, [], 1, [])
-    assert "not a number: '<5' (row 5, column ph; row 11, column ph). Read what is below detection" in err[0]
+    remedy = "Read what is below detection"
+    assert f"not a number: '<5' (row 5, column ph; row 11, column ph). {remedy}" in refused(run, *arguments)
+    assert MADE == []
     scores = {}
     for how, n_samples in (("half", 23), ("missing", 22)):
-        code, out, _ = run(*arguments, "--below-detection", how)
+        done(run, *arguments, "--below-detection", how)
         records = json.loads((tmp_path / "result.json").read_text())
-        assert code == 0 and records[0]["n_train"] + records[0]["n_test"] == n_samples
+        assert records[0]["n_train"] + records[0]["n_test"] == n_samples
         scores[how] = [record["r2"] for record in records]
     assert len(MADE) == 4 and scores["half"] != scores["missing"]
 
@@ -148,8 +144,7 @@ def test_percent_a_missing_end_and_missing_targets_are_noted(run, quick, tmp_pat
     frame = pd.concat([dataset.samples, dataset.properties, frame], axis=1)
     frame.to_csv(tmp_path / "percent.csv", index=False)
     arguments = ("--signal", "percent-reflectance", "--rounds", 1)
-    code, out, err = run("transfer", "percent.csv", "--target", "n_pct", *arguments)
-    assert (code, err) == (0, [])
+    out = done(run, "transfer", "percent.csv", "--target", "n_pct", *arguments)
     assert out[:2] == [
         "note: 9 of 30 samples left out: n_pct is not measured",
         "note: 400-419 nm not measured: log reflectance is continued there in a straight line",
@@ -196,7 +191,6 @@ def test_a_column_of_groups_that_is_added_gives_other_scores_in_the_same_folder(
 )
 def test_what_a_user_can_mend_gives_one_line_and_code_2(run, quick, table, tmp_path, arguments, message):
     write_table(soils(start=460), tmp_path / "late.csv")
-    code, out, err = run("transfer", *arguments)
-    assert (code, out, len(err)) == (2, [], 1)
-    assert err[0].startswith(f"spectrakit: {message}")
+    line = refused(run, "transfer", *arguments)
+    assert line.startswith(f"spectrakit: {message}")
     assert MADE == [] and not (tmp_path / ".spectrakit").exists()

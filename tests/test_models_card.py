@@ -28,14 +28,7 @@ TEXT = data_path("models", "README.md").read_text(encoding="utf-8")
 NETWORKS = {name: load_network(data_path("models", f"{name}.safetensors")) for name in NAMES}
 
 
-@pytest.fixture
-def soils():
-    return NETWORKS["resnet_soils"]
-
-
-@pytest.fixture
-def library():
-    return NETWORKS["resnet_library"]
+SOILS, LIBRARY = NETWORKS["resnet_soils"], NETWORKS["resnet_library"]
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +106,8 @@ def test_soils_are_kept_back_by_other_random_numbers_than_soils_are_drawn_by():
         assert ((kept - world).abs() < 4 * np.sqrt(world * (1 - world) / rows.sum())).all()
 
 
-def test_the_card_repeats_the_settings_of_the_second_stage(card, soils):
-    recipe, n_localities = soils[1]["episodes"], soils[1]["n_localities"]
+def test_the_card_repeats_the_settings_of_the_second_stage(card):
+    recipe, n_localities = SOILS[1]["episodes"], SOILS[1]["n_localities"]
     low, high = recipe["n_support"]
     assert recipe | {"n_support": (low, high)} == vars(models.EPISODES)
     values = recipe | {"n_support": f"{low} to {high - 1}", "n_localities": n_localities}
@@ -123,8 +116,8 @@ def test_the_card_repeats_the_settings_of_the_second_stage(card, soils):
     assert f"recipe with {models.DENSE_RECIPE.max_epochs} epochs, on frozen features" in TEXT
 
 
-def test_the_card_says_how_much_the_second_stage_helped(card, soils):
-    network, kept = soils
+def test_the_card_says_how_much_the_second_stage_helped(card):
+    network, kept = SOILS
     assert card[2]["features, before the second stage"] == ["0.3", str(kept["before"])]
     assert card[2]["features, after it"] == ["0.3", str(kept["after"])]
     inputs, targets = models.draw_localities(network, 50, models.SOILS_SEED + 3)
@@ -158,8 +151,8 @@ def scaled_r2(targets, predicted, kept):
     return np.array([r2(*pair) for pair in zip(scaled.T, predicted.T, strict=True)])
 
 
-def test_the_card_says_how_well_fresh_soils_of_the_world_are_predicted(card, soils):
-    network, kept = soils
+def test_the_card_says_how_well_fresh_soils_of_the_world_are_predicted(card):
+    network, kept = SOILS
     generator = np.random.default_rng(2024)
     targets, predicted = [], []
     for instrument in (ASD_FIELDSPEC_3, FOSS_XDS):
@@ -186,24 +179,24 @@ def test_fresh_soils_of_europe_have_the_ph_that_the_card_promises():
 # --- resnet_library -------------------------------------------------------------------------------------
 
 
-def test_the_library_has_the_recipe_and_the_targets_of_the_script(library):
-    kept = library[1]
+def test_the_library_has_the_recipe_and_the_targets_of_the_script():
+    kept = LIBRARY[1]
     assert kept["recipe"] == vars(models.LIBRARY_RECIPE)
     assert kept["targets"] == list(TARGETS) == list(kept["scores"])
 
 
-def test_the_card_repeats_the_episodes_of_the_library(card, library):
-    recipe = library[1]["episodes"]
+def test_the_card_repeats_the_episodes_of_the_library(card):
+    recipe = LIBRARY[1]["episodes"]
     pairs = {name: tuple(recipe[name]) for name in ("n_laboratories", "n_support")}
     assert recipe | pairs == vars(models.BETWEEN)
     values = recipe | {name: f"{low} to {high - 1}" for name, (low, high) in pairs.items()}
-    values["penalty"] = f"{library[1]['penalty']:.3f}"
+    values["penalty"] = f"{LIBRARY[1]['penalty']:.3f}"
     assert len(card[6]) == len(values) + 1 and column(card[6], values) == texts(values)
     assert f"with {models.LIBRARY_DENSE_RECIPE.max_epochs} epochs, on frozen features; no command" in TEXT
 
 
-def test_the_card_repeats_how_errors_grow_on_another_laboratory(card, library):
-    unseen = library[1]["unseen"]
+def test_the_card_repeats_how_errors_grow_on_another_laboratory(card):
+    unseen = LIBRARY[1]["unseen"]
     numbers = [int(number) for number in list(card[7])[1:]]
     assert numbers == unseen["laboratories"] == list(models.GROWTH_LABORATORIES)
     forms = {"factor": "{:g}", "covered": "{:.0%}", "rmse": "{:g}", "pls": "{:g}", "better": "{:.0%}"}
@@ -212,9 +205,9 @@ def test_the_card_repeats_how_errors_grow_on_another_laboratory(card, library):
         assert card[7][str(number)] == values
 
 
-def test_fresh_laboratories_confirm_the_factors(library, monkeypatch):
+def test_fresh_laboratories_confirm_the_factors(monkeypatch):
     monkeypatch.setattr(models, "GROWTH_LABORATORIES", (2,))
-    network, kept = library
+    network, kept = LIBRARY
     fresh = models.error_growth(network, kept["penalty"], np.random.default_rng(2024), n_worlds=8)
     fresh = pd.DataFrame(fresh).set_index("laboratories").loc[2]
     kept = pd.DataFrame(kept["unseen"]).set_index("laboratories").loc[2]
@@ -224,8 +217,8 @@ def test_fresh_laboratories_confirm_the_factors(library, monkeypatch):
     assert fresh["rmse"] / fresh["pls"] == pytest.approx(kept["rmse"] / kept["pls"], abs=0.15)
 
 
-def test_targets_of_fresh_worlds_are_predicted_as_the_card_says(library):
-    network, kept = library
+def test_targets_of_fresh_worlds_are_predicted_as_the_card_says():
+    network, kept = LIBRARY
     generator = np.random.default_rng(2024)
     derivatives, targets = draw_worlds(8, 2, 32, generator)
     X = covered_inputs(derivatives.reshape(-1, 32, 340), generator)

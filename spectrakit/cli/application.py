@@ -14,8 +14,6 @@ from spectrakit.files import why_not_written
 DESCRIPTION = "Soil spectroscopy with deep learning: three studies, rebuilt and audited."
 app = typer.Typer(help=DESCRIPTION, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 simulate = typer.Typer(help="Make spectra from physics.", no_args_is_help=True)
-app.command()(check)
-app.command()(convert)
 app.add_typer(simulate, name="simulate")
 for name, command in {
     "libs": simulate_libs,
@@ -24,7 +22,7 @@ for name, command in {
     "mir": simulate_mir,
 }.items():
     simulate.command(name)(command)
-for command in (replicate, transfer, impute, harmonise, ledger, runs):
+for command in (check, convert, replicate, transfer, impute, harmonise, ledger, runs):
     app.command()(command)
 
 

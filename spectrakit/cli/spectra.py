@@ -105,10 +105,18 @@ def transfer(
     from spectrakit.workflows import compare_transfer
 
     refuse_no_place(output)
-    options = {"n_rounds": rounds, "train_size": train_size, "random_state": seed}
-    options |= {"below_detection": below_detection}
     with long_run("transfer", target, scheduler) as run, naming(file):
-        outcome = compare_transfer(file, target, axis, signal, **options, **run)
+        outcome = compare_transfer(
+            file,
+            target,
+            axis,
+            signal,
+            n_rounds=rounds,
+            train_size=train_size,
+            below_detection=below_detection,
+            random_state=seed,
+            **run,
+        )
     print_outcome(outcome, output)
 
 

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from spectrakit.studies import libs as study
-from spectrakit.teaching import ClaimError
 from tests.book.sentences import sentence_of
 
 TASKS = [f"{target}.{range_}" for target, range_ in study.TASKS]
@@ -27,14 +26,18 @@ def test_chapter_1_says_how_deep_the_deepest_line_is(depth, words):
 
 def test_chapter_2_opens_with_the_distance_to_the_paper():
     def said(ours):
-        names = {"published": entries("r2", [0.9] * 6), "results": entries("r2", ours), "study": study}
-        return sentence_of("02_cnn_regression", "The network learns something in", **names)
+        return sentence_of(
+            "02_cnn_regression",
+            "The network learns something in",
+            published=entries("r2", [0.9] * 6),
+            results=entries("r2", ours),
+            study=study,
+        )
 
     text = said([-0.1, 0.5, 0.6, 0.7, 0.8, 0.95])
     assert "learns something in 5 of the six tasks: in the recorded run its $R^2$ is \u22120.10 to 0.95" in text
     assert "below the published 0.90 to 0.90 in 5 of the six" in text
-    with pytest.raises(ClaimError, match="the text says 'below'"):
-        said([0.95] * 6)
+    assert said([0.95] * 6).startswith("refused: the text says 'below'")
 
 
 def test_chapter_2_counts_the_tasks_that_are_learned():
@@ -48,8 +51,7 @@ def test_chapter_2_counts_the_tasks_that_are_learned():
         )
 
     assert "in 2 of the six tasks" in said([0.5, 0.7]) and "in 2 of six, by 0.30 on average" in said([0.5, 0.7])
-    with pytest.raises(ClaimError):
-        said([0.95, 0.9])
+    assert said([0.95, 0.9]).startswith("refused: ")
 
 
 def test_chapter_2_compares_its_reading_with_the_next():
@@ -77,8 +79,7 @@ def test_chapter_2_says_what_leaky_folds_make_of_nothing():
         return sentence_of("02_cnn_regression", "there is nothing to learn, and honest folds", leak=pd.DataFrame(rows))
 
     assert said(0.9).endswith("Leaky folds give it 0.90, which would pass for a model that has learned.")
-    with pytest.raises(ClaimError):
-        said(-0.3)
+    assert said(-0.3).startswith("refused: ")
 
 
 def wide(**models):
@@ -87,10 +88,24 @@ def wide(**models):
 
 @pytest.mark.parametrize(("pls", "words"), [(0.9, "a higher"), (0.5, "a lower"), (0.7, "the same")])
 def test_chapter_3_opens_with_pls_beside_the_network(pls, words):
-    names = {"wide": wide(PLS=pls), "study": study, "results": entries("order.r2.cnn_highest", [1, 1, 0.8, 0, 0.9, 0])}
-    text = sentence_of("03_baselines_gap", "PLS, a linear method that the paper leaves out", **names)
+    text = sentence_of(
+        "03_baselines_gap",
+        "PLS, a linear method that the paper leaves out",
+        wide=wide(PLS=pls),
+        study=study,
+        results=entries("order.r2.cnn_highest", [1, 1, 0.8, 0, 0.9, 0]),
+    )
     assert f"has {words} $R^2$ than the network in {6 * (pls > 0.7)} of the six tasks" in text
     assert "in nine of ten recorded repeats in 3 of six tasks" in text
+
+
+def test_chapter_3_says_whether_pls_beats_the_network():
+    words = "RF lies below the CNN in {n_rf}"
+    text = sentence_of("03_baselines_gap", words, wide=wide())
+    assert "RF lies below the CNN in 6 of six tasks" in text and "PLS is the best of all five in 6 of six" in text
+    refused = sentence_of("03_baselines_gap", words, wide=wide(RF=0.8))
+    assert refused.startswith("refused: ") and "One of the paper's observations returns" in refused
+    assert "0.6 is below 0.7" in sentence_of("03_baselines_gap", words, wide=wide(PLS=0.6))
 
 
 def gaps(heart=-60.0):
@@ -101,8 +116,7 @@ def gaps(heart=-60.0):
 def test_chapter_3_says_which_gap_is_the_lowest():
     words = "The model that learned by heart has the"
     assert "has the lowest value of equation 7, \u221260.0 ppm" in sentence_of("03_baselines_gap", words, gaps=gaps())
-    with pytest.raises(ClaimError, match="the text says 'lowest'"):
-        sentence_of("03_baselines_gap", words, gaps=gaps(-10.0))
+    assert sentence_of("03_baselines_gap", words, gaps=gaps(-10.0)).startswith("refused: the text says 'lowest'")
 
 
 @pytest.mark.parametrize(
@@ -183,8 +197,7 @@ def test_chapter_5_opens_with_the_distance_to_the_paper():
         )
 
     assert "an $R^2$ of 0.71, far below the published 0.91" in said(0.71)
-    with pytest.raises(ClaimError):
-        said(0.9)
+    assert said(0.9).startswith("refused: ")
 
 
 def test_chapter_5_says_what_goes_along_with_ph():
@@ -193,8 +206,9 @@ def test_chapter_5_says_what_goes_along_with_ph():
     assert sentence_of("05_lucas_pretraining", words, table=rows).startswith(
         "Carbonate leads with +0.70; clay comes next (+0.30). What buffers a soil tells most of its pH."
     )
-    with pytest.raises(ClaimError):
-        sentence_of("05_lucas_pretraining", words, table=rows.assign(**{"Rank correlation": [0.1, 0.3, -0.2]}))
+    assert sentence_of(
+        "05_lucas_pretraining", words, table=rows.assign(**{"Rank correlation": [0.1, 0.3, -0.2]})
+    ).startswith("refused: ")
 
 
 @pytest.mark.parametrize(
@@ -220,8 +234,7 @@ def test_chapter_5_puts_the_networks_beside_pls():
     assert "fourteen thousand soils reaches 0.71, more than that" in said()
     assert "less than that" in said(more=0.8) and "about as much as that" in said(more=0.7)
     assert "less than the network" in said(few=0.5) and "about as much as the network" in said(few=0.41)
-    with pytest.raises(ClaimError):
-        said(full=0.85)
+    assert said(full=0.85).startswith("refused: ")
 
 
 @pytest.mark.parametrize(("full", "words"), [(0.5, "stays below"), (0.61, "is level with"), (0.7, "goes beyond")])
@@ -243,9 +256,8 @@ def test_chapter_5_says_where_the_errors_sit():
     text = said([-0.7, -0.2], [0.2, 0.9])
     assert "the bias is negative, \u22120.70 to \u22120.20" in text
     assert "too high on average, by 0.20 to 0.90" in text
-    for turned in ([0.1, -0.2], [0.2, 0.9]), ([-0.7, -0.2], [-0.1, 0.9]):
-        with pytest.raises(ClaimError):
-            said(*turned)
+    assert said([0.1, -0.2], [0.2, 0.9]).startswith("refused: ")
+    assert said([-0.7, -0.2], [-0.1, 0.9]).startswith("refused: ")
 
 
 @pytest.mark.parametrize(("other", "words"), [(0.001, "do not confirm the gain"), (0.09, "here they confirm it")])

@@ -6,7 +6,7 @@ import pytest
 
 from spectrakit import explain
 from spectrakit.studies import gejiu as study
-from spectrakit.teaching import ClaimError, figures
+from spectrakit.teaching import figures
 from tests.book.sentences import sentence_of
 
 MODELS = ["resnet_ph_pb", "resnet_pb", "pls_pb", "svm_pb", "mean"]
@@ -34,8 +34,14 @@ def test_chapter_6_says_whether_the_transfer_was_worth_it(pls, words):
 )
 def test_chapter_6_says_which_depth_is_best(none, words):
     mean = pd.DataFrame({"none": [0.2, none], "dense": [0.1, 0.5], "all": [0.0, 0.4]}, index=[20, 98])
-    names = {"depths": pd.DataFrame({"n_train": [20, 98]}), "compared": str, "difference": lambda *_: "+0.100"}
-    text = sentence_of(LEAD, "is best ({few:.2f}), with", mean=mean, **names)
+    text = sentence_of(
+        LEAD,
+        "is best ({few:.2f}), with",
+        mean=mean,
+        depths=pd.DataFrame({"n_train": [20, 98]}),
+        compared=str,
+        difference=lambda *_: "+0.100",
+    )
     best = "none" if none == 0.5 else "dense"
     assert text.startswith(f"With 20 soils 'none' is best (0.20), with 98 '{best}' (0.50).")
     assert "everything, with all soils: +0.100. The column 'none'" in text
@@ -91,8 +97,7 @@ def test_chapter_6_says_what_the_test_soils_gain_as_a_validation_set():
         )
 
     assert "ResNet-pH-Pb gains in $R^2$: +0.100. Nothing is better there" in said(0.1)
-    with pytest.raises(ClaimError, match="the text says 'gains'"):
-        said(-0.1)
+    assert said(-0.1).startswith("refused: the text says 'gains'")
 
 
 @pytest.mark.parametrize(
@@ -110,8 +115,14 @@ def test_chapter_6_compares_the_scales(box_cox, words):
 
 
 def test_chapter_6_names_the_scores_of_the_round():
-    names = {"stopped": {"resnet_pb": [0] * 7}, "scored": {"mean": -0.1, "pls": 0.5}, "figures": figures}
-    assert sentence_of(LEAD, "In this one round the", **names) == (
+    text = sentence_of(
+        LEAD,
+        "In this one round the",
+        stopped={"resnet_pb": [0] * 7},
+        scored={"mean": -0.1, "pls": 0.5},
+        figures=figures,
+    )
+    assert text == (
         "In this one round the $R^2$ is \u22120.10 for the mean and 0.50 for PLS. The training took 7 epochs for "
         "ResNet-Pb."
     )
@@ -143,8 +154,7 @@ def test_chapter_7_says_how_the_gap_falls():
     assert "add up to +0.900 of ln Pb, where the prediction less the mean prediction is +1.000." in said(0.15)
     assert "four times as many points halve it" in said(0.15)
     for gap in (0.7, 0.4, 0.05):
-        with pytest.raises(ClaimError, match="the text says 'four times as many points halve it"):
-            said(gap)
+        assert said(gap).startswith("refused: the text says 'four times as many points halve it")
 
 
 @pytest.mark.parametrize(
@@ -171,8 +181,7 @@ def test_chapter_7_says_that_a_window_has_one_gradient():
 
     gradient = np.repeat(np.linspace(-2, 6, 210), study.POOL)
     assert said(gradient).endswith("the largest gradient of all is 6: they are one and the same.")
-    with pytest.raises(ClaimError, match="the text says 'one and the same'"):
-        said(np.linspace(-2, 6, 2100))
+    assert said(np.linspace(-2, 6, 2100)).startswith("refused: the text says 'one and the same'")
 
 
 def test_chapter_7_counts_the_bands_that_are_more_than_wide():

@@ -5,6 +5,7 @@ import json
 import re
 import zipfile
 
+from spectrakit.files import written_whole
 from tools.site.lab import lab_notebook
 from tools.site.layout import BookError
 from tools.site.pairs import notebook_text
@@ -34,7 +35,7 @@ def assignment_notebook(layout, number, seed=0):
     chapter = chapter_of(layout, number)
     source = chapter.read_text(encoding="utf-8")
     cells = edition_cells(json.loads(notebook_text(source))["cells"], "student", chapter.stem)
-    kept = [cell for cell in _with_what_they_need(_marked(cells)) if cell is not None]
+    kept = _with_what_they_need(_marked(cells))
     if not kept:
         raise BookError(f"Chapter {number} has no exercises.")
     for cell in kept:
@@ -53,11 +54,10 @@ def write_assignment(layout, number, seed=0):
     name = f"assignment-{number}-{seed}"
     layout.build.mkdir(exist_ok=True)
     target = layout.build / f"{name}.zip"
-    part = target.with_suffix(".part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+    with written_whole(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"{name}/{name}.ipynb", text)
         archive.writestr(f"{name}/README.txt", _README.format(name=f"{name}.ipynb"))
-    return part.replace(target)
+    return target
 
 
 def chapter_of(layout, number):
@@ -82,20 +82,19 @@ def _marked(cells):
 
 
 def _with_what_they_need(marked):
-    """The exercises' cells and, before them, the cells that set what they read; None for all others."""
+    """The exercises' cells and, before them, the cells that set what they read."""
     kept, needed = [], set()
     for cell, is_exercise in reversed(list(marked)):
-        if cell["cell_type"] != "code":
-            kept.append(cell if is_exercise else None)
-            continue
         text = "".join(cell["source"])
-        sets, reads = _names(text)
-        if is_exercise or sets & needed:
-            needed |= reads
-            kept.append(cell if is_exercise else cell | {"source": _without_result(text).splitlines(True)})
+        sets, reads = _names(text if cell["cell_type"] == "code" else "")
+        if is_exercise:
+            kept.append(cell)
+        elif sets & needed:
+            kept.append(cell | {"source": _without_result(text).splitlines(True)})
         else:
-            kept.append(None)
-    return reversed(kept)
+            continue
+        needed |= reads
+    return kept[::-1]
 
 
 def _names(text):

@@ -1,7 +1,6 @@
 """Points for the notebooks of a class: answers from the submissions, keys from a run of our own."""
 
 import contextlib
-import csv
 import io
 import json
 import os
@@ -9,7 +8,10 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import patch
 
+import pandas as pd
+
 from spectrakit import teaching
+from spectrakit.files import written_whole
 from spectrakit.teaching import exercises
 from tools.grading.apart import MAX_SECONDS, run_apart, sandbox
 from tools.grading.assignment import assignment_notebook
@@ -107,12 +109,6 @@ def _one_line(text):
 
 def _write_table(path, rows):
     """Write the points as CSV. A text that a spreadsheet would take for a formula gets a quote before it."""
-    part = path.with_suffix(".part")
-    with open(part, "w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, list(rows[0]))
-        table.writeheader()
-        for row in rows:
-            table.writerow(
-                {name: f"'{value}" if str(value)[:1] in tuple("=+-@") else value for name, value in row.items()}
-            )
-    part.replace(path)
+    table = pd.DataFrame(rows).map(lambda value: f"'{value}" if str(value)[:1] in tuple("=+-@") else value)
+    with written_whole(path) as part:
+        table.to_csv(part, index=False, lineterminator="\r\n")

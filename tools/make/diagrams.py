@@ -22,9 +22,9 @@ def box(axes, x, y, width, height, text, colour=BLUE):
     axes.text(x + width / 2, y + height / 2, text, ha="center", va="center", fontsize=10, linespacing=1.35)
 
 
-def arrow(axes, start, end, colour=GREY, style="-|>", **options):
+def arrow(axes, start, end, colour=GREY, **options):
     """An arrow between two points, on axes of `blank_axes`."""
-    axes.add_patch(FancyArrowPatch(start, end, arrowstyle=style, mutation_scale=11, color=colour, **options))
+    axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=11, color=colour, **options))
 
 
 def setup_diagram():
@@ -64,29 +64,41 @@ def setup_diagram():
 def data_flow_diagram():
     """From spectra to what is reported: the counterpart of figure 2."""
     figure, axes = blank_axes(74, 32)
-    box(axes, 0.5, 19, 14, 9, "spectra\n24 soils,\n100 shots each", GREY)
-    box(axes, 18.5, 19, 12, 9, "trim\nto the\nwindow")
-    box(axes, 34.5, 19, 13, 9, "normalise\nevery\nspectrum")
-    box(axes, 51.5, 16, 22, 15, "10-fold\ncross-validation,\nrepeated\nCNN, RF, BPNN", ORANGE)
-    box(axes, 51.5, 1.5, 22, 9, "R², RMSE, MAE, gap,\nerrors, RSD, LOD", GREEN)
-    box(axes, 25.5, 1.5, 22, 9, "Grad-CAM of the\nCNN's last convolution", GREEN)
-    box(axes, 0.5, 1.5, 21, 9, "audit against\nthe table of lines", GREEN)
-    for start, end in (((14.5, 23.5), (18.5, 23.5)), ((30.5, 23.5), (34.5, 23.5)), ((47.5, 23.5), (51.5, 23.5))):
-        arrow(axes, start, end)
-    arrow(axes, (62.5, 16), (62.5, 10.5))
-    arrow(axes, (51.5, 17.5), (40, 10.5))
-    arrow(axes, (25.5, 6), (21.5, 6))
+    for part in (
+        (0.5, 19, 14, 9, "spectra\n24 soils,\n100 shots each", GREY),
+        (18.5, 19, 12, 9, "trim\nto the\nwindow"),
+        (34.5, 19, 13, 9, "normalise\nevery\nspectrum"),
+        (51.5, 16, 22, 15, "10-fold\ncross-validation,\nrepeated\nCNN, RF, BPNN", ORANGE),
+        (51.5, 1.5, 22, 9, "R², RMSE, MAE, gap,\nerrors, RSD, LOD", GREEN),
+        (25.5, 1.5, 22, 9, "Grad-CAM of the\nCNN's last convolution", GREEN),
+        (0.5, 1.5, 21, 9, "audit against\nthe table of lines", GREEN),
+    ):
+        box(axes, *part)
+    for ends in (
+        *(((14.5, 23.5), (18.5, 23.5)), ((30.5, 23.5), (34.5, 23.5)), ((47.5, 23.5), (51.5, 23.5))),
+        *(((62.5, 16), (62.5, 10.5)), ((51.5, 17.5), (40, 10.5)), ((25.5, 6), (21.5, 6))),
+    ):
+        arrow(axes, *ends)
     return figure
 
 
 def resnet_diagram():
     """The 1D-ResNet from spectrum to pH, with the sizes of the text: the counterpart of figure 2 of the gejiu paper."""
     figure, axes = blank_axes(74, 33)
-    upper = [("log reflectance\n2100", GREY), ("average pooling\nwindows of 10\n210", GREEN)]
-    upper += [("convolution\n48 filters of 3\nleaky ReLU", BLUE), ("batch\nnormalisation", BLUE)]
-    upper += [("max pooling\nwindows of 2\n105", GREEN)]
-    lower = [("residual\nblock 1", ORANGE), ("residual\nblock 2", ORANGE), ("convolution\n32 filters of 3", BLUE)]
-    lower += [("flatten\n3360", GREY), ("dense\n16, 10, 1\npH", PINK)]
+    upper = (
+        ("log reflectance\n2100", GREY),
+        ("average pooling\nwindows of 10\n210", GREEN),
+        ("convolution\n48 filters of 3\nleaky ReLU", BLUE),
+        ("batch\nnormalisation", BLUE),
+        ("max pooling\nwindows of 2\n105", GREEN),
+    )
+    lower = (
+        ("residual\nblock 1", ORANGE),
+        ("residual\nblock 2", ORANGE),
+        ("convolution\n32 filters of 3", BLUE),
+        ("flatten\n3360", GREY),
+        ("dense\n16, 10, 1\npH", PINK),
+    )
     for row, y in ((upper, 22), (lower, 6.5)):
         for i, (text, colour) in enumerate(row):
             box(axes, 0.5 + 14.9 * i, y, 13, 8.5, text, colour)

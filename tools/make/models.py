@@ -51,8 +51,10 @@ BETWEEN = BetweenRecipe()
 # Numbers of laboratories to train on with which the growth of errors is measured, and the maximum of their soils.
 GROWTH_LABORATORIES, GROWTH_SOILS, GROWTH_WORLDS, GROWTH_COVERS = (1, 2, 3, 5), 64, 80, 2
 LOGARITHMIC = ("soc_pct", "clay_pct", "sand_pct", "caco3_pct", "cec_cmol_kg", "fe_oxides_pct")
-TRACES = ("ferrous_silicate", "magnetite", "kaolinite", "smectite", "illite", "chlorite", "hematite", "goethite")
-TRACES = (*TRACES, "litter", "water")
+TRACES = (
+    *("ferrous_silicate", "magnetite", "kaolinite", "smectite", "illite", "chlorite", "hematite", "goethite"),
+    *("litter", "water"),
+)
 
 
 def soils_targets(soils):
@@ -86,10 +88,7 @@ def build_soils():
     with _bar("episodes", EPISODES.steps) as progress:
         fit_features(network, *localities, EPISODES, SOILS_SEED, progress)
     about |= {"after": calibration_error(network)}
-    # The dense layers belong to the features as they were before: they are fitted again.
-    _fit(freeze_features(network), X[~test], y[~test], DENSE_RECIPE, SOILS_SEED)
-    predicted = predict(network, X[test])
-    scores = {name: round(r2(y[test, i], predicted[:, i]), 3) for i, name in enumerate(names)}
+    scores = _fit_dense(network, X, y, test, DENSE_RECIPE, SOILS_SEED, names)
     scaling = {"mean": mean.tolist(), "deviation": deviation.tolist()}
     _save(network, "resnet_soils", "derivative", SOILS_RECIPE, SOILS_SEED, names, scores, scaling, about)
 
@@ -140,56 +139,25 @@ def build_lucas():
 
 def build_library():
     """Fit a network to soils of laboratories drawn at random, then its features to predict one from others."""
-    laboratories = library_laboratories()
-    network, about = library_first_stage(*laboratories)
-    about |= library_second_stage(network, *laboratories, about)
-    finish_library(network, *laboratories, about)
-
-
-def library_laboratories():
-    """`draw_worlds` of both stages: two arrays."""
     sizes = (N_WORLDS, LABORATORIES_A_WORLD, SOILS_A_LABORATORY)
     with _bar("worlds", N_WORLDS) as progress:
-        return draw_worlds(*sizes, np.random.default_rng(LIBRARY_SEED), progress)
-
-
-def library_rows(derivatives, targets):
-    """All soils as rows: inputs (n, 340), unscaled targets (n, n_targets), mask of those of the worlds kept back."""
-    laboratories = derivatives.reshape(-1, *derivatives.shape[2:])
-    X = covered_inputs(laboratories, np.random.default_rng((LIBRARY_SEED, 1)))
-    kept_back = np.arange(len(derivatives)) >= len(derivatives) - WORLDS_KEPT_BACK
-    return X, targets.reshape(len(X), -1), np.repeat(kept_back, len(X) // len(kept_back))
-
-
-def library_first_stage(derivatives, targets):
-    """Return the network that predicts all targets at once, and the mean and deviation that scale them, a dict."""
-    X, values, test = library_rows(derivatives, targets)
+        derivatives, targets = draw_worlds(*sizes, np.random.default_rng(LIBRARY_SEED), progress)
+    X = covered_inputs(derivatives.reshape(-1, *derivatives.shape[2:]), np.random.default_rng((LIBRARY_SEED, 1)))
+    values = targets.reshape(len(X), -1)
+    training = slice(0, -WORLDS_KEPT_BACK)
+    test = np.repeat(np.arange(N_WORLDS) >= N_WORLDS - WORLDS_KEPT_BACK, len(X) // N_WORLDS)
     mean, deviation = values.mean(0), values.std(0)
     y = (values - mean) / deviation
     network = initial_network(replace(LIBRARY_NETWORK, n_outputs=y.shape[1]), LIBRARY_SEED, y)
     _fit(network, X[~test], y[~test], LIBRARY_RECIPE, LIBRARY_SEED)
-    return network, {"scaling": {"mean": mean.tolist(), "deviation": deviation.tolist()}}
-
-
-def library_second_stage(network, derivatives, targets, about):
-    """Fit the convolutions to episodes between the laboratories of a world; return penalty and recipe, a dict."""
-    scaled = (targets - about["scaling"]["mean"]) / about["scaling"]["deviation"]
-    training = slice(0, -WORLDS_KEPT_BACK)
-    rows = derivatives[training], scaled[training].astype(np.float32)
+    scaling = {"mean": mean.tolist(), "deviation": deviation.tolist()}
+    scaled = ((targets - scaling["mean"]) / scaling["deviation"]).astype(np.float32)
     with _bar("episodes", BETWEEN.steps) as progress:
+        rows = derivatives[training], scaled[training]
         penalty, _ = fit_between_laboratories(network, *rows, BETWEEN, LIBRARY_SEED, progress)
-    return {"penalty": penalty, "episodes": asdict(BETWEEN)}
-
-
-def finish_library(network, derivatives, targets, about):
-    """Fit the dense layers to the final features, measure how errors grow, and write the file."""
-    X, values, test = library_rows(derivatives, targets)
-    y = ((values - about["scaling"]["mean"]) / about["scaling"]["deviation"]).astype(np.float32)
-    _fit(freeze_features(network), X[~test], y[~test], LIBRARY_DENSE_RECIPE, LIBRARY_SEED)
-    predicted = predict(network, X[test])
-    scores = {name: round(r2(y[test, i], predicted[:, i]), 3) for i, name in enumerate(TARGETS)}
-    unseen = error_growth(network, about["penalty"], np.random.default_rng((LIBRARY_SEED, 2)))
-    about, scaling = about | {"unseen": unseen}, about["scaling"]
+    scores = _fit_dense(network, X, scaled.reshape(y.shape), test, LIBRARY_DENSE_RECIPE, LIBRARY_SEED, TARGETS)
+    unseen = error_growth(network, penalty, np.random.default_rng((LIBRARY_SEED, 2)))
+    about = {"penalty": penalty, "episodes": asdict(BETWEEN), "unseen": unseen}
     _save(network, "resnet_library", "bands", LIBRARY_RECIPE, LIBRARY_SEED, list(TARGETS), scores, scaling, about)
 
 
@@ -257,9 +225,24 @@ def _fit(network, X, y, recipe, seed):
         fit_network(network, X, y, recipe, seed, progress=progress)
 
 
+def _fit_dense(network, X, y, test, recipe, seed, names):
+    """Fit the dense layers, which belong to features as they were before, again; return R2 of the test rows by name."""
+    _fit(freeze_features(network), X[~test], y[~test], recipe, seed)
+    predicted = predict(network, X[test])
+    return {name: round(r2(y[test, i], predicted[:, i]), 3) for i, name in enumerate(names)}
+
+
 def _save(network, name, transform, recipe, seed, targets, scores, scaling, about):
-    metadata = {"transform": transform, "recipe": vars(recipe), "origin": "simulated", "seed": seed}
-    metadata |= {"targets": targets, "scores": scores, "scaling": scaling} | about
+    metadata = {
+        "transform": transform,
+        "recipe": vars(recipe),
+        "origin": "simulated",
+        "seed": seed,
+        "targets": targets,
+        "scores": scores,
+        "scaling": scaling,
+        **about,
+    }
     save_network(network, FOLDER / f"{name}.safetensors", metadata)
     print(name, scores, about)
 

@@ -52,9 +52,8 @@ def scores(dataset, splits, choices):
         row[f"test_{target}_{range_}"] = np.mean(
             [r2(task.content, pooled) for pooled in splits.out_of_fold(predictions)]
         )
-    for side in ("train", "test"):
-        row[f"{side}_mean"] = np.mean([row[f"{side}_{target}_{range_}"] for target, range_ in TASKS])
-    return row
+    means = {f"{side}_mean": np.mean([row[f"{side}_{t}_{r}"] for t, r in TASKS]) for side in ("train", "test")}
+    return row | means
 
 
 if __name__ == "__main__":
@@ -72,7 +71,6 @@ if __name__ == "__main__":
         }
         rows.append(point | scores(dataset, splits, choices))
         print(*point.values(), f"train {rows[-1]['train_mean']:.3f}, test {rows[-1]['test_mean']:.3f}", flush=True)
-    path = data_path("recorded", "libs-readings.csv")
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(f"# tools/make/record_readings.py, seed {SEED}, commit {commit}\n")
-        pd.DataFrame(rows).round(4).to_csv(file, index=False, lineterminator="\n")
+    table = pd.DataFrame(rows).round(4).to_csv(index=False, lineterminator="\n")
+    about = f"# tools/make/record_readings.py, seed {SEED}, commit {commit}\n"
+    data_path("recorded", "libs-readings.csv").write_text(about + table, encoding="utf-8", newline="\n")

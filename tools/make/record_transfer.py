@@ -64,7 +64,6 @@ if __name__ == "__main__":
         result = [records_of(path, _show) for path in paths]
     if not wanted:
         names = ["table", "target", "model", "round", "r2", "rmse", "rpd", "n_train", "n_test"]
-        path = data_path("recorded", "transfer-visnir.csv")
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(f"# tools/make/record_transfer.py, seed 0, commit {commit}\n")
-            pd.concat(result)[names].round(4).to_csv(file, index=False, lineterminator="\n")
+        table = pd.concat(result)[names].round(4).to_csv(index=False, lineterminator="\n")
+        about = f"# tools/make/record_transfer.py, seed 0, commit {commit}\n"
+        data_path("recorded", "transfer-visnir.csv").write_text(about + table, encoding="utf-8", newline="\n")

@@ -5,6 +5,7 @@ import re
 import zipfile
 from datetime import datetime
 
+from spectrakit.files import written_whole
 from tools.site.layout import Layout, files_below
 from tools.site.pairs import EDITED, notebook_state, notebook_text
 from tools.site.publisher import build_site, edition_cells
@@ -60,13 +61,13 @@ def hand_out(layout: Layout, edition):
     html = build_site(layout, edition).parent
     name = "student" if edition == "student" else "instructor"
     target = layout.build / f"spectrakit-{name}.zip"
-    with zipfile.ZipFile(target.with_suffix(".part"), "w", zipfile.ZIP_DEFLATED) as archive:
+    with written_whole(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         for chapter in layout.chapters():
             text = _chapter_notebook(chapter.stem, chapter.read_text(encoding="utf-8"), edition)
             archive.writestr(f"notebooks/{chapter.stem}.ipynb", text)
         for path in files_below(html):
             archive.write(path, f"site/{path.relative_to(html).as_posix()}")
-    return target.with_suffix(".part").replace(target)
+    return target
 
 
 # --- what the site makes of directives, in JupyterLab by plain Markdown and HTML -------------------------

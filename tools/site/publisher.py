@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import yaml
+from sphinx_external_toc.parsing import parse_toc_yaml
 
 from tools.site.api_page import PAGE, api_page
 from tools.site.layout import BookError, Layout, files_below, hash_files
@@ -154,12 +155,4 @@ def _check_pages(layout, html):
 
 def pages_in_contents(layout):
     """Names of the pages in `_toc.yml`, root first."""
-    contents = yaml.safe_load((layout.root / "_toc.yml").read_text(encoding="utf-8"))
-    return [contents["root"], *_files_in(contents)]
-
-
-def _files_in(node):
-    for child in node.get("parts", []) + node.get("chapters", []) + node.get("sections", []):
-        if "file" in child:
-            yield child["file"]
-        yield from _files_in(child)
+    return list(parse_toc_yaml(layout.root / "_toc.yml"))

@@ -12,7 +12,7 @@ _K_EV, _K_J = 8.617e-5, 1.380649e-23  # Boltzmann's constant, per K
 
 
 def _boltzmann(lines, another):
-    slope = np.polyfit(lines["E_upper_eV"], another, 1)[0]
+    slope, of_lower = (np.polyfit(lines[name], another, 1)[0] for name in ("E_upper_eV", "E_lower_eV"))
     temperature = -1 / (_K_EV * slope)
     return Key(
         temperature,
@@ -21,14 +21,10 @@ def _boltzmann(lines, another):
         {
             "the energies are in eV, so take k in eV/K": -1 / (_K_J * slope),
             "you have 1/slope: divide by Boltzmann's constant too": -1 / slope,
-            "the lower energies do not matter here: take E_upper_eV": _of_lower(lines, another),
+            "the lower energies do not matter here: take E_upper_eV": -1 / (_K_EV * of_lower),
         },
         "K",
     )
-
-
-def _of_lower(lines, another):
-    return -1 / (_K_EV * np.polyfit(lines["E_lower_eV"], another, 1)[0])
 
 
 def _doublet(sodium):
@@ -119,9 +115,9 @@ def _gap():
 
 
 def _soils(counts):
-    def factor(name, soils="spiked soils", how="mean"):
+    def factor(name, soils="spiked soils"):
         part = counts[(counts["element"] == "Mg") & (counts["soils"] == soils) & (counts["model"] == name)]
-        error = part.groupby("n_soils")["test"].agg(how)
+        error = part.groupby("n_soils")["test"].mean()
         return error[12] / error[96], error[12] - error[96]
 
     ratio, difference = factor("RF")

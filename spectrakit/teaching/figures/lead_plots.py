@@ -15,18 +15,22 @@ from spectrakit.teaching.figures.plots import (
     GREY,
     ORANGE,
     PINK,
-    WIDTH,
     YELLOW,
     dots_by_row,
+    panels,
     with_legend,
 )
 
-LEAD_MODEL_NAMES = {"mean": "mean", "resnet_pb": "ResNet-Pb", "pls_pb": "PLS-Pb", "svm_pb": "SVM-Pb"}
-LEAD_MODEL_NAMES |= {"resnet_ph_pb": "ResNet-pH-Pb"}
+LEAD_MODEL_NAMES = {
+    "mean": "mean",
+    "resnet_pb": "ResNet-Pb",
+    "pls_pb": "PLS-Pb",
+    "svm_pb": "SVM-Pb",
+    "resnet_ph_pb": "ResNet-pH-Pb",
+}
 """Models of lead with the names of the paper, in its order."""
 COLOURS = {"mean": "#A9B0B8", "resnet_pb": ORANGE, "pls_pb": GREEN, "svm_pb": YELLOW, "resnet_ph_pb": BLUE}
 _AREA_MARKERS = {"smelting grid": "o", "near smelter": "s", "mining road": "D"}
-_LEAD_COLOURS = plt.get_cmap("cividis_r")
 
 
 def sampling_map(places, lead):
@@ -34,21 +38,28 @@ def sampling_map(places, lead):
 
     places : as of `simulate.soils.sampling_map`; lead : (n_points,) mg/kg
     """
-    figure, axes = plt.subplots(figsize=(WIDTH, 6.6))
+    figure, axes = panels(height=6.6)
     for place, road in enumerate(places.roads):
-        style = {"color": GREY, "linewidth": 1, "alpha": 0.6, "zorder": 0}
-        axes.plot(*road.T, label=None if place else "road", **style)
+        axes.plot(*road.T, color=GREY, linewidth=1, alpha=0.6, zorder=0, label=None if place else "road")
     scale = LogNorm(np.min(lead), np.max(lead))
     for area, marker in _AREA_MARKERS.items():
         inside = (places.points["area"] == area).to_numpy()
         at = places.points.loc[inside, ["easting_km", "northing_km"]].to_numpy().T
-        style = {"norm": scale, "cmap": _LEAD_COLOURS, "s": 34, "edgecolor": GREY, "linewidth": 0.5}
-        axes.scatter(*at, c=np.asarray(lead)[inside], marker=marker, label=f"{area} ({inside.sum()})", **style)
+        points = axes.scatter(
+            *at,
+            c=np.asarray(lead)[inside],
+            norm=scale,
+            cmap="cividis_r",
+            s=34,
+            marker=marker,
+            edgecolor=GREY,
+            linewidth=0.5,
+            label=f"{area} ({inside.sum()})",
+        )
     for sources, marker, colour, name in ((places.smelters, "^", ORANGE, "smelter"), (places.mines, "X", PINK, "mine")):
         axes.scatter(*sources.T, marker=marker, s=110, color=colour, edgecolor="black", linewidth=0.7, label=name)
     axes.set(xlabel="East (km)", ylabel="North (km)", aspect="equal")
-    bar = plt.cm.ScalarMappable(scale, _LEAD_COLOURS)
-    figure.colorbar(bar, cax=axes.inset_axes([1.12, 0.02, 0.08, 0.6]), label="Lead (mg/kg)", format="{x:g}")
+    figure.colorbar(points, cax=axes.inset_axes([1.12, 0.02, 0.08, 0.6]), label="Lead (mg/kg)", format="{x:g}")
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0)
     return figure
 
@@ -58,7 +69,7 @@ def lead_spectra(wavelength, reflectance, lead):
 
     wavelength : (n_channels,); reflectance : (n, n_channels); lead : (n,)
     """
-    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5), sharex=True)
+    figure, (above, below) = panels(2, 1, 5, sharex=True)
     low, high = np.quantile(lead, [0.25, 0.75])
     groups = {"lowest quarter of lead": (lead <= low, BLUE, "-"), "highest quarter": (lead >= high, ORANGE, "--")}
     for name, (rows, colour, style) in groups.items():
@@ -79,11 +90,18 @@ def r2_boxes(scores, published):
     scores : DataFrame with model, round and r2; published : {model: R2}
     """
     shown = [name for name in LEAD_MODEL_NAMES if name in set(scores["model"])]
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.8))
+    figure, axes = panels(height=3.8)
     for place, name in enumerate(shown):
         r2 = scores.loc[scores["model"] == name].sort_values("round")["r2"].to_numpy()
-        style = {"boxprops": {"facecolor": COLOURS[name] + "40"}, "medianprops": {"color": "black"}}
-        axes.boxplot([r2], positions=[place], widths=0.5, patch_artist=True, showfliers=False, **style)
+        axes.boxplot(
+            [r2],
+            positions=[place],
+            widths=0.5,
+            patch_artist=True,
+            showfliers=False,
+            boxprops={"facecolor": COLOURS[name] + "40"},
+            medianprops={"color": "black"},
+        )
         # Rounds lie side by side, in order, so that no dot hides another.
         axes.plot(place + np.linspace(-0.18, 0.18, len(r2)), r2, "o", color=COLOURS[name], markersize=4)
     known = [name for name in shown if name in published]
@@ -103,12 +121,12 @@ def source_scores(table, labels, reference):
     """
     wide = table.pivot(index="source", columns="round", values="r2")
     wide = wide.assign(mean=wide.mean(axis=1)).sort_values("mean", ascending=False).rename(labels)
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.34 * len(wide)))
-    rounds = list(wide.columns.drop("mean"))
-    dots_by_row(axes, wide, {name: (None if i else "a round", "o", BLUE) for i, name in enumerate(rounds)}, 0.18)
-    dots_by_row(axes, wide, {"mean": ("mean", "|", ORANGE)})
+    figure, axes = panels(height=0.9 + 0.34 * len(wide))
+    rounds = wide.columns.drop("mean")
+    marks = {name: (None if i else "a round", "o", BLUE) for i, name in enumerate(rounds)}
+    dots_by_row(axes, wide, marks, "R² of lead, test soils", 0.18)
+    dots_by_row(axes, wide, {"mean": ("mean", "|", ORANGE)}, "R² of lead, test soils")
     axes.axvline(reference[1], color=GREY, linestyle="--", linewidth=1, label=reference[0])
-    axes.set_xlabel("R² of lead, test soils")
     return with_legend(figure, axes)
 
 
@@ -118,7 +136,7 @@ def shap_profiles(wavelength, profiles, named, peaks):
     profiles : {title: (n_channels,)}; named : {title: wavelengths that the paper names}, dotted lines
     peaks : {title: wavelengths of our peaks}, dots on the curve
     """
-    figure, grid = plt.subplots(len(profiles), 1, figsize=(WIDTH, 2.9 * len(profiles)), sharex=True, squeeze=False)
+    figure, grid = panels(len(profiles), 1, 2.9 * len(profiles), sharex=True, squeeze=False)
     for axes, (title, profile) in zip(grid[:, 0], profiles.items(), strict=True):
         axes.plot(wavelength, profile, color=BLUE, linewidth=0.8)
         places = np.searchsorted(wavelength, peaks[title])
@@ -143,7 +161,7 @@ def inside_windows(wavelength, gradient, distance, profile, pool, span):
     gradient, distance, profile : (n_channels,); pool : channels a window; span : (low, high) nm
     """
     inside = (wavelength >= span[0]) & (wavelength <= span[1])
-    figure, grid = plt.subplots(3, 1, figsize=(WIDTH, 5.4), sharex=True)
+    figure, grid = panels(3, 1, 5.4, sharex=True)
     rows = {"Gradient": gradient, "Distance from\nbackground": distance, "Mean |SHAP value|": profile}
     for axes, (name, values) in zip(grid, rows.items(), strict=True):
         axes.plot(wavelength[inside], values[inside], ".-", color=BLUE, linewidth=0.8, markersize=4)
@@ -160,7 +178,7 @@ def place_bars(counts, pool):
 
     counts : {series: places of peaks, 0 to pool - 1}
     """
-    figure, grid = plt.subplots(1, len(counts), figsize=(WIDTH, 2.9), squeeze=False, sharex=True)
+    figure, grid = panels(1, len(counts), 2.9, squeeze=False, sharex=True)
     for axes, (name, places) in zip(grid[0], counts.items(), strict=True):
         axes.bar(np.arange(pool), np.bincount(np.asarray(places, int), minlength=pool), color=BLUE)
         axes.axhline(len(places) / pool, color=ORANGE, linestyle="--", linewidth=1.2, label="spread evenly")
@@ -176,11 +194,15 @@ def measured_tasks(means):
 
     means : DataFrame, index of task names, a column a model
     """
-    marks = {"pls": ("PLS", "s", GREEN), "svm": ("SVM", "D", YELLOW), "scratch": ("from scratch", "^", ORANGE)}
-    marks |= {"pretrained": ("pretrained", "o", BLUE)}
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.1 + 0.32 * len(means)))
-    dots_by_row(axes, means, {name: mark for name, mark in marks.items() if name in means}, 0.24)
+    marks = {
+        "pls": ("PLS", "s", GREEN),
+        "svm": ("SVM", "D", YELLOW),
+        "scratch": ("from scratch", "^", ORANGE),
+        "pretrained": ("pretrained", "o", BLUE),
+    }
+    figure, axes = panels(height=1.1 + 0.32 * len(means))
+    shown = {name: mark for name, mark in marks.items() if name in means}
+    dots_by_row(axes, means, shown, "R² of the test samples, mean over rounds", 0.24)
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set_xlabel("R² of the test samples, mean over rounds")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
     return figure

@@ -21,21 +21,27 @@ from spectrakit.teaching.figures.plots import (
     PINK,
     RISING,
     SKY,
-    WIDTH,
     YELLOW,
     as_written,
+    constituents,
     dots_by_row,
     draw_lines,
     minus,
+    panels,
     with_legend,
 )
 
 TARGET_NAMES = {"c": "carbon", "om": "organic matter"}
 CONTENT_MODEL_NAMES = {"network": "network", "pls": "PLS", "pls log": "PLS of the logarithm", "mean": "mean"}
-METHOD_NAMES = {"mc-dropout": "MC-dropout", "ensemble": "ensemble", "both": "ensemble and dropout"}
-METHOD_NAMES |= {"conformal": "conformal", "conformal by spread": "conformal, by spread"}
+METHOD_NAMES = {
+    "mc-dropout": "MC-dropout",
+    "ensemble": "ensemble",
+    "both": "ensemble and dropout",
+    "conformal": "conformal",
+    "conformal by spread": "conformal, by spread",
+}
 """Names of targets, models and kinds of intervals in the record of the study, and in figures."""
-WAVENUMBER = "Wavenumber (cm⁻¹)"
+WAVENUMBER, COVERED = "Wavenumber (cm⁻¹)", "True value inside (%)"
 _MARKS = {"network": ("o", BLUE), "pls": ("s", GREEN), "pls log": ("D", YELLOW), "mean": ("d", GREY)}
 
 
@@ -51,25 +57,13 @@ def _logarithmic(axes, which):
 
 
 def constituent_absorbance(axis, absorbance, bands):
-    """Absorbance of pure constituents, one axes each in two columns, with a few bands labelled.
-
-    absorbance : {name: (n_channels,)}; bands : {name: [(1/cm, label), ...]}
-    """
-    n_rows = -(-len(absorbance) // 2)
-    figure, grid = plt.subplots(n_rows, 2, figsize=(WIDTH, 2.2 * n_rows), sharex=True, squeeze=False)
-    for axes, (name, values) in zip(grid.flat, absorbance.items(), strict=False):
-        axes.plot(axis, values, color=BLUE)
-        axes.set(xlim=(axis[0], axis[-1]), ylim=(0, None), ylabel=name)
-        draw_lines(axes, bands[name])
-    for axes in grid[-1]:
-        axes.set_xlabel(WAVENUMBER)
-    figure.supylabel("Absorbance", fontsize=11)
-    return figure
+    """Absorbance of pure constituents, as `constituents` draws it: {name: (n_channels,)}."""
+    return constituents(axis, absorbance, bands, (WAVENUMBER, "Absorbance"), 2.2, ylim=(0, None))
 
 
 def soil_spectra(axis, spectra, bands=()):
     """Spectra of a few soils in one pair of axes: {name: (n_channels,)}; bands : [(1/cm, label), ...]."""
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.9))
+    figure, axes = panels(height=3.9)
     colours = (BLUE, ORANGE, GREEN, PINK, SKY, YELLOW)
     for (name, values), colour, style in zip(spectra.items(), colours, 2 * ("-", "--", ":"), strict=False):
         axes.plot(axis, values, color=colour, linestyle=style, label=name, linewidth=1.1)
@@ -83,14 +77,15 @@ def one_standard(axis, scans, reference):
 
     scans : DataFrame (n_laboratories, n_channels), its index their names
     """
-    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5.6), sharex=True)
+    figure, (above, below) = panels(2, 1, 5.6, sharex=True)
     names = [name for name in scans.index if name != reference]
     for i, (name, colour) in enumerate(zip(names, RISING(np.linspace(0, 1, len(names))), strict=True)):
         style = {"color": colour, "linestyle": ("-", "--", ":")[i % 3], "linewidth": 0.9}
         above.plot(axis, scans.loc[name], **style)
         below.plot(axis, scans.loc[name] - scans.loc[reference], label=as_written(name), **style)
-    label = f"{as_written(reference)}, the reference"
-    above.plot(axis, scans.loc[reference], color="black", linewidth=1.2, label=label)
+    above.plot(
+        axis, scans.loc[reference], color="black", linewidth=1.2, label=f"{as_written(reference)}, the reference"
+    )
     above.set(ylabel="Absorbance", xlim=(axis[0], axis[-1]))
     above.legend(loc="lower right", bbox_to_anchor=(1, 1))
     below.axhline(0, color="black", linewidth=1.2)
@@ -104,12 +99,12 @@ def removed_by(table):
     table : DataFrame of shares, index of harmonisations, a column a laboratory; below 0 a harmonisation adds
     """
     table = (100 * table).assign(median=100 * table.median(axis=1)).sort_values("median", ascending=False)
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.4 * len(table)))
+    figure, axes = panels(height=0.9 + 0.4 * len(table))
     marks = {name: (None if i else "a laboratory", "o", BLUE) for i, name in enumerate(table.columns[:-1])}
-    dots_by_row(axes, table, marks | {"median": ("median", "|", ORANGE)})
-    axes.axvline(0, color=GREY, linewidth=0.8)
     words = "Taken away of the squared difference to the reference (%)"
-    axes.set(xlabel=words, xlim=(max(axes.get_xlim()[0], -100), 103))
+    dots_by_row(axes, table, marks | {"median": ("median", "|", ORANGE)}, words)
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    axes.set_xlim(max(axes.get_xlim()[0], -100), 103)
     return with_legend(figure, axes)
 
 
@@ -118,17 +113,16 @@ def change_of_error(records):
 
     records : DataFrame with target, harmonisation, laboratory, rmse, of one model
     """
-    n_targets = records["target"].nunique()
-    size = (WIDTH, n_targets * (1.2 + 0.22 * records["harmonisation"].nunique()))
-    figure, grid = plt.subplots(n_targets, 1, figsize=size, squeeze=False)
+    n_targets, n_harmonisations = records[["target", "harmonisation"]].nunique()
+    figure, grid = panels(n_targets, 1, n_targets * (1.2 + 0.22 * n_harmonisations), squeeze=False)
     for axes, (target, rows) in zip(grid[:, 0], records.groupby("target", sort=False), strict=True):
         wide = rows.pivot(index="harmonisation", columns="laboratory", values="rmse")
         wide = 100 * (wide.div(wide.loc["none"]) - 1).drop(index="none")
         wide = wide.loc[wide.median(axis=1).sort_values().index]
         image = axes.imshow(wide, cmap="RdBu_r", vmin=-60, vmax=60, aspect="auto")
         for (row, column), value in np.ndenumerate(wide.to_numpy()):
-            style = {"ha": "center", "va": "center", "fontsize": 9, "color": "white" if abs(value) > 40 else "black"}
-            axes.text(column, row, minus(f"{value:+.0f}"), **style)
+            colour = "white" if abs(value) > 40 else "black"
+            axes.text(column, row, minus(f"{value:+.0f}"), ha="center", va="center", fontsize=9, color=colour)
         axes.set_xticks(range(len(wide.columns)), [*map(as_written, wide.columns)], rotation=30)
         axes.set_yticks(range(len(wide)), wide.index)
         axes.set_title(TARGET_NAMES[target])
@@ -144,11 +138,18 @@ def domain_distances(sets):
 
     sets : {name: DataFrame of `SpectralDomain.examine`}
     """
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.9))
+    figure, axes = panels(height=3.9)
     for (name, table), colour, marker in zip(sets.items(), (GREY, BLUE, ORANGE), "o^s", strict=False):
-        places = table["t2"] / table["t2_limit"], table["q"] / table["q_limit"]
-        style = {"markersize": 4, "alpha": 0.6, "markeredgewidth": 0}
-        axes.plot(*places, marker, color=colour, label=f"{name}: {table['outside'].mean():.0%} outside", **style)
+        axes.plot(
+            table["t2"] / table["t2_limit"],
+            table["q"] / table["q_limit"],
+            marker,
+            color=colour,
+            label=f"{name}: {table['outside'].mean():.0%} outside",
+            markersize=4,
+            alpha=0.6,
+            markeredgewidth=0,
+        )
     axes.axhline(1, color="black", linewidth=0.8)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set(xlabel="T² over its limit", ylabel="Q over its limit")
@@ -166,12 +167,10 @@ def predicted_with_intervals(shown):
     for axes, rows in parts:
         least = max(rows["observed"].min(), 0.5)
         inside = (rows["lower"] <= rows["observed"]) & (rows["observed"] <= rows["upper"])
-        contents = ["observed", "predicted", "lower", "upper"]
-        rows = rows[contents].clip(lower=least / 3)  # a logarithm has no zero
-        for part, colour, name in ((inside, SKY, "inside"), (~inside, ORANGE, "outside")):
-            chosen = rows[part]
+        rows = rows[["observed", "predicted", "lower", "upper"]].clip(lower=least / 3)  # a logarithm has no zero
+        for part, colour, words in ((inside, SKY, "interval holds it"), (~inside, ORANGE, "it does not")):
+            chosen, label = rows[part], f"{words}: {part.mean():.0%}"
             axes.vlines(chosen["observed"], chosen["lower"], chosen["upper"], color=colour, linewidth=0.7, alpha=0.6)
-            label = f"interval holds it: {part.mean():.0%}" if name == "inside" else f"it does not: {part.mean():.0%}"
             axes.plot(chosen["observed"], chosen["predicted"], ".", color=colour, markersize=4, label=label)
         axes.axline((least, least), (10 * least, 10 * least), color="black", linewidth=0.8)
         axes.set_xlabel("Measured (g/kg)")
@@ -181,10 +180,9 @@ def predicted_with_intervals(shown):
     return figure
 
 
-def _by_target(table, height, sharey=False):
+def _by_target(table, height, **options):
     """A figure with axes for each target of a table, titled, and pairs of these axes and the target's rows."""
-    n_targets = table["target"].nunique()
-    figure, grid = plt.subplots(1, n_targets, figsize=(WIDTH, height), sharey=sharey, squeeze=False)
+    figure, grid = panels(1, table["target"].nunique(), height, squeeze=False, **options)
     parts = []
     for axes, (target, rows) in zip(grid[0], table.groupby("target", sort=False), strict=True):
         axes.set_title(TARGET_NAMES[target])
@@ -203,8 +201,7 @@ def scores_by_group(scores, metric, label):
         counts = rows.groupby("group")["n"].mean().sort_values(ascending=False)
         means = means.loc[counts.index].rename(index=lambda name, counts=counts: f"{name} ({counts[name]:.0f})")
         marks = {name: (CONTENT_MODEL_NAMES[name], *mark) for name, mark in _MARKS.items() if name in means}
-        dots_by_row(axes, means, marks, 0.21)
-        axes.set_xlabel(label)
+        dots_by_row(axes, means, marks, label, 0.21)
         _logarithmic(axes, "x")
     return with_legend(figure, parts[0][0])
 
@@ -218,12 +215,9 @@ def coverage_by_method(coverage):
     for axes, rows in parts:
         means = 100 * rows.groupby(["method", "level"])["coverage"].mean().unstack()
         means = means.loc[[name for name in METHOD_NAMES if name in means.index]].rename(METHOD_NAMES)
-        styles = zip(means, "sod", (GREEN, BLUE, PINK), strict=False)
-        marks = {level: (f"{level:.0%}", marker, colour) for level, marker, colour in styles}
-        dots_by_row(axes, means, marks)
-        for level, (_, _, colour) in marks.items():
+        for level, marker, colour in zip(means, "sod", (GREEN, BLUE, PINK), strict=False):
+            dots_by_row(axes, means, {level: (f"{level:.0%}", marker, colour)}, COVERED)
             axes.axvline(100 * level, color=colour, linewidth=1, linestyle="--")
-        axes.set_xlabel("True value inside (%)")
     return with_legend(figure, parts[0][0], title="nominal (dashed) and observed (mark)")
 
 
@@ -240,11 +234,10 @@ def coverage_left_out(table):
     for axes, rows in parts:
         rows = rows.sort_values("naive_90", ascending=False)
         names = rows["laboratory"] + " (" + rows["n"].astype(int).astype(str) + ")"
-        dots_by_row(axes, 100 * rows[[*marks]].set_axis(names), marks)
+        dots_by_row(axes, 100 * rows[[*marks]].set_axis(names), marks, COVERED)
         for name, (_, _, colour) in marks.items():
             axes.axvline(100 * rows[name].mean(), color=colour, linewidth=1, linestyle=":")
         axes.axvline(90, color="black", linewidth=0.8, linestyle="--")
-        axes.set_xlabel("True value inside (%)")
     return with_legend(figure, parts[0][0])
 
 
@@ -253,7 +246,7 @@ def coverage_map(space, target):
 
     space : DataFrame with latitude, longitude (of the corner), measured, all
     """
-    figure, grid = plt.subplots(2, 1, figsize=(WIDTH, 6.4), sharex=True, sharey=True)
+    figure, grid = panels(2, 1, 6.4, sharex=True, sharey=True)
     scale, name = LogNorm(1, max(space["all"].max(), 2)), TARGET_NAMES[target]
     land = pd.read_csv(data_path("soils", "land.csv"))
     # One path of all rings, so that a ring inside another, an inland sea, is a hole in it.
@@ -265,8 +258,8 @@ def coverage_map(space, target):
         rows = space[space[column] > 0].sort_values(column)
         at = rows["longitude"] + 0.5, rows["latitude"] + 0.5
         points = axes.scatter(*at, c=rows[column], norm=scale, cmap="cividis_r", s=9, marker="s", linewidth=0)
-        axes.set(ylabel="Latitude (°)", title=f"{name} {words}: {len(rows):,} cells of one degree")
-        axes.set(xlim=(-180, 180), ylim=(-60, 85))
+        axes.set(ylabel="Latitude (°)", xlim=(-180, 180), ylim=(-60, 85))
+        axes.set_title(f"{name} {words}: {len(rows):,} cells of one degree")
         axes.grid(linewidth=0.4)
     grid[1].set_xlabel("Longitude (°)")
     figure.colorbar(points, ax=grid, label="Samples in the cell", aspect=40, pad=0.02, format="{x:g}")
@@ -278,16 +271,16 @@ def coverage_profile(depths):
 
     depths : {target: DataFrame with layer (top, cm), measured, all}
     """
-    figure, grid = plt.subplots(1, len(depths), figsize=(WIDTH, 3.8), sharey=True, squeeze=False)
-    for axes, (target, table) in zip(grid[0], depths.items(), strict=True):
+    figure, parts = _by_target(pd.concat(depths, names=["target"]).reset_index("target"), 3.8, sharey=True)
+    for axes, table in parts:
         middle = table["layer"] + 5
         axes.barh(middle, table["all"], height=9, color=SKY, label="measured or imputed")
         axes.barh(middle, table["measured"], height=9, color=BLUE, label="measured")
-        axes.set(xlabel="Samples", title=TARGET_NAMES[target], ylim=(table["layer"].max() + 10, 0))
+        axes.set(xlabel="Samples", ylim=(table["layer"].max() + 10, 0))
         axes.xaxis.set_major_locator(plt.MaxNLocator(3))
         axes.xaxis.set_major_formatter("{x:,.0f}")
-    grid[0, 0].set_ylabel("Depth (cm)")
-    return with_legend(figure, grid[0, 0])
+    parts[0][0].set_ylabel("Depth (cm)")
+    return with_legend(figure, parts[0][0])
 
 
 def error_by_laboratory(records):
@@ -300,9 +293,9 @@ def error_by_laboratory(records):
     rows = records["model"] + ", " + records["harmonisation"] if several else records["harmonisation"]
     wide = records.assign(row=rows).pivot(index="row", columns="laboratory", values="rmse")
     wide = wide.loc[wide.mean(axis=1).sort_values().index]
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.2 + 0.33 * len(wide)))
+    figure, axes = panels(height=1.2 + 0.33 * len(wide))
     styles = zip(wide, "os^Dv", (BLUE, ORANGE, GREEN, PINK, SKY), strict=False)
-    dots_by_row(axes, wide, {name: (name, marker, colour) for name, marker, colour in styles})
-    axes.set_xlabel("RMSE on the laboratory left out (of log10 of the content)")
+    marks = {name: (name, marker, colour) for name, marker, colour in styles}
+    dots_by_row(axes, wide, marks, "RMSE on the laboratory left out (of log10 of the content)")
     axes.legend(title="left out", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5)
     return figure

@@ -45,11 +45,13 @@ _STAGES = {1: "I", 2: "II", 3: "III"}
 def book_style():
     """Set the style of the figures that follow; a chapter calls it once."""
     sns.set_theme(context="notebook", style="ticks", palette=[BLUE, ORANGE, GREEN, PINK, SKY, YELLOW])
-    sizes = {"font.size": 11, "axes.labelsize": 11, "axes.titlesize": 11, "legend.fontsize": 10}
-    sizes |= {"xtick.labelsize": 10, "ytick.labelsize": 10, "lines.linewidth": 1.3, "lines.markersize": 5}
-    layout = {"figure.constrained_layout.use": True, "figure.dpi": 96, "figure.figsize": (WIDTH, 3.6)}
-    axes = {"axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left"}
-    plt.rcParams.update(sizes | layout | axes | {"legend.frameon": False, "font.family": "DejaVu Sans"})
+    plt.rcParams.update(
+        dict.fromkeys(("font.size", "axes.labelsize", "axes.titlesize"), 11)
+        | dict.fromkeys(("legend.fontsize", "xtick.labelsize", "ytick.labelsize"), 10)
+        | {"lines.linewidth": 1.3, "lines.markersize": 5, "font.family": "DejaVu Sans", "legend.frameon": False}
+        | {"figure.constrained_layout.use": True, "figure.dpi": 96, "figure.figsize": (WIDTH, 3.6)}
+        | {"axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left"}
+    )
     if get_ipython():  # in a notebook: two pixels a dot
         set_matplotlib_formats("retina")
 
@@ -88,16 +90,6 @@ def minus(text):
     return text.replace("-", "−")
 
 
-def square_axes(grid, *values):
-    """Give axes of predicted over measured values the same span both ways, somewhat wider than all values."""
-    low, high = (function([function(block) for block in values]) for function in (np.min, np.max))
-    span = low - 0.04 * (high - low), high + 0.04 * (high - low)
-    for axes in grid.flat:
-        axes.set(xlim=span, ylim=span, aspect="equal")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(plt.MaxNLocator(5, steps=[1, 2, 5, 10]))
-
-
 def draw_lines(axes, lines):
     """Mark reference lines (nm, label) inside the axes by dotted lines, with labels above that do not overlap."""
     low, high = axes.get_xlim()
@@ -107,14 +99,19 @@ def draw_lines(axes, lines):
     for nm, label in sorted(line for line in lines if low <= line[0] <= high):
         place = max((nm - low) / (high - low), place + step)
         axes.axvline(nm, color=GREY, linestyle=":", linewidth=0.9, zorder=0)
-        at = {
-            "xy": (nm, 1),
-            "xycoords": ("data", "axes fraction"),
-            "xytext": (place, 1.05),
-            "textcoords": "axes fraction",
-        }
-        style = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": 9, "color": GREY}
-        axes.annotate(label, **at, **style, arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6})
+        axes.annotate(
+            label,
+            xy=(nm, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(place, 1.05),
+            textcoords="axes fraction",
+            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6},
+            rotation=90,
+            ha="center",
+            va="bottom",
+            fontsize=9,
+            color=GREY,
+        )
 
 
 def window_spectra(tasks, lines):
@@ -122,71 +119,85 @@ def window_spectra(tasks, lines):
 
     tasks : Tasks; lines : for each task [(nm, label), ...]
     """
-    figure, grid = plt.subplots(len(tasks), 1, figsize=(WIDTH, 2.6 * len(tasks)), squeeze=False)
+    figure, grid = panels(len(tasks), 1, 2.6 * len(tasks), squeeze=False)
     for axes, task, labelled in zip(grid[:, 0], tasks, lines, strict=True):
         scale = plt.Normalize(task.content.min(), task.content.max())
         for content, counts in sorted(zip(task.content, task.counts, strict=True), key=lambda pair: pair[0]):
             axes.plot(task.wavelength, counts / 1000, color=RISING(scale(content)), linewidth=0.9)
         axes.set(ylabel="1000 counts", xlim=(task.wavelength[0], task.wavelength[-1]))
         draw_lines(axes, labelled)
-        bar = plt.cm.ScalarMappable(scale, RISING)
-        label = f"{task.target.capitalize()} (ppm)"
-        figure.colorbar(bar, ax=axes, label=label, aspect=14, ticks=plt.MaxNLocator(3))
+        figure.colorbar(
+            plt.cm.ScalarMappable(scale, RISING),
+            ax=axes,
+            label=f"{task.target.capitalize()} (ppm)",
+            aspect=14,
+            ticks=plt.MaxNLocator(3),
+        )
     axes.set_xlabel("Wavelength (nm)")
     return figure
 
 
 def survey_spectrum(wavelength, counts, lines=()):
     """A spectrum of the whole range with a few of its lines labelled: wavelength and counts (n_channels,)."""
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.4))
+    figure, axes = panels()
     axes.plot(wavelength, np.asarray(counts) / 1000, color=BLUE, linewidth=0.6)
     axes.set(xlabel="Wavelength (nm)", ylabel="Signal (1000 counts)", xlim=(wavelength[0], wavelength[-1]))
     draw_lines(axes, lines)
     return figure
 
 
-def _task_grid(outcomes, height=2.6, **options):
-    """Figure and one axes an outcome: rows are elements, columns ranges, in the order in which they come."""
-    targets, ranges = (
-        list(dict.fromkeys(getattr(each.task, name) for each in outcomes)) for name in ("target", "range")
-    )
-    size = (WIDTH, height * len(targets))
-    figure, grid = plt.subplots(len(targets), len(ranges), figsize=size, squeeze=False, **options)
-    placed = []
-    for each in outcomes:
-        axes = grid[targets.index(each.task.target), ranges.index(each.task.range)]
-        axes.set_title(task_title(each.task))
-        placed.append((axes, each))
-    for axes in set(grid.flat) - {axes for axes, _ in placed}:
+def _task_grid(tasks, height=2.6, above=0.0):
+    """Figure and the titled axes of each task: rows are elements, columns ranges, in the order in which they come.
+
+    tasks : with target and range; height : inches a row; above : inches for a legend above all
+    """
+    targets, ranges = (list(dict.fromkeys(getattr(task, name) for task in tasks)) for name in ("target", "range"))
+    figure, grid = panels(len(targets), len(ranges), height * len(targets) + above, squeeze=False)
+    placed = [grid[targets.index(task.target), ranges.index(task.range)] for task in tasks]
+    for axes, task in zip(placed, tasks, strict=True):
+        axes.set_title(task_title(task))
+    for axes in set(grid.flat) - set(placed):
         axes.remove()
     return figure, placed
 
 
 def predicted_vs_reference(outcomes):
     """Out-of-fold predictions of the CNN over reference contents, mean and deviation over the repeats: figure 4."""
-    figure, placed = _task_grid(outcomes, height=2.9)
-    for axes, outcome in placed:
+    figure, grid = _task_grid([each.task for each in outcomes], 2.9)
+    for axes, outcome in zip(grid, outcomes, strict=True):
         content, predicted = outcome.task.content, outcome.out_of_fold["CNN"]
         ends = [min(content.min(), predicted.mean(0).min()), max(content.max(), predicted.mean(0).max())]
         axes.axline((ends[0], ends[0]), slope=1, color=GREY, linestyle="--", linewidth=1, label="predicted = reference")
-        style = {"fmt": "o", "capsize": 2.5, "color": TARGET_COLOURS[outcome.task.target], "label": "CNN"}
-        axes.errorbar(content, predicted.mean(0), yerr=predicted.std(0), **style)
+        axes.errorbar(
+            content,
+            predicted.mean(0),
+            yerr=predicted.std(0),
+            fmt="o",
+            capsize=2.5,
+            color=TARGET_COLOURS[outcome.task.target],
+            label="CNN",
+        )
         axes.set(xlabel="Reference content (ppm)", ylabel="Predicted content (ppm)")
-    placed[0][0].legend()
+    grid[0].legend()
     return figure
 
 
 def percentage_error_boxes(outcomes):
     """Percentage errors of the CNN by sample, as boxes: figures 5 and 6. Unspiked samples have none."""
-    figure, placed = _task_grid(outcomes)
-    for axes, outcome in placed:
+    figure, grid = _task_grid([each.task for each in outcomes])
+    for axes, outcome in zip(grid, outcomes, strict=True):
         task = outcome.task
         order = np.argsort(task.content)
         errors = percentage_error(task.content, outcome.out_of_fold["CNN"])[:, order]
         axes.axhline(0, color=GREY, linewidth=0.8)
         colour = TARGET_COLOURS[task.target]
-        style = {"boxprops": {"facecolor": colour + "40", "edgecolor": colour}, "medianprops": {"color": colour}}
-        axes.boxplot(list(errors.T), patch_artist=True, flierprops={"markersize": 3}, **style)
+        axes.boxplot(
+            list(errors.T),
+            patch_artist=True,
+            flierprops={"markersize": 3},
+            boxprops={"facecolor": colour + "40", "edgecolor": colour},
+            medianprops={"color": colour},
+        )
         _name_samples(axes, task.sample_id[order])
         axes.set_ylabel("Error (%)")
     return figure
@@ -194,8 +205,8 @@ def percentage_error_boxes(outcomes):
 
 def repeatability_bars(outcomes):
     """Relative standard deviation of predictions from repeated measurements, by sample: figure 6."""
-    figure, placed = _task_grid(outcomes)
-    for axes, outcome in placed:
+    figure, grid = _task_grid([each.task for each in outcomes])
+    for axes, outcome in zip(grid, outcomes, strict=True):
         order = np.argsort(outcome.task.content)
         values = outcome.repeatability[order]
         axes.bar(np.arange(1, len(order) + 1), values, color=TARGET_COLOURS[outcome.task.target])
@@ -219,8 +230,7 @@ def grad_cam_map(outcome, lines):
     task = outcome.task
     order = np.argsort(task.content)
     maps = scaled_to_peak(outcome.maps)[order]
-    size = {"figsize": (WIDTH, 5.4), "height_ratios": [1, 2]}
-    figure, (above, below) = plt.subplots(2, 1, sharex=True, **size)
+    figure, (above, below) = panels(2, 1, 5.4, sharex=True, height_ratios=[1, 2])
     above.plot(task.wavelength, normalise_maximum(task.counts).mean(0), color=BLUE)
     above.set(ylabel="Mean spectrum\n(maximum 1)", xlim=(task.wavelength[0], task.wavelength[-1]))
     above.set_title(task_title(task), pad=72)
@@ -243,13 +253,12 @@ def r2_bars(metrics, floor):
     floor : lower end of the axis, so that one poor model does not flatten all others
     """
     frame = metrics.assign(task=metrics["target"].str.capitalize())
-    ranges = list(dict.fromkeys(frame["range"]))
-    figure, grid = plt.subplots(1, len(ranges), figsize=(WIDTH, 3.4), squeeze=False, sharey=True)
-    for axes, range_ in zip(grid[0], ranges, strict=True):
-        _model_bars(axes, frame[frame["range"] == range_], "task", "r2")
+    figure, grid = panels(1, frame["range"].nunique(), squeeze=False, sharey=True)
+    for axes, (range_, rows) in zip(grid[0], frame.groupby("range", sort=False), strict=True):
+        _model_bars(axes, rows, "task", "r2")
         axes.set(ylabel="R²", title=RANGE_NAMES[range_].capitalize())
         axes.set_ylim(floor, 1.05)
-    return _with_one_legend(figure, grid)
+    return with_legend(figure, grid[0, 0])
 
 
 def error_bars(metrics):
@@ -259,33 +268,32 @@ def error_bars(metrics):
     """
     names = {"rmse": "RMSE", "mae": "MAE", "gap": "gap"}
     frame = metrics.rename(columns=names).melt(["target", "range", "model"], list(names.values()), "metric", "ppm")
-    targets, ranges = (list(dict.fromkeys(frame[name])) for name in ("target", "range"))
-    size = {"figsize": (WIDTH, 2.6 * len(targets) + 0.4), "squeeze": False}
-    figure, grid = plt.subplots(len(targets), len(ranges), **size)
-    for (target, range_), part in frame.groupby(["target", "range"]):
-        axes = grid[targets.index(target), ranges.index(range_)]
-        _model_bars(axes, part, "metric", "ppm")
-        axes.set(ylabel="Error (ppm)", title=f"{target.capitalize()}, {RANGE_NAMES[range_]}")
-    return _with_one_legend(figure, grid)
+    tasks = list(metrics[["target", "range"]].drop_duplicates().itertuples())
+    figure, grid = _task_grid(tasks, above=0.4)
+    for axes, (_, rows) in zip(grid, frame.groupby(["target", "range"], sort=False), strict=True):
+        _model_bars(axes, rows, "metric", "ppm")
+        axes.set_ylabel("Error (ppm)")
+    return with_legend(figure, grid[0])
 
 
 def _model_bars(axes, frame, x, y):
-    models = [model for model in MODEL_COLOURS if model in set(frame["model"])]
-    colours = {"hue": "model", "hue_order": models, "palette": MODEL_COLOURS, "saturation": 1}
-    whiskers = {"errorbar": "sd", "capsize": 0.15, "err_kws": {"linewidth": 1, "color": "#333333"}}
-    sns.barplot(frame, x=x, y=y, ax=axes, **colours, **whiskers)
+    """Bars by model with whiskers of a standard deviation, without a legend: one above all axes serves."""
+    sns.barplot(
+        frame,
+        x=x,
+        y=y,
+        ax=axes,
+        hue="model",
+        hue_order=[model for model in MODEL_COLOURS if model in set(frame["model"])],
+        palette=MODEL_COLOURS,
+        saturation=1,
+        errorbar="sd",
+        capsize=0.15,
+        err_kws={"linewidth": 1, "color": "#333333"},
+    )
     axes.axhline(0, color=GREY, linewidth=0.8)
     axes.set_xlabel("")
-
-
-def _with_one_legend(figure, grid):
-    """The figure with one legend above in place of one in each axes, and without axes that hold nothing."""
-    filled = [axes for axes in grid.flat if axes.has_data()]
-    for axes in set(grid.flat) - set(filled):
-        axes.remove()
-    for axes in filled:
-        axes.get_legend().remove()
-    return with_legend(figure, filled[0])
+    axes.get_legend().remove()
 
 
 def with_legend(figure, axes, **options):
@@ -302,9 +310,8 @@ def boltzmann_plot(upper_energy_eV, log_ratio):
     """
     slope, intercept = np.polyfit(upper_energy_eV, log_ratio, 1)
     ends = np.array([np.min(upper_energy_eV), np.max(upper_energy_eV)])
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.6))
-    label = f"T = {-1 / (BOLTZMANN_EV * slope):,.0f} K"
-    axes.plot(ends, intercept + slope * ends, color=ORANGE, label=label)
+    figure, axes = panels(height=3.6)
+    axes.plot(ends, intercept + slope * ends, color=ORANGE, label=f"T = {-1 / (BOLTZMANN_EV * slope):,.0f} K")
     axes.plot(upper_energy_eV, log_ratio, "o", color=BLUE)
     axes.set(xlabel="Energy of the upper level (eV)", ylabel="ln(I λ / g A)")
     axes.legend()
@@ -312,19 +319,26 @@ def boltzmann_plot(upper_energy_eV, log_ratio):
 
 
 def constituent_spectra(wavelength, reflectance, bands):
-    """Reflectance of pure constituents, one axes each in two columns, with a few bands labelled.
+    """Reflectance of pure constituents, as `constituents` draws it: {name: (n_channels,)}."""
+    words = ("Wavelength (nm)", "Reflectance")
+    return constituents(wavelength, reflectance, bands, words, 1.95, ylim=(0, 1.02), yticks=[0, 0.5, 1])
 
-    reflectance : {name: (n_channels,)}; bands : {name: [(nm, label), ...]}
+
+def constituents(axis, spectra, bands, words, height, **limits):
+    """Spectra of pure constituents, one axes each in two columns, with a few bands labelled.
+
+    spectra : {name: (n_channels,)}; bands : {name: [(place on the axis, label), ...]}
+    words : labels of the two axes; height : inches a row; limits : of the ordinates, as for `Axes.set`
     """
-    n_rows = -(-len(reflectance) // 2)
-    figure, grid = plt.subplots(n_rows, 2, figsize=(WIDTH, 1.95 * n_rows), sharex=True, squeeze=False)
-    for axes, (name, values) in zip(grid.flat, reflectance.items(), strict=False):
-        axes.plot(wavelength, values, color=BLUE)
-        axes.set(xlim=(wavelength[0], wavelength[-1]), ylim=(0, 1.02), yticks=[0, 0.5, 1], ylabel=name)
+    n_rows = -(-len(spectra) // 2)
+    figure, grid = panels(n_rows, 2, height * n_rows, sharex=True, squeeze=False)
+    for axes, (name, values) in zip(grid.flat, spectra.items(), strict=False):
+        axes.plot(axis, values, color=BLUE)
+        axes.set(xlim=(axis[0], axis[-1]), ylabel=name, **limits)
         draw_lines(axes, bands[name])
     for axes in grid[-1]:
-        axes.set_xlabel("Wavelength (nm)")
-    figure.supylabel("Reflectance", fontsize=11)
+        axes.set_xlabel(words[0])
+    figure.supylabel(words[1], fontsize=11)
     return figure
 
 
@@ -333,7 +347,7 @@ def domain_spectra(wavelength, domains):
 
     domains : {name: reflectance (n, n_channels)}
     """
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.4))
+    figure, axes = panels()
     for (name, spectra), colour, style in zip(domains.items(), (BLUE, ORANGE, GREEN), ("-", "--", ":"), strict=False):
         low, middle, high = np.quantile(spectra, [0.05, 0.5, 0.95], axis=0)
         axes.fill_between(wavelength, low, high, color=colour, alpha=0.18, linewidth=0)
@@ -348,7 +362,7 @@ def learning_curves(histories):
 
     histories : {title: DataFrame of training_mse and validation_mse, as `fit_network` returns it}
     """
-    figure, grid = plt.subplots(1, len(histories), figsize=(WIDTH, 3.2), sharey=True, squeeze=False)
+    figure, grid = panels(1, len(histories), 3.2, sharey=True, squeeze=False)
     for axes, (title, history) in zip(grid[0], histories.items(), strict=True):
         epoch = np.arange(1, len(history) + 1)
         validation = np.sqrt(history["validation_mse"].to_numpy())
@@ -362,16 +376,17 @@ def learning_curves(histories):
     return figure
 
 
-def predicted_vs_measured(panels, name):
+def predicted_vs_measured(tested, name):
     """Predicted over measured values of test soils, one axes each, scores in the title: figures 3, 4, 5 and 8.
 
-    panels : {title: (measured, predicted)}, one or an even number, two in a row; name : of the property, with unit
+    tested : {title: (measured, predicted)}, one or an even number, two in a row; name : of the property, with unit
     """
-    n_columns = min(len(panels), 2)
-    n_rows = -(-len(panels) // 2)
-    size = {"figsize": (WIDTH, 3.9 * n_rows), "squeeze": False}
-    figure, grid = plt.subplots(n_rows, n_columns, sharex=True, sharey=True, **size)
-    for axes, (title, (measured, predicted)) in zip(grid.flat, panels.items(), strict=True):
+    values = np.concatenate([each for pair in tested.values() for each in pair])
+    margin = 0.04 * np.ptp(values)
+    span = values.min() - margin, values.max() + margin
+    n_rows = -(-len(tested) // 2)
+    figure, grid = panels(n_rows, min(len(tested), 2), 3.9 * n_rows, sharex=True, sharey=True, squeeze=False)
+    for axes, (title, (measured, predicted)) in zip(grid.flat, tested.items(), strict=True):
         # The more points, the paler, so that their density can be seen.
         alpha = min(1, 12 / np.sqrt(len(measured)))
         axes.scatter(measured, predicted, s=12, color=BLUE, alpha=alpha, linewidth=0)
@@ -379,7 +394,8 @@ def predicted_vs_measured(panels, name):
         scores = {"R²": r2, "RMSE": rmse, "RPD": rpd}
         listed = ", ".join(f"{label} {minus(f'{score(measured, predicted):.2f}')}" for label, score in scores.items())
         axes.set_title(f"{as_written(title)}\n{listed}", fontsize=10)
-    square_axes(grid, *(values for pair in panels.values() for values in pair))
+        axes.set(xlim=span, ylim=span, aspect="equal")
+        axes.locator_params(nbins=5, steps=[1, 2, 5, 10])
     for axes in grid[-1]:
         axes.set_xlabel(f"Measured {as_written(name)}")
     for axes in grid[:, 0]:
@@ -387,18 +403,26 @@ def predicted_vs_measured(panels, name):
     return figure
 
 
-def dots_by_row(axes, table, marks, spread=0.0):
+def dots_by_row(axes, table, marks, words, spread=0.0):
     """Each column of a table as marks over its rows, the first row on top.
 
     table : DataFrame, its index the names of the rows; marks : {column: (label, marker, colour)}
+    words : label of the values
     spread : by how much the marks of one row lie apart, so that none hides another
     """
     for (column, (label, marker, colour)), shift in zip(
         marks.items(), np.linspace(-spread, spread, len(marks)), strict=True
     ):
-        thick = {"markersize": 16 if marker == "|" else 6, "markeredgewidth": 2 if marker in "x|" else 1}
-        words = label and as_written(label)
-        axes.plot(table[column], np.arange(len(table)) + shift, marker, color=colour, label=words, **thick)
+        axes.plot(
+            table[column],
+            np.arange(len(table)) + shift,
+            marker,
+            color=colour,
+            label=label and as_written(label),
+            markersize=16 if marker == "|" else 6,
+            markeredgewidth=2 if marker in "x|" else 1,
+        )
     axes.set_yticks(range(len(table)), map(as_written, table.index))
     axes.set_ylim(len(table) - 0.5, -0.5)
+    axes.set_xlabel(words)
     axes.grid(axis="y", linewidth=0.4)

@@ -40,16 +40,17 @@ def show_table(frame, caption, formats=None, wide=()):
     if any(not str(column).strip() for column in frame.columns):
         raise ValueError("every column of a table needs a heading")
     name = hashlib.sha256(f"{caption}{frame.to_csv()}".encode()).hexdigest()[:8]  # the same page every time
-    styler = Styler(frame.reset_index(drop=True), uuid=name, cell_ids=False).hide(axis="index")
-    styler = (
-        styler.format(formats, na_rep="–", escape="html")
+    breaking = [{"selector": f"td.col{frame.columns.get_loc(column)}", "props": _BREAKING} for column in wide]
+    table = (
+        Styler(frame.reset_index(drop=True), uuid=name, cell_ids=False)
+        .hide(axis="index")
+        .format(formats, na_rep="–", escape="html")
         .format_index(escape="html", axis="columns")
         .map(_verdict_style)
+        .set_caption(escape(caption))
+        .set_table_styles(_STYLES + breaking)
+        .to_html(table_attributes='class="cards"' if wide else None)
     )
-    breaking = [{"selector": f"td.col{frame.columns.get_loc(column)}", "props": _BREAKING} for column in wide]
-    if wide:
-        styler = styler.set_table_attributes('class="cards"')
-    table = styler.set_caption(escape(caption)).set_table_styles(_STYLES + breaking).to_html()
     if wide:
         table = _with_labels(table, frame.columns)
     region = f'role="region" aria-label="{escape(caption)}" tabindex="0"'
@@ -76,11 +77,10 @@ def ledger_table(rows, caption, wide=("Claim", "Why")):
     """Claim, verdict, both sides and the reason of some rows of a ledger, as of `ledger.ledger_frame`."""
     unit = rows["unit"].map(lambda text: f", {text}" if text else "")
     claim = (rows["element"] + " " + rows["what"] + unit).str.strip()
-    shown = pd.DataFrame({"Claim": claim, "Verdict": rows["verdict"], "Published": rows["published"]})
-    shown = shown.assign(Ours=rows["ours"], Why=rows["why"])
-    for side in ("Published", "Ours"):  # lists as text
-        shown[side] = shown[side].str.replace(r"[\[\]']", "", regex=True)
-    return show_table(shown, caption, wide=wide)
+    shown = {"Claim": claim, "Verdict": rows["verdict"]}
+    for heading, side in (("Published", "published"), ("Ours", "ours")):  # lists as text
+        shown[heading] = rows[side].str.replace(r"[\[\]']", "", regex=True)
+    return show_table(pd.DataFrame(shown | {"Why": rows["why"]}), caption, wide=wide)
 
 
 def findings_table(study, standing, caption):

@@ -109,13 +109,11 @@ class Panel:
 
     def _limits(self):
         """Limits of the y axis, or None where the page fits them to what it shows."""
-        if isinstance(self.y_range, str) and self.y_range not in ("shared", "each"):
-            raise ValueError(f"panel '{self.title}': y_range '{self.y_range}' is neither 'shared', 'each' nor a pair")
         if not isinstance(self.y_range, str):
             return [float(limit) for limit in self.y_range]
-        if self.y_range == "each":
-            return None
-        curves = [series for series in self.series if series.kind != "strip"]
+        if self.y_range not in ("shared", "each"):
+            raise ValueError(f"panel '{self.title}': y_range '{self.y_range}' is neither 'shared', 'each' nor a pair")
+        curves = [series for series in self.series if self.y_range == "shared" and series.kind != "strip"]
         if not curves:
             return None
         values = [np.ravel(series.values) for series in curves]
@@ -150,9 +148,16 @@ class Explorer(anywidget.AnyWidget):
         if size > MAX_BYTES:
             raise ValueError(f"the page would carry {size / 1e6:.1f} MB of this widget; give its controls fewer values")
         texts = None if answers is None else np.reshape(np.array(answers, object), shape).ravel().tolist()
-        specification = {"controls": controls, "panels": panels, "caption": caption}
-        specification |= {"question": question, "answers": texts}
-        super().__init__(specification=specification, indices=list(start or [0] * len(shape)))
+        super().__init__(
+            specification={
+                "controls": controls,
+                "panels": panels,
+                "caption": caption,
+                "question": question,
+                "answers": texts,
+            },
+            indices=list(start or [0] * len(shape)),
+        )
 
     @traitlets.validate("indices")
     def _indices_exist(self, proposal):

@@ -16,6 +16,7 @@ _OF_BASELINE, _OF_AIR = ("offset", "slope", "curvature"), ("vapour", "carbon_dio
 _OF_SHIFT, _OF_RESOLUTION = ("shift_per_cm", "stretch_ppm"), ("resolution_per_cm", "step_per_cm")
 _JITTER = ("shift_jitter_per_cm", "baseline_jitter", "gain_jitter", "vapour_jitter")
 _FAULTLESS = dict.fromkeys((*_OF_SHIFT, *_OF_BASELINE, *_OF_AIR, *_JITTER, "noise"), 0.0) | {"gain": 1.0}
+_REFERENCE = "national"  # the laboratory that grinds and resolves as those without a fault do
 # Channels averaged for the overview, two a pixel as the page draws it; the closer look has each channel.
 _AVERAGED = 10
 _CLOSE = (3560, 3800)
@@ -35,9 +36,9 @@ def faulty_spectra(composition, grain_um, laboratory, reference, random_state=0)
     spectra = np.empty((2,) * len(FAULTS) + (len(library_axis()),), np.float32)
     ground = [soil_absorbance(composition, grain_um * lab.grain_factor, TRUE_AXIS) for lab in (reference, laboratory)]
     for shift, resolution in product((0, 1), repeat=2):
-        ideal = replace(faulty, **_FAULTLESS)
-        ideal = replace(ideal, **_settings(faulty if shift else ideal, _OF_SHIFT))
-        ideal = replace(ideal, **_settings(faulty if resolution else reference.spectrometer, _OF_RESOLUTION))
+        shifted = _settings(faulty, _OF_SHIFT) if shift else {}
+        resolved = _settings(faulty if resolution else reference.spectrometer, _OF_RESOLUTION)
+        ideal = replace(faulty, **_FAULTLESS | shifted | resolved)
         # Baseline and air add the same to every soil: what the instrument shows with a gain of zero.
         no_gain = [replace(ideal, gain=0.0, **_settings(faulty, names)) for names in (_OF_BASELINE, _OF_AIR)]
         added = [instrument.measure(ground[0], np.random.default_rng(0))[0] for instrument in no_gain]
@@ -54,16 +55,15 @@ def _settings(spectrometer, names):
     return {name: getattr(spectrometer, name) for name in names}
 
 
-def laboratory_switches(composition, grain_um, name, reference="national"):
+def laboratory_switches(composition, grain_um, name):
     """Explorer with a check box for each fault of a laboratory: one soil with the chosen faults and without.
 
-    composition : (1, n_infrared) mass fractions; grain_um : (1,); name, reference : of `laboratories()`
+    composition : (1, n_infrared) mass fractions; grain_um : (1,); name : of `laboratories()`
     Raises ValueError for an unknown laboratory, and as `soil_absorbance`.
     """
-    for wanted in (name, reference):
-        if wanted not in laboratories():
-            raise ValueError(f"no laboratory {wanted!r}: take one of {', '.join(laboratories())}")
-    laboratory, known = laboratories()[name], laboratories()[reference]
+    if name not in laboratories():
+        raise ValueError(f"no laboratory {name!r}: take one of {', '.join(laboratories())}")
+    laboratory, known = laboratories()[name], laboratories()[_REFERENCE]
     spectra = faulty_spectra(composition, grain_um, laboratory, known)
     axis = library_axis()
     close = (axis >= _CLOSE[0]) & (axis <= _CLOSE[1])
@@ -80,7 +80,7 @@ def laboratory_switches(composition, grain_um, name, reference="national"):
     controls = [Control(texts[fault], (False, True), text=("off", "on")) for fault in FAULTS]
     caption = (
         f"The simulator computed all choices, for the laboratory '{name}'. Without a fault, soil is ground, and the "
-        f"spectrum resolved, as in the laboratory '{reference}'."
+        f"spectrum resolved, as in the laboratory '{_REFERENCE}'."
     )
     question = "Which fault does most harm after SNV, and which one vanishes?"
     most = np.abs(left).max(axis=-1)

@@ -26,8 +26,10 @@ AMOUNTS = {
     "water": (0, 0.5, 1, 2, 3, 5, 10),
     "grain size": (10, 20, 35, 50, 100, 200, 400),
 }
-START = {"kaolinite": 5, "smectite": 2, "illite": 10, "hematite": 0.1, "goethite": 1, "calcite": 0}
-START |= {"organic_matter": 2, "water": 1, "grain size": 50}
+START = {
+    **{"kaolinite": 5, "smectite": 2, "illite": 10, "hematite": 0.1, "goethite": 1},
+    **{"calcite": 0, "organic_matter": 2, "water": 1, "grain size": 50},
+}
 MARKERS = ((480, "Fe oxides"), (900, "Fe oxides"), (1414, "OH"), (1909, "water"), (2207, "Al-OH"), (2341, "CO₃"))
 
 
@@ -52,12 +54,10 @@ class Mixture:
         if tuple(shape) != expected:
             raise ValueError(f"series '{self.label}': controls and channels are {tuple(shape)}, not {expected}")
         plain = no_variation(1)
-        rows = np.vstack(
-            [
-                pure_absorption(self.wavelength),
-                scattering(np.array([REFERENCE_GRAIN_UM]), plain.scattering_exponent, self.wavelength),
-            ]
-        )
+        pure = np.eye(len(CONSTITUENTS), dtype=np.float32)
+        pure = pure[[CONSTITUENTS.index(name) for name in ("quartz", *DRY, "water")]]
+        scattered = scattering(np.array([REFERENCE_GRAIN_UM]), plain.scattering_exponent, self.wavelength)
+        rows = np.vstack([absorption(pure, self.wavelength), scattered])
         shares = [np.divide(amounts, 1 if name == "grain size" else 100) for name, amounts in AMOUNTS.items()]
         mixture = {
             "amounts": [values.tolist() for values in shares],
@@ -65,13 +65,6 @@ class Mixture:
             "surface": float(plain.surface[0]),
         }
         return {"label": self.label, "kind": "line", "shape": list(rows.shape), "data": pack(rows), "mixture": mixture}
-
-
-def pure_absorption(wavelength):
-    """Absorption of pure quartz, `DRY` and water over the scattering of 50 um grains: (9, n_channels)."""
-    pure = np.eye(len(CONSTITUENTS), dtype=np.float32)
-    rows = pure[[CONSTITUENTS.index(name) for name in ("quartz", *DRY, "water")]]
-    return absorption(rows, wavelength)
 
 
 def composition(amounts):

@@ -7,8 +7,7 @@ import pytest
 
 from spectrakit.evaluation import leaky_folds
 from spectrakit.simulate.libs import line_table
-from spectrakit.teaching.exercises.checks import KEYS, check
-from spectrakit.teaching.exercises.keys import Key
+from spectrakit.teaching.exercises.checks import KEYS, answer_keys, check
 
 
 def made(exercise, seed):
@@ -46,11 +45,6 @@ def made(exercise, seed):
     }.get(exercise, {})
 
 
-def keys_of(exercise, data):
-    keys = KEYS[exercise](**data)
-    return (keys,) if isinstance(keys, Key) else keys
-
-
 def as_answer(values):
     return values[0] if len(values) == 1 else tuple(values)
 
@@ -77,7 +71,7 @@ def test_an_answer_worked_out_by_hand_is_right(capsys, exercise, answer):
 @pytest.mark.parametrize("exercise", KEYS)
 def test_the_right_answer_passes_the_empty_cell_does_not_and_every_mistake_gets_its_hint(capsys, exercise, seed):
     data = made(exercise, seed)
-    keys = keys_of(exercise, data)
+    keys = answer_keys(exercise, **data)
     right = [key.value for key in keys]
     assert check(exercise, as_answer(right), **data) is True
     assert check(exercise, None, **data) is None
@@ -127,5 +121,5 @@ def test_the_right_answer_is_never_shown(capsys):
         data = made(exercise, 0)
         check(exercise, 123456.7, **data)
         printed = capsys.readouterr().out
-        numbers = [key.value for key in keys_of(exercise, data) if isinstance(key.value, float) and key.value % 1]
+        numbers = [key.value for key in answer_keys(exercise, **data) if isinstance(key.value, float) and key.value % 1]
         assert not any(f"{number:.4g}" in printed for number in numbers)

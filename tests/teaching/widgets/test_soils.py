@@ -17,6 +17,8 @@ SOILS = (
     dict.fromkeys(AMOUNTS, 0) | {"grain size": 400},
     START | {"hematite": 10, "goethite": 10, "organic_matter": 40, "water": 10, "grain size": 10},
     START | {"kaolinite": 80, "smectite": 60, "calcite": 100},
+    START | {"calcite": 40},
+    START | {"hematite": 5},
 )
 
 
@@ -64,7 +66,7 @@ def test_what_is_not_named_is_quartz_and_too_much_is_scaled_down():
     assert sum(full.values()) - full["water"] == pytest.approx(1)
 
 
-def test_the_widget_starts_with_its_reference_soil_and_is_small():
+def test_the_widget_starts_with_its_reference_soil_and_is_small(values):
     widget = build()
     assert widget.indices == indices(START)
     assert [
@@ -72,19 +74,8 @@ def test_the_widget_starts_with_its_reference_soil_and_is_small():
     ] == [*("5 %", "2 %", "10 %", "0.1 %", "1 %", "0 %", "2 %", "1 %", "50 µm")]
     for panel in widget.specification["panels"]:
         own, start = panel["series"]
-        unmoved = np.frombuffer(base64.b64decode(start["data"]), "<f4")
-        np.testing.assert_allclose(page_reflectance(own, widget.indices), unmoved, atol=2e-5)
+        np.testing.assert_allclose(page_reflectance(own, widget.indices), values(start).ravel(), atol=2e-5)
     assert len(json.dumps(widget.specification, allow_nan=False)) < 50_000
-
-
-def test_calcite_deepens_its_band_and_pigments_darken_the_blue():
-    panel = build().specification["panels"][0]
-    at = np.array(panel["x"]).searchsorted([480, 2340])
-    plain, limed, red = (
-        page_reflectance(panel["series"][0], indices(START | own))[at] for own in ({}, {"calcite": 40}, {"hematite": 5})
-    )
-    assert limed[1] < plain[1] - 0.02
-    assert red[0] < plain[0] / 2 and red[1] == pytest.approx(plain[1], abs=0.03)
 
 
 def test_other_controls_are_refused():

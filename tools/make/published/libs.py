@@ -21,8 +21,8 @@ def figures(v, entries):
     for metric in ("r2", "rmse"):
         tasks[f"{metric}_sd"] = [entries[f"{metric}.{name}"]["sd"] for name in ids.values()]
     tasks["spread"] = tasks["rmse"] / np.sqrt(1 - tasks["r2"])
-    by_task = scores(v, tasks) | detection(v, tasks)
-    return by_task | network(v) | named_lines(v, [entry for entry in entries.values() if entry["kind"] == "line"])
+    lines = [entry for entry in entries.values() if entry["kind"] == "line"]
+    return scores(v, tasks) | detection(v, tasks) | network(v) | named_lines(v, lines)
 
 
 def scores(v, tasks):
