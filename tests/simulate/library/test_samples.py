@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -172,11 +174,11 @@ def test_carbon_falls_with_depth_and_carbonate_and_clay_rise(full):
 
 def test_the_first_20_cm_hold_the_share_of_the_first_metre_that_is_known_of_the_world():
     """0.33 (shrubland) to 0.50 (forest) of the carbon of the first metre: Jobbagy and Jackson 2000."""
-    depths, site = np.arange(0.5, 100), np.zeros(100, int)
+    first_metre = SimpleNamespace(middle=np.arange(0.5, 100), site=np.zeros(100, int))
     generator = np.random.default_rng(0)
     shares = []
     for _ in range(400):
-        carbon = library._decline(depths, site, generator)
+        carbon = library._decline(first_metre, generator)
         assert carbon[:20].mean() == pytest.approx(1, abs=0.001)
         shares.append(carbon[:20].sum() / carbon.sum())
     assert 0.33 < np.median(shares) < 0.50

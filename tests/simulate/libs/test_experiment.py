@@ -22,11 +22,9 @@ def reference_plasma(**changes_ppm):
     """The nominal plasma of the reference soil, with contents changed to arrays of ppm."""
     n = max((len(values) for values in changes_ppm.values()), default=1)
     composition = pd.DataFrame([libs.spiked_soils().composition_ppm.iloc[0]] * n).assign(**changes_ppm)
-    return libs.shots_plasma(composition, pd.DataFrame(0.0, composition.index, list(scatter_names())))
-
-
-def scatter_names():
-    return libs.settings()["scatter"]["shot"]
+    return libs.shots_plasma(
+        composition, pd.DataFrame(0.0, composition.index, list(libs.settings()["scatter"]["shot"]))
+    )
 
 
 @pytest.fixture(scope="module")
