@@ -86,31 +86,35 @@ def test_subset_by_mask_and_by_positions():
         dataset().subset([3])
 
 
-def test_resample_interpolates_linearly():
-    resampled = dataset().resample([400, 405, 427.5])
-    assert resampled.axis.tolist() == [400, 405, 427.5]
-    np.testing.assert_allclose(resampled.spectra, [[0, 5, 27.5], [5, 5, 5], [1, 1.5, 7]])
+GAPPY = {"axis": (400, 401, 500, 501)}
 
 
-@pytest.mark.parametrize("new_axis", [[399, 410], [410, 431]])
-def test_resample_refuses_what_is_not_covered(new_axis):
-    with pytest.raises(ValueError, match="is not covered: the spectra span 400 to 430 nm"):
-        dataset().resample(new_axis)
+@pytest.mark.parametrize(
+    ("changes", "new_axis", "expected"),
+    [
+        ({}, [400, 405, 427.5], [[0, 5, 27.5], [5, 5, 5], [1, 1.5, 7]]),
+        (GAPPY, [401, 500], [[10, 20], [5, 5], [2, 4]]),
+        # Beside a missing channel it is missing.
+        ({"spectra": ((0, np.nan, 20, 30),) * 3}, [400, 405, 425], [[0, np.nan, 25]] * 3),
+    ],
+)
+def test_resample_interpolates_linearly_between_neighbours(changes, new_axis, expected):
+    resampled = dataset(**changes).resample(new_axis)
+    assert resampled.axis.tolist() == new_axis
+    np.testing.assert_allclose(resampled.spectra, expected)
 
 
-def test_resample_refuses_to_bridge_a_gap_but_takes_its_edges():
-    gappy = dataset(axis=(400, 401, 500, 501))
-    assert gappy.resample([401, 500]).spectra[0].tolist() == [10, 20]
-    with pytest.raises(ValueError, match=r"450\.0 nm is not covered.* none between 401 and 500"):
-        gappy.resample([400.5, 450])
-
-
-def test_resample_beside_a_missing_channel_is_missing():
-    holed = dataset(spectra=((0, np.nan, 20, 30), (5, 5, 5, 5), (1, 2, 4, 8)))
-    first = holed.resample([400, 405, 425]).spectra[0]
-    assert first[0] == 0
-    assert np.isnan(first[1])
-    assert first[2] == 25
+@pytest.mark.parametrize(
+    ("changes", "new_axis", "message"),
+    [
+        ({}, [399, 410], r"399\.0 nm is not covered: the spectra span 400 to 430 nm"),
+        ({}, [410, 431], r"431\.0 nm is not covered: the spectra span 400 to 430 nm"),
+        (GAPPY, [400.5, 450], r"450\.0 nm is not covered.* none between 401 and 500"),
+    ],
+)
+def test_resample_refuses_what_is_not_covered(changes, new_axis, message):
+    with pytest.raises(ValueError, match=message):
+        dataset(**changes).resample(new_axis)
 
 
 def test_axis_gaps_need_a_step_wider_than_those_beside_it_and_than_the_median():

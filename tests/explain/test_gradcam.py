@@ -31,16 +31,19 @@ def spectra(n=7, n_channels=40, seed=1):
     return np.random.default_rng(seed).random((n, 1, n_channels), dtype=np.float32)
 
 
+def assert_agrees_with_captum(network, layer, X):
+    ours = grad_cam(network, layer, X)
+    theirs = LayerGradCam(network.eval(), layer).attribute(torch.tensor(X).double(), relu_attributions=True)
+    theirs = LayerAttribution.interpolate(theirs, X.shape[-1], interpolate_mode="linear")[:, 0]
+    assert ours.shape == (7, X.shape[-1]) and ours.max() > 0.1
+    np.testing.assert_allclose(ours, theirs.detach().numpy(), atol=1e-5)
+
+
 @pytest.mark.parametrize("layer", [0, 3])
 @pytest.mark.parametrize("seed", range(3))
 def test_agrees_with_captum(layer, seed):
-    network, X = small_network(seed), spectra()
-    ours = grad_cam(network, network[layer], X)
-    network.eval()
-    theirs = LayerGradCam(network, network[layer]).attribute(torch.tensor(X).double(), relu_attributions=True)
-    theirs = LayerAttribution.interpolate(theirs, X.shape[-1], interpolate_mode="linear")[:, 0]
-    assert ours.shape == (7, 40) and ours.max() > 0.1
-    np.testing.assert_allclose(ours, theirs.detach().numpy(), atol=1e-5)
+    network = small_network(seed)
+    assert_agrees_with_captum(network, network[layer], spectra())
 
 
 @pytest.mark.parametrize("config", [CNNConfig(), CNNConfig(padding="valid", global_pooling=False)])
@@ -50,12 +53,7 @@ def test_agrees_with_captum_on_the_published_network(config):
     with torch.no_grad():
         for parameter in network.parameters():
             nn.init.normal_(parameter)
-    ours = grad_cam(network, network.target_layer, X)
-    attribution = LayerGradCam(network, network.target_layer)
-    theirs = attribution.attribute(torch.tensor(X).double(), relu_attributions=True)
-    theirs = LayerAttribution.interpolate(theirs, 66, interpolate_mode="linear")[:, 0]
-    assert ours.shape == (7, 66) and ours.max() > 0.1
-    np.testing.assert_allclose(ours, theirs.detach().numpy(), atol=1e-5)
+    assert_agrees_with_captum(network, network.target_layer, X)
 
 
 def test_a_map_by_hand():

@@ -60,8 +60,7 @@ def test_twelve_laboratories_each_with_its_own_instrument_and_preparation():
 
 
 def test_the_library_has_1700_channels_that_every_laboratory_reaches():
-    np.testing.assert_array_equal(AXIS, np.arange(600, 4000, 2))
-    assert len(AXIS) == 1700
+    np.testing.assert_array_equal(AXIS, 600 + 2 * np.arange(1700))
     for laboratory in laboratories().values():
         own = laboratory.spectrometer.axis
         assert laboratory.spectrometer.low_per_cm <= own[0] <= 600
