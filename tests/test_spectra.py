@@ -116,14 +116,19 @@ def test_resample_refuses_what_is_not_covered(changes, new_axis, message):
         dataset(**changes).resample(new_axis)
 
 
-def test_axis_gaps_need_a_step_wider_than_those_beside_it_and_than_the_median():
-    assert axis_gaps(np.array([1.0, 2, 3, 10, 11])).tolist() == [[3, 10]]
-    assert axis_gaps(np.array([1.0, 2, 3, 6, 7])).tolist() == []
-    # overlapping orders: 0.014 and 0.07 in turn among steps of 0.08
-    overlapping = np.cumsum([0, 0.08, 0.08, 0.08, 0.014, 0.07, 0.014, 0.08, 0.08, 0.08])
-    assert len(axis_gaps(overlapping)) == 0
-    assert len(axis_gaps(np.array([1.0, 100.0]))) == 0
-    assert len(axis_gaps(np.array([1.0]))) == 0
+@pytest.mark.parametrize(
+    ("axis", "gaps"),
+    [
+        ([1.0, 2, 3, 10, 11], [[3, 10]]),
+        ([1.0, 2, 3, 6, 7], []),
+        # overlapping orders: 0.014 and 0.07 in turn among steps of 0.08
+        (np.cumsum([0, 0.08, 0.08, 0.08, 0.014, 0.07, 0.014, 0.08, 0.08, 0.08]), []),
+        ([1.0, 100.0], []),
+        ([1.0], []),
+    ],
+)
+def test_axis_gaps_need_a_step_wider_than_those_beside_it_and_than_the_median(axis, gaps):
+    assert axis_gaps(np.array(axis)).tolist() == gaps
 
 
 @pytest.mark.parametrize(
@@ -199,11 +204,19 @@ def test_measured_soils_have_the_shape_of_what_they_are(shared, name, scale):
         assert rows_on_another_scale(values, declared).all()
 
 
-def test_provenance_in_one_line():
-    assert dataset().provenance_line() == "simulated, seed 7, LIBS forward model"
-    assert provenance_line({"origin": "measured", "source": "file a.csv"}) == "measured, file a.csv"
-    further = {"origin": "simulated", "seed": 0, "profile": "quick", "settings": {"gain": 2}}
-    assert provenance_line(further) == "simulated, seed 0, profile quick"
+@pytest.mark.parametrize(
+    ("provenance", "line"),
+    [
+        ({"origin": "simulated", "seed": 7, "source": "a model"}, "simulated, seed 7, a model"),
+        ({"origin": "measured", "source": "file a.csv"}, "measured, file a.csv"),
+        (
+            {"origin": "simulated", "seed": 0, "profile": "quick", "settings": {"gain": 2}},
+            "simulated, seed 0, profile quick",
+        ),
+    ],
+)
+def test_provenance_in_one_line(provenance, line):
+    assert dataset(provenance=provenance).provenance_line() == provenance_line(provenance) == line
 
 
 def test_channels_that_others_enclose_are_neither_beyond_their_ends_nor_in_a_gap():

@@ -131,18 +131,19 @@ def test_limits_cost_no_coverage():
     assert (held.thresholds_ <= free.thresholds_).all()
 
 
-def test_log_intervals_by_hand():
-    intervals = ConformalIntervals(levels=(0.5,), log_offset=10.0, limits=(0, 100))
-    intervals.fit([10, 30, 70.0], [10, 10, 10.0])  # scores ln 1, ln 2, ln 4; the second is that of rank 2
-    np.testing.assert_allclose(intervals.thresholds_, np.log(2))
-    np.testing.assert_allclose(intervals.predict([30, 0, 90.0])[:, :, 0], [[10, 70], [0, 10], [40, 100]], atol=1e-12)
-
-
-def test_predictions_outside_the_limits_count_as_at_the_limit():
-    intervals = ConformalIntervals(levels=(0.5,), log_offset=1.0, limits=(0, 580))
-    intervals.fit([1, 3, 7.0], [-5, -5, -5.0])
-    np.testing.assert_allclose(intervals.thresholds_, np.log(4))
-    np.testing.assert_allclose(intervals.predict([-9.0, 900])[:, :, 0], [[0, 3], [581 / 4 - 1, 580]])
+@pytest.mark.parametrize(
+    ("offset", "highest", "y_true", "y_pred", "factor", "predictions", "bounds"),
+    [
+        # Scores ln 1, ln 2, ln 4; the second is that of rank 2.
+        (10.0, 100, [10, 30, 70.0], 10.0, 2, [30, 0, 90.0], [[10, 70], [0, 10], [40, 100]]),
+        # Predictions outside the limits count as at the limit.
+        (1.0, 580, [1, 3, 7.0], -5.0, 4, [-9.0, 900], [[0, 3], [581 / 4 - 1, 580]]),
+    ],
+)
+def test_log_intervals_by_hand(offset, highest, y_true, y_pred, factor, predictions, bounds):
+    intervals = ConformalIntervals(levels=(0.5,), log_offset=offset, limits=(0, highest)).fit(y_true, [y_pred] * 3)
+    np.testing.assert_allclose(intervals.thresholds_, np.log(factor))
+    np.testing.assert_allclose(intervals.predict(predictions)[:, :, 0], bounds, atol=1e-12)
 
 
 def test_a_laboratory_effect_breaks_the_plain_guarantee_and_the_pooled_one_holds():

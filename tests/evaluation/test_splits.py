@@ -61,10 +61,16 @@ def test_wrong_sizes_are_named():
         repeated_folds(12).out_of_fold(np.zeros(3))
 
 
-def test_rounds_have_the_published_sizes():
-    assert [(len(a), len(b)) for a, b in random_rounds(130)] == [(98, 32)] * 10
-    assert [(len(a), len(b)) for a, b in random_rounds(19_036, n_rounds=1)] == [(14_277, 4_759)]
-    assert [(len(a), len(b)) for a, b in random_rounds(460, n_rounds=2, train_size=98)] == [(98, 115)] * 2
+@pytest.mark.parametrize(
+    ("n_samples", "options", "sizes"),
+    [
+        (130, {}, [(98, 32)] * 10),
+        (19_036, {"n_rounds": 1}, [(14_277, 4_759)]),
+        (460, {"n_rounds": 2, "train_size": 98}, [(98, 115)] * 2),
+    ],
+)
+def test_rounds_have_the_published_sizes(n_samples, options, sizes):
+    assert [(len(training), len(test)) for training, test in random_rounds(n_samples, **options)] == sizes
 
 
 def test_rounds_are_pinned_and_a_prefix_of_more():

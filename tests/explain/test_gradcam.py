@@ -76,9 +76,8 @@ def test_samples_do_not_mix_and_the_network_is_left_as_it_was():
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
-def test_refuses_several_outputs_and_flat_layers():
-    network = small_network()
-    with pytest.raises(ValueError, match="length"):
-        grad_cam(network, network[6], spectra())
-    with pytest.raises(ValueError, match="one value a sample"):
-        grad_cam(network[:7], network[3], spectra())
+@pytest.mark.parametrize(("end", "layer", "message"), [(None, 6, "length"), (7, 3, "one value a sample")])
+def test_refuses_several_outputs_and_flat_layers(end, layer, message):
+    network = small_network()[:end]
+    with pytest.raises(ValueError, match=message):
+        grad_cam(network, network[layer], spectra())
