@@ -35,7 +35,7 @@ def _named(path, part):
 
 @contextmanager
 def written_whole(path):
-    """A path to write a file to, which takes the place of `path` when the block ends without an error."""
+    """A path to write a file or a folder to, which takes the place of `path` when the block ends without an error."""
     part = _beside(path)
     _remove_leftovers(path)
     try:
@@ -43,7 +43,7 @@ def written_whole(path):
             yield part
             os.replace(part, path)
     finally:
-        part.unlink(missing_ok=True)
+        _remove(part)
 
 
 @contextmanager
@@ -57,15 +57,9 @@ def folder_written_whole(folder):
         raise ValueError(f"{folder}: this exists already; name a new folder, or delete it first")
     if not folder.parent.is_dir():
         raise ValueError(f"{folder}: there is no folder {folder.parent}; make it first")
-    part = _beside(folder)
-    _remove_leftovers(folder)
-    try:
-        with _named(folder, part):
-            part.mkdir()
-            yield part
-            part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with written_whole(folder) as part:
+        part.mkdir()
+        yield part
 
 
 def _beside(path):
@@ -80,7 +74,11 @@ def _remove_leftovers(path):
     for part in path.parent.glob(f".{glob.escape(path.name)}.{glob.escape(platform.node())}.*.part"):
         number = part.name.split(".")[-2]
         if number.isdigit() and not _runs(int(number)):
-            shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+            _remove(part)
+
+
+def _remove(part):
+    shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
 
 
 def _runs(process):

@@ -87,12 +87,14 @@ class SpectralDataset:
                 raise ValueError(f"{name}: {len(getattr(self, name))} rows for {len(spectra)} spectra")
         if "sample_id" not in self.samples:
             raise ValueError("samples: the column sample_id is missing")
-        # object.__setattr__ is the way a frozen dataclass can store what it has normalised.
-        object.__setattr__(self, "spectra", spectra)
-        object.__setattr__(self, "axis", axis)
-        object.__setattr__(self, "properties", self.properties.astype(np.float64).reset_index(drop=True))
-        object.__setattr__(self, "samples", self.samples.reset_index(drop=True))
-        object.__setattr__(self, "provenance", dict(self.provenance))
+        # A frozen dataclass takes what it has normalised in no other way.
+        self.__dict__.update(
+            spectra=spectra,
+            axis=axis,
+            properties=self.properties.astype(np.float64).reset_index(drop=True),
+            samples=self.samples.reset_index(drop=True),
+            provenance=dict(self.provenance),
+        )
 
     def __len__(self):
         return len(self.spectra)

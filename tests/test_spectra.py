@@ -71,56 +71,64 @@ def test_window_includes_both_ends_and_leaves_the_original_as_it_was():
         whole.window(500, 600)
 
 
-def test_subset_by_mask_and_by_positions():
-    by_mask = dataset().subset([True, False, True])
-    assert by_mask.samples["sample_id"].tolist() == ["a", "c"]
-    assert by_mask.properties["ca_ppm"].tolist() == [1, 3]
-    assert by_mask.properties.index.tolist() == [0, 1]
-    by_position = dataset().subset([2, 0, 2])
-    assert by_position.samples["sample_id"].tolist() == ["c", "a", "c"]
-    assert by_position.spectra[:, 3].tolist() == [8, 30, 8]
-    assert len(dataset().subset([])) == 0
-    with pytest.raises(ValueError, match="for 3 samples"):
-        dataset().subset([True, False])
-    with pytest.raises(IndexError):
-        dataset().subset([3])
+@pytest.mark.parametrize(("rows", "picked"), [([True, False, True], [0, 2]), ([2, 0, 2], [2, 0, 2]), ([], [])])
+def test_subset_by_mask_and_by_positions(rows, picked):
+    whole, part = dataset(), dataset().subset(rows)
+    np.testing.assert_array_equal(part.spectra, whole.spectra[picked])
+    assert part.samples["sample_id"].tolist() == ["abc"[place] for place in picked]
+    assert part.properties["ca_ppm"].to_dict() == {row: 1 + place for row, place in enumerate(picked)}
 
 
-def test_resample_interpolates_linearly():
-    resampled = dataset().resample([400, 405, 427.5])
-    assert resampled.axis.tolist() == [400, 405, 427.5]
-    np.testing.assert_allclose(resampled.spectra, [[0, 5, 27.5], [5, 5, 5], [1, 1.5, 7]])
+@pytest.mark.parametrize(("rows", "error"), [([True, False], ValueError), ([3], IndexError)])
+def test_rows_that_are_not_there_are_refused(rows, error):
+    with pytest.raises(error, match="for 3 samples" if error is ValueError else "out of bounds"):
+        dataset().subset(rows)
 
 
-@pytest.mark.parametrize("new_axis", [[399, 410], [410, 431]])
-def test_resample_refuses_what_is_not_covered(new_axis):
-    with pytest.raises(ValueError, match="is not covered: the spectra span 400 to 430 nm"):
-        dataset().resample(new_axis)
+GAPPY = {"axis": (400, 401, 500, 501)}
 
 
-def test_resample_refuses_to_bridge_a_gap_but_takes_its_edges():
-    gappy = dataset(axis=(400, 401, 500, 501))
-    assert gappy.resample([401, 500]).spectra[0].tolist() == [10, 20]
-    with pytest.raises(ValueError, match=r"450\.0 nm is not covered.* none between 401 and 500"):
-        gappy.resample([400.5, 450])
+@pytest.mark.parametrize(
+    ("changes", "new_axis", "expected"),
+    [
+        ({}, [400, 405, 427.5], [[0, 5, 27.5], [5, 5, 5], [1, 1.5, 7]]),
+        (GAPPY, [401, 500], [[10, 20], [5, 5], [2, 4]]),
+        # Beside a missing channel it is missing.
+        ({"spectra": ((0, np.nan, 20, 30),) * 3}, [400, 405, 425], [[0, np.nan, 25]] * 3),
+    ],
+)
+def test_resample_interpolates_linearly_between_neighbours(changes, new_axis, expected):
+    resampled = dataset(**changes).resample(new_axis)
+    assert resampled.axis.tolist() == new_axis
+    np.testing.assert_allclose(resampled.spectra, expected)
 
 
-def test_resample_beside_a_missing_channel_is_missing():
-    holed = dataset(spectra=((0, np.nan, 20, 30), (5, 5, 5, 5), (1, 2, 4, 8)))
-    first = holed.resample([400, 405, 425]).spectra[0]
-    assert first[0] == 0
-    assert np.isnan(first[1])
-    assert first[2] == 25
+@pytest.mark.parametrize(
+    ("changes", "new_axis", "message"),
+    [
+        ({}, [399, 410], r"399\.0 nm is not covered: the spectra span 400 to 430 nm"),
+        ({}, [410, 431], r"431\.0 nm is not covered: the spectra span 400 to 430 nm"),
+        (GAPPY, [400.5, 450], r"450\.0 nm is not covered.* none between 401 and 500"),
+    ],
+)
+def test_resample_refuses_what_is_not_covered(changes, new_axis, message):
+    with pytest.raises(ValueError, match=message):
+        dataset(**changes).resample(new_axis)
 
 
-def test_axis_gaps_need_a_step_wider_than_those_beside_it_and_than_the_median():
-    assert axis_gaps(np.array([1.0, 2, 3, 10, 11])).tolist() == [[3, 10]]
-    assert axis_gaps(np.array([1.0, 2, 3, 6, 7])).tolist() == []
-    # overlapping orders: 0.014 and 0.07 in turn among steps of 0.08
-    overlapping = np.cumsum([0, 0.08, 0.08, 0.08, 0.014, 0.07, 0.014, 0.08, 0.08, 0.08])
-    assert len(axis_gaps(overlapping)) == 0
-    assert len(axis_gaps(np.array([1.0, 100.0]))) == 0
-    assert len(axis_gaps(np.array([1.0]))) == 0
+@pytest.mark.parametrize(
+    ("axis", "gaps"),
+    [
+        ([1.0, 2, 3, 10, 11], [[3, 10]]),
+        ([1.0, 2, 3, 6, 7], []),
+        # overlapping orders: 0.014 and 0.07 in turn among steps of 0.08
+        (np.cumsum([0, 0.08, 0.08, 0.08, 0.014, 0.07, 0.014, 0.08, 0.08, 0.08]), []),
+        ([1.0, 100.0], []),
+        ([1.0], []),
+    ],
+)
+def test_axis_gaps_need_a_step_wider_than_those_beside_it_and_than_the_median(axis, gaps):
+    assert axis_gaps(np.array(axis)).tolist() == gaps
 
 
 @pytest.mark.parametrize(
@@ -196,11 +204,19 @@ def test_measured_soils_have_the_shape_of_what_they_are(shared, name, scale):
         assert rows_on_another_scale(values, declared).all()
 
 
-def test_provenance_in_one_line():
-    assert dataset().provenance_line() == "simulated, seed 7, LIBS forward model"
-    assert provenance_line({"origin": "measured", "source": "file a.csv"}) == "measured, file a.csv"
-    further = {"origin": "simulated", "seed": 0, "profile": "quick", "settings": {"gain": 2}}
-    assert provenance_line(further) == "simulated, seed 0, profile quick"
+@pytest.mark.parametrize(
+    ("provenance", "line"),
+    [
+        ({"origin": "simulated", "seed": 7, "source": "a model"}, "simulated, seed 7, a model"),
+        ({"origin": "measured", "source": "file a.csv"}, "measured, file a.csv"),
+        (
+            {"origin": "simulated", "seed": 0, "profile": "quick", "settings": {"gain": 2}},
+            "simulated, seed 0, profile quick",
+        ),
+    ],
+)
+def test_provenance_in_one_line(provenance, line):
+    assert dataset(provenance=provenance).provenance_line() == provenance_line(provenance) == line
 
 
 def test_channels_that_others_enclose_are_neither_beyond_their_ends_nor_in_a_gap():

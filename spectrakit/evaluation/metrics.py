@@ -35,12 +35,13 @@ def rpd(y_true, y_pred):
     """Ratio of performance to deviation: sample standard deviation of the contents over the RMSE.
 
     y_true, y_pred : (n_samples,) contents
-    Returns a float, NaN for fewer than two samples. Source: Williams 1987.
+    Returns a float: NaN for fewer than two samples; infinity for predictions without any error, NaN where the contents
+    are all the same too. Source: Williams 1987.
 
     >>> print(round(rpd([1, 2, 3, 4], [1.5, 2, 3, 3.5]), 2))
     3.65
     """
-    return prediction_sd(y_true) / rmse(y_true, y_pred)
+    return _over_rmse(prediction_sd(y_true), y_true, y_pred)
 
 
 def rpiq(y_true, y_pred):
@@ -48,21 +49,31 @@ def rpiq(y_true, y_pred):
 
     y_true, y_pred : (n_samples,) contents
     A few large contents can raise R2 and RPD of a skewed property; RPIQ depends on them less.
-    Returns a float, NaN for fewer than two samples. Source: Bellon-Maurel et al. 2010.
+    Returns a float, NaN or infinity where `rpd` is. Source: Bellon-Maurel et al. 2010.
     """
     if len(y_true) < 2:
         return float("nan")
-    return float(np.subtract(*np.percentile(y_true, [75, 25])) / rmse(y_true, y_pred))
+    return _over_rmse(np.subtract(*np.percentile(y_true, [75, 25])), y_true, y_pred)
+
+
+def _over_rmse(spread, y_true, y_pred):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.divide(spread, rmse(y_true, y_pred)))
 
 
 def bias(y_true, y_pred):
     """Mean of prediction minus true content, (n_samples,) each, in their unit: positive where predicted too high."""
-    return float(np.mean(np.subtract(y_pred, y_true, dtype=float)))
+    return float(_errors(y_true, y_pred).mean())
 
 
 def sep(y_true, y_pred):
     """Standard error of prediction: RMSE of (n_samples,) contents without the bias, in their unit."""
-    return float(np.std(np.subtract(y_pred, y_true, dtype=float)))
+    return float(_errors(y_true, y_pred).std())
+
+
+def _errors(y_true, y_pred):
+    # By place: two Series would be subtracted by their indexes.
+    return np.subtract(np.asarray(y_pred), np.asarray(y_true), dtype=float)
 
 
 METRICS = {"r2": r2, "rmse": rmse, "mae": mae, "rpd": rpd, "rpiq": rpiq, "bias": bias, "sep": sep}
@@ -100,7 +111,7 @@ def prediction_sd(y_pred):
     It needs no true contents. It is not the uncertainty of a prediction.
     Returns a float, NaN for fewer than two samples. Source: mir paper, abstract, which does not define the term.
     """
-    return float(np.std(y_pred, ddof=1, dtype=float)) if len(y_pred) > 1 else float("nan")
+    return float(np.std(np.asarray(y_pred, float), ddof=1)) if len(y_pred) > 1 else float("nan")
 
 
 def relative_standard_deviation(predictions):

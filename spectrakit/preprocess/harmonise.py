@@ -225,23 +225,6 @@ def _first_derivative():
     return SavitzkyGolay(window_length=11, polyorder=2, deriv=1, mode="interp")
 
 
-def _piecewise():
-    """Windows of 11 channels and 2 components, as in the R package specProc (Jchemo: the same window).
-
-    Source of the method: Wang, Veltkamp & Kowalski 1991, Anal. Chem. 63, 2750.
-    """
-    return PiecewiseDirectStandardization(window_length=5, n_components=2, scale=False, storage="band")
-
-
-def _space_transform():
-    """Five components: by `left_out_standards` of the simulated ring trial, 2 to 6 do about as well, and 8 far worse
-    without SNV.
-
-    Source of the method, which leaves the number to be tuned: Du et al. 2011, Anal. Chim. Acta 690, 64.
-    """
-    return SpectralSpaceTransform(n_components=5)
-
-
 PRETREATMENTS = {
     "none": lambda: None,
     "snv": StandardNormalVariate,
@@ -252,9 +235,15 @@ PRETREATMENTS = {
 
 _CORRECTIONS = {
     "ds": lambda **options: StandardTransfer(DirectStandardization(), **options),
-    "pds": lambda **options: StandardTransfer(_piecewise(), **options),
-    "sst": lambda **options: StandardTransfer(_space_transform(), **options),
-    "epo": lambda **options: LaboratoryProjection(**options),
+    # Windows of 11 channels and 2 components, as in the R package specProc (Jchemo: the same window); the method is of
+    # Wang, Veltkamp & Kowalski 1991, Anal. Chem. 63, 2750.
+    "pds": lambda **options: StandardTransfer(
+        PiecewiseDirectStandardization(window_length=5, n_components=2, scale=False, storage="band"), **options
+    ),
+    # By `left_out_standards` of the simulated ring trial, 2 to 6 components do about as well, and 8 far worse without
+    # SNV; the method, which leaves the number to be tuned, is of Du et al. 2011, Anal. Chim. Acta 690, 64.
+    "sst": lambda **options: StandardTransfer(SpectralSpaceTransform(n_components=5), **options),
+    "epo": LaboratoryProjection,
     # Few directions: the further ones between means of laboratories are more and more those of their soils.
     "top": lambda **options: LaboratoryProjection(n_components=2, standards=False, **options),
 }

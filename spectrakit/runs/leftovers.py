@@ -33,15 +33,11 @@ def kept_runs(folder):
 
 def remove_run(run):
     """Remove the parts of a run; ValueError where a process works on it."""
-    lock = run_lock(run.folder)
     try:
-        lock.acquire(timeout=0)
+        with run_lock(run.folder).acquire(timeout=0):
+            shutil.rmtree(run.folder)
     except Timeout:
         raise ValueError(f"{run.folder}: a process works on this run; stop it first") from None
-    try:
-        shutil.rmtree(run.folder)
-    finally:
-        lock.release()
 
 
 def _kept_run(folder):

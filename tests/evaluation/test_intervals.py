@@ -58,19 +58,12 @@ def test_too_few_samples_for_a_level_say_how_many_are_needed():
         sample_threshold(np.arange(19.0), 0.95)
 
 
-def test_thresholds_of_groups_by_hand():
-    # Weights in the order of the scores, in twelfths: 2 (a), 1 x 4 (b), 1 x 4 (c), 2 (a).
-    assert pooled_threshold(SCORES, 2 / 12, LABORATORY) == 1
-    assert pooled_threshold(SCORES, 6 / 12, LABORATORY) == 5
-    assert pooled_threshold(SCORES, 0.51, LABORATORY) == 6
-    assert pooled_threshold(SCORES, 10 / 12, LABORATORY) == 9
-    assert pooled_threshold(SCORES, 0.84, LABORATORY) == 10
-
-
-def test_order_of_samples_and_names_of_groups_do_not_matter():
-    order = np.random.default_rng(1).permutation(10)
-    names = pd.Series(LABORATORY).map({"a": "z", "b": "y", "c": "x"}).to_numpy()
-    assert pooled_threshold(SCORES[order], 0.7, names[order]) == pooled_threshold(SCORES, 0.7, LABORATORY)
+# Weights in the order of the scores, in twelfths: 2 (a), 1 x 4 (b), 1 x 4 (c), 2 (a).
+@pytest.mark.parametrize(("level", "threshold"), [(2 / 12, 1), (6 / 12, 5), (0.51, 6), (10 / 12, 9), (0.84, 10)])
+def test_thresholds_of_groups_by_hand_whatever_the_order_of_samples_and_the_names_of_groups(level, threshold):
+    assert pooled_threshold(SCORES, level, LABORATORY) == threshold
+    order, renamed = np.random.default_rng(1).permutation(10), np.repeat(["z", "y", "x"], [2, 4, 4])
+    assert pooled_threshold(SCORES[order], level, renamed[order]) == threshold
 
 
 def test_intervals_have_the_half_widths_that_mapie_gives():
@@ -93,15 +86,19 @@ def test_intervals_have_the_half_widths_that_mapie_gives():
     np.testing.assert_allclose(crossed.thresholds_, [1.076167822368, 1.781376041373, 2.036430529804])
 
 
+def half_covered(y_true, y_pred, spread, groups=None, **settings):
+    """Coverage, level by level and group by group, of the second half of samples: the first calibrates intervals."""
+    known, new = slice(0, len(y_true) // 2), slice(len(y_true) // 2, None)
+    parts = (None, None) if spread is None else (spread[known], spread[new])
+    intervals = ConformalIntervals(**settings).fit(y_true[known], y_pred[known], parts[0])
+    bounds = intervals.predict(y_pred[new], parts[1])
+    return coverage_table(y_true[new], bounds, intervals.levels, groups)["coverage"]
+
+
 def test_coverage_of_heteroscedastic_contents_is_binomial():
     y_true, y_pred, sd = carbon(4000, 4)
-    known, new = slice(0, 2000), slice(2000, None)
     for log_offset, spread in ((None, None), (1.0, None), (None, sd), (1.0, sd / (1 + y_pred))):
-        parts = (None, None) if spread is None else (spread[known], spread[new])
-        intervals = ConformalIntervals(log_offset=log_offset, limits=(0, 580)).fit(
-            y_true[known], y_pred[known], parts[0]
-        )
-        covered = 2000 * coverage_table(y_true[new], intervals.predict(y_pred[new], parts[1]))["coverage"]
+        covered = 2000 * half_covered(y_true, y_pred, spread, log_offset=log_offset, limits=(0, 580))
         # The threshold's own scatter adds as much variance again as the 2,000 samples.
         beyond = 3 * np.sqrt(2 * binom.var(2000, LEVELS))
         assert (np.abs(covered - 2000 * np.array(LEVELS)) < beyond).all()
@@ -109,18 +106,14 @@ def test_coverage_of_heteroscedastic_contents_is_binomial():
 
 def test_intervals_that_grow_with_the_content_cover_small_and_large_ones():
     y_true, y_pred, sd = carbon(6000, 5)
-    known, new = slice(0, 3000), slice(3000, None)
-    size = np.digitize(y_pred[new], [5, 20, 60])
-
-    def coverages(log_offset, spread):
-        parts = (None, None) if spread is None else (spread[known], spread[new])
-        intervals = ConformalIntervals(levels=(0.9,), log_offset=log_offset).fit(y_true[known], y_pred[known], parts[0])
-        return coverage_table(y_true[new], intervals.predict(y_pred[new], parts[1]), (0.9,), size)["coverage"][1:]
-
-    plain = coverages(None, None)
+    size = np.digitize(y_pred[3000:], [5, 20, 60])
+    plain, by_spread, by_logarithm = (
+        half_covered(y_true, y_pred, spread, size, levels=(0.9,), log_offset=log_offset)[1:]
+        for log_offset, spread in ((None, None), (None, sd), (10.0, None))
+    )
     assert plain.iloc[0] == 1 and plain.iloc[-1] < 0.5
-    assert np.abs(coverages(None, sd) - 0.9).max() < 0.03
-    assert np.abs(coverages(10.0, None) - 0.9).max() < 0.05
+    assert np.abs(by_spread - 0.9).max() < 0.03
+    assert np.abs(by_logarithm - 0.9).max() < 0.05
 
 
 def test_limits_cost_no_coverage():
@@ -128,29 +121,29 @@ def test_limits_cost_no_coverage():
     y_pred = y_pred - 5  # some predictions below zero, as those of PLS
     free = ConformalIntervals(limits=(-np.inf, np.inf)).fit(y_true, y_pred)
     held = clone(free).set_params(limits=(0, 580)).fit(y_true, y_pred)
-    wide, narrow = free.predict(y_pred), np.clip(free.predict(y_pred), 0, 580)
-    np.testing.assert_array_equal(
-        (wide[:, 0] <= y_true[:, None]) & (y_true[:, None] <= wide[:, 1]),
-        (narrow[:, 0] <= y_true[:, None]) & (y_true[:, None] <= narrow[:, 1]),
+    wide, bounds = free.predict(y_pred), held.predict(y_pred)
+    cut = np.clip(wide, 0, 580)
+    pd.testing.assert_frame_equal(
+        coverage_table(y_true, wide)[["level", "coverage"]], coverage_table(y_true, cut)[["level", "coverage"]]
     )
     assert (wide[:, 0] < 0).any()
-    bounds = held.predict(y_pred)
     assert bounds.min() == 0 and bounds.max() <= 580
     assert (held.thresholds_ <= free.thresholds_).all()
 
 
-def test_log_intervals_by_hand():
-    intervals = ConformalIntervals(levels=(0.5,), log_offset=10.0, limits=(0, 100))
-    intervals.fit([10, 30, 70.0], [10, 10, 10.0])  # scores ln 1, ln 2, ln 4; the second is that of rank 2
-    np.testing.assert_allclose(intervals.thresholds_, np.log(2))
-    np.testing.assert_allclose(intervals.predict([30, 0, 90.0])[:, :, 0], [[10, 70], [0, 10], [40, 100]], atol=1e-12)
-
-
-def test_predictions_outside_the_limits_count_as_at_the_limit():
-    intervals = ConformalIntervals(levels=(0.5,), log_offset=1.0, limits=(0, 580))
-    intervals.fit([1, 3, 7.0], [-5, -5, -5.0])
-    np.testing.assert_allclose(intervals.thresholds_, np.log(4))
-    np.testing.assert_allclose(intervals.predict([-9.0, 900])[:, :, 0], [[0, 3], [581 / 4 - 1, 580]])
+@pytest.mark.parametrize(
+    ("offset", "highest", "y_true", "y_pred", "factor", "predictions", "bounds"),
+    [
+        # Scores ln 1, ln 2, ln 4; the second is that of rank 2.
+        (10.0, 100, [10, 30, 70.0], 10.0, 2, [30, 0, 90.0], [[10, 70], [0, 10], [40, 100]]),
+        # Predictions outside the limits count as at the limit.
+        (1.0, 580, [1, 3, 7.0], -5.0, 4, [-9.0, 900], [[0, 3], [581 / 4 - 1, 580]]),
+    ],
+)
+def test_log_intervals_by_hand(offset, highest, y_true, y_pred, factor, predictions, bounds):
+    intervals = ConformalIntervals(levels=(0.5,), log_offset=offset, limits=(0, highest)).fit(y_true, [y_pred] * 3)
+    np.testing.assert_allclose(intervals.thresholds_, np.log(factor))
+    np.testing.assert_allclose(intervals.predict(predictions)[:, :, 0], bounds, atol=1e-12)
 
 
 def test_a_laboratory_effect_breaks_the_plain_guarantee_and_the_pooled_one_holds():
@@ -170,15 +163,12 @@ def test_a_laboratory_effect_breaks_the_plain_guarantee_and_the_pooled_one_holds
 def test_marginal_coverage_hides_a_laboratory_that_is_not_covered():
     random = np.random.default_rng(8)
     bias = np.array([0, 0, 0, 0, 0, 0, 0, 4.0])
-    laboratory = np.tile(np.repeat(np.arange(8), [1000] + [50] * 7), 2)
-    errors = bias[laboratory] + random.standard_normal(len(laboratory))
-    known = np.arange(len(errors)) < len(errors) // 2
-    wide = (-np.inf, np.inf)
-    intervals = ConformalIntervals(sample_threshold, (0.9,), limits=wide).fit(errors[known], np.zeros(known.sum()))
-    bounds = intervals.predict(np.zeros((~known).sum()))
-    coverage = coverage_table(errors[~known], bounds, (0.9,), laboratory[~known]).set_index("group")["coverage"]
+    laboratory = np.repeat(np.arange(8), [1000] + [50] * 7)
+    errors = np.tile(bias[laboratory], 2) + random.standard_normal(2 * len(laboratory))
+    wide = {"limits": (-np.inf, np.inf), "levels": (0.9,)}
+    of_all, *_, of_the_last = half_covered(errors, np.zeros_like(errors), None, laboratory, **wide)
     # Three standard deviations of 1,350 samples beside a threshold from as many.
-    assert coverage["all"] == pytest.approx(0.9, abs=3 * np.sqrt(2 * 0.09 / 1350)) and coverage[7] < 0.1
+    assert of_all == pytest.approx(0.9, abs=3 * np.sqrt(2 * 0.09 / 1350)) and of_the_last < 0.1
 
 
 def test_each_laboratory_held_out_is_calibrated_by_the_others():

@@ -33,9 +33,30 @@ def test_r2_of_the_mean_is_zero_and_below_it_negative():
     assert metrics.r2(TRUE, TRUE[::-1]) == pytest.approx(-3)
 
 
-@pytest.mark.parametrize(("name", "n"), [("r2", 1), ("r2", 2), ("rpd", 1), ("rpiq", 1)])
-def test_metrics_are_nan_where_undefined_without_a_warning(name, n, recwarn):
-    assert np.isnan(metrics.METRICS[name]([5.0] * n, [4.0] * n)) and np.isnan(metrics.prediction_sd([5.0]))
+@pytest.mark.parametrize("name", metrics.METRICS)
+def test_columns_of_a_table_are_taken_by_place_whatever_their_index(name):
+    columns = pd.Series(TRUE, index=[3, 2, 1, 0]), pd.Series(PREDICTED)
+    assert metrics.METRICS[name](*columns) == pytest.approx(BY_HAND[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "true", "predicted", "value"),
+    [
+        ("r2", [5.0], [4.0], np.nan),
+        ("r2", [5.0, 5.0], [4.0, 4.0], np.nan),
+        ("rpd", [5.0], [4.0], np.nan),
+        ("rpd", [5.0, 5.0], [5.0, 5.0], np.nan),
+        ("rpd", [5.0, 6.0], [5.0, 6.0], np.inf),
+        ("rpiq", [5.0], [4.0], np.nan),
+        ("rpiq", [5.0, 5.0], [5.0, 5.0], np.nan),
+        ("rpiq", [5.0, 6.0], [5.0, 6.0], np.inf),
+    ],
+)
+def test_metrics_are_nan_where_undefined_and_infinite_without_an_error_without_a_warning(
+    name, true, predicted, value, recwarn
+):
+    assert metrics.METRICS[name](true, predicted) == pytest.approx(value, nan_ok=True)
+    assert np.isnan(metrics.prediction_sd([5.0]))
     assert not recwarn
 
 

@@ -19,10 +19,12 @@ def test_ten_folds_of_twelve_samples_are_pinned():
     assert splits.fold[[0, 9, 10, 99]].tolist() == [0, 9, 0, 9]
 
 
-def test_every_row_is_tested_once_a_repeat_and_repeats_differ():
-    splits = grouped_folds(REPLICATES, n_folds=3, n_repeats=5)
+def test_every_row_is_tested_once_a_repeat_with_its_group_in_any_order_and_repeats_differ():
+    shuffled = np.random.default_rng(0).permutation(REPLICATES)
+    splits = grouped_folds(shuffled, n_folds=3, n_repeats=5)
     for repeat in range(5):
         np.testing.assert_array_equal(splits.test[splits.repeat == repeat].sum(axis=0), 1)
+    assert not any(set(shuffled[train]) & set(shuffled[~train]) for train in splits.train)
     repeated = repeated_folds(12, random_state=3)
     sizes = repeated.test.sum(axis=1).reshape(10, 10)
     np.testing.assert_array_equal(sizes, np.tile([2, 2, 1, 1, 1, 1, 1, 1, 1, 1], (10, 1)))
@@ -45,13 +47,6 @@ def test_replicates_stay_together_unless_leaky():
     assert straddling == [{"a", "b", "c", "d"}] * 2
 
 
-def test_order_of_rows_does_not_break_groups():
-    shuffled = np.random.default_rng(0).permutation(REPLICATES)
-    splits = grouped_folds(shuffled, n_folds=4, n_repeats=3)
-    for train in splits.train:
-        assert not set(shuffled[train]) & set(shuffled[~train])
-
-
 def test_out_of_fold_takes_each_row_from_the_model_that_did_not_see_it():
     splits = repeated_folds(5, n_folds=2, n_repeats=2)
     pooled = splits.out_of_fold(np.tile(np.arange(4.0)[:, None], (1, 5)))
@@ -66,10 +61,16 @@ def test_wrong_sizes_are_named():
         repeated_folds(12).out_of_fold(np.zeros(3))
 
 
-def test_rounds_have_the_published_sizes():
-    assert [(len(a), len(b)) for a, b in random_rounds(130)] == [(98, 32)] * 10
-    assert [(len(a), len(b)) for a, b in random_rounds(19_036, n_rounds=1)] == [(14_277, 4_759)]
-    assert [(len(a), len(b)) for a, b in random_rounds(460, n_rounds=2, train_size=98)] == [(98, 115)] * 2
+@pytest.mark.parametrize(
+    ("n_samples", "options", "sizes"),
+    [
+        (130, {}, [(98, 32)] * 10),
+        (19_036, {"n_rounds": 1}, [(14_277, 4_759)]),
+        (460, {"n_rounds": 2, "train_size": 98}, [(98, 115)] * 2),
+    ],
+)
+def test_rounds_have_the_published_sizes(n_samples, options, sizes):
+    assert [(len(training), len(test)) for training, test in random_rounds(n_samples, **options)] == sizes
 
 
 def test_rounds_are_pinned_and_a_prefix_of_more():

@@ -110,15 +110,24 @@ def test_shares_of_bands():
     assert shares["flat_share"].tolist() == [0.5, 0.25, 0]
 
 
-def test_peaks_are_the_highest_local_maxima():
-    wavelength = np.arange(400, 460)
-    profile = np.zeros(60)
-    profile[[0, 10, 15, 40, 59]] = [2, 3, 1, 5, 4]
-    assert peaks(profile, wavelength)["wavelength_nm"].tolist() == [440, 410]
-    # In steps of 1.25 nm the last maximum lies 23.75 nm from the highest, in steps of 4 nm all are 20 nm away.
-    assert peaks(profile, 1.25 * wavelength)["wavelength_nm"].tolist() == [550, 573.75, 512.5]
-    assert peaks(profile, 4 * wavelength)["wavelength_nm"].tolist() == [1760, 1836, 1640, 1600, 1660]
-    assert peaks(profile, wavelength, n_peaks=1)["height"].tolist() == [5]
+@pytest.mark.parametrize(
+    ("step", "n_peaks", "heights"),
+    [
+        (1, None, [5, 3]),
+        (1, 1, [5]),
+        # The last maximum lies 23.75 nm from the highest.
+        (1.25, None, [5, 4, 3]),
+        # All are 20 nm away.
+        (4, None, [5, 4, 3, 2, 1]),
+    ],
+)
+def test_peaks_are_the_highest_local_maxima(step, n_peaks, heights):
+    maxima = {0: 2, 10: 3, 15: 1, 40: 5, 59: 4}
+    wavelength = step * np.arange(400, 460)
+    found = peaks([maxima.get(channel, 0) for channel in range(60)], wavelength, n_peaks)
+    expected = {wavelength[channel]: height for channel, height in maxima.items() if height in heights}
+    assert dict(zip(found["wavelength_nm"], found["height"], strict=True)) == expected
+    assert found["height"].tolist() == heights
 
 
 def test_shared_and_shifted_peaks():

@@ -123,28 +123,20 @@ LINES = pd.DataFrame(
 STRENGTH = [2.0, 1.0, 0.002, 0.01, 9.0]
 
 
-def look_up(element, wavelength):
-    named = pd.DataFrame({"element": [element], "wavelength_nm": [wavelength]}, index=["named"])
-    return audit.look_up_lines(named, LINES, STRENGTH, (588.82, 589.99)).loc["named"]
+def test_look_up_finds_the_nearest_and_the_strongest_line_of_the_element_or_says_that_there_is_none():
+    columns = ["element", "wavelength_nm", "in_window", "nearest_nm", "strongest_nm", "stage", "relative_strength"]
+    none = (np.nan, np.nan, None, 0.0, 0)
+    rows = [
+        ("Na", 589.59, True, 589.592, 589.592, 1, 0.5, 1),
+        ("Fe", 589.66, True, 589.65, 589.70, 2, 0.005, 2),
+        *(("C", 589.40, True, *none), ("Na", 589.30, True, *none), ("Fe", 589.90, True, *none)),
+        ("Na", 568.82, False, 568.8, 568.8, 1, 4.5, 1),
+    ]
+    expected = pd.DataFrame(rows, index=list("abcdef"), columns=[*columns, "n_lines"])
+    found = audit.look_up_lines(expected[columns[:2]], LINES, STRENGTH, (588.82, 589.99))
+    pd.testing.assert_frame_equal(found, expected, check_like=True)
 
 
-def test_look_up_finds_the_nearest_and_the_strongest_line_of_the_element():
-    sodium = look_up("Na", 589.59)
-    assert sodium["nearest_nm"] == sodium["strongest_nm"] == 589.592
-    assert sodium["relative_strength"] == 0.5 and sodium["n_lines"] == 1 and sodium["in_window"]
-    iron = look_up("Fe", 589.66)
-    assert (iron["nearest_nm"], iron["strongest_nm"], iron["stage"]) == (589.65, 589.70, 2)
-    assert iron["relative_strength"] == pytest.approx(0.005) and iron["n_lines"] == 2
-
-
-def test_look_up_says_where_there_is_no_line():
-    for element, wavelength in [("C", 589.40), ("Na", 589.30), ("Fe", 589.90)]:
-        found = look_up(element, wavelength)
-        assert found["relative_strength"] == 0 and found["n_lines"] == 0 and np.isnan(found["nearest_nm"])
-
-
-def test_look_up_marks_lines_outside_the_window():
-    found = look_up("Na", 568.82)
-    assert not found["in_window"] and found["relative_strength"] == 4.5
+def test_look_up_needs_a_line_in_the_window():
     with pytest.raises(ValueError, match="no line between 300 and 301"):
         audit.look_up_lines(pd.DataFrame(), LINES, STRENGTH, (300, 301))

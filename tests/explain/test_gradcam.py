@@ -31,16 +31,19 @@ def spectra(n=7, n_channels=40, seed=1):
     return np.random.default_rng(seed).random((n, 1, n_channels), dtype=np.float32)
 
 
+def assert_agrees_with_captum(network, layer, X):
+    ours = grad_cam(network, layer, X)
+    theirs = LayerGradCam(network.eval(), layer).attribute(torch.tensor(X).double(), relu_attributions=True)
+    theirs = LayerAttribution.interpolate(theirs, X.shape[-1], interpolate_mode="linear")[:, 0]
+    assert ours.shape == (7, X.shape[-1]) and ours.max() > 0.1
+    np.testing.assert_allclose(ours, theirs.detach().numpy(), atol=1e-5)
+
+
 @pytest.mark.parametrize("layer", [0, 3])
 @pytest.mark.parametrize("seed", range(3))
 def test_agrees_with_captum(layer, seed):
-    network, X = small_network(seed), spectra()
-    ours = grad_cam(network, network[layer], X)
-    network.eval()
-    theirs = LayerGradCam(network, network[layer]).attribute(torch.tensor(X).double(), relu_attributions=True)
-    theirs = LayerAttribution.interpolate(theirs, X.shape[-1], interpolate_mode="linear")[:, 0]
-    assert ours.shape == (7, 40) and ours.max() > 0.1
-    np.testing.assert_allclose(ours, theirs.detach().numpy(), atol=1e-5)
+    network = small_network(seed)
+    assert_agrees_with_captum(network, network[layer], spectra())
 
 
 @pytest.mark.parametrize("config", [CNNConfig(), CNNConfig(padding="valid", global_pooling=False)])
@@ -50,12 +53,7 @@ def test_agrees_with_captum_on_the_published_network(config):
     with torch.no_grad():
         for parameter in network.parameters():
             nn.init.normal_(parameter)
-    ours = grad_cam(network, network.target_layer, X)
-    attribution = LayerGradCam(network, network.target_layer)
-    theirs = attribution.attribute(torch.tensor(X).double(), relu_attributions=True)
-    theirs = LayerAttribution.interpolate(theirs, 66, interpolate_mode="linear")[:, 0]
-    assert ours.shape == (7, 66) and ours.max() > 0.1
-    np.testing.assert_allclose(ours, theirs.detach().numpy(), atol=1e-5)
+    assert_agrees_with_captum(network, network.target_layer, X)
 
 
 def test_a_map_by_hand():
@@ -78,9 +76,8 @@ def test_samples_do_not_mix_and_the_network_is_left_as_it_was():
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
-def test_refuses_several_outputs_and_flat_layers():
-    network = small_network()
-    with pytest.raises(ValueError, match="length"):
-        grad_cam(network, network[6], spectra())
-    with pytest.raises(ValueError, match="one value a sample"):
-        grad_cam(network[:7], network[3], spectra())
+@pytest.mark.parametrize(("end", "layer", "message"), [(None, 6, "length"), (7, 3, "one value a sample")])
+def test_refuses_several_outputs_and_flat_layers(end, layer, message):
+    network = small_network()[:end]
+    with pytest.raises(ValueError, match=message):
+        grad_cam(network, network[layer], spectra())

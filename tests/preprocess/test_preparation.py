@@ -34,12 +34,24 @@ def exponential(axis):
     return np.array([0.2, 0.3])[:, None] * np.exp(np.array([2e-4, -1e-4])[:, None] * (axis - 400))
 
 
-def test_half_nanometre_steps_are_picked_and_other_ends_trimmed():
-    axis = np.arange(380, 2500, 0.5)
+CONTINUED = "nm not measured: log reflectance is continued there in a straight line"
+
+
+@pytest.mark.parametrize(
+    ("axis", "noted", "rtol"),
+    [
+        (np.arange(380, 2500, 0.5), [], 1e-6),
+        (np.r_[400:1350, 1369:2500].astype(float), [], 1e-5),
+        (np.arange(450.0, 2450), [f"400-449 {CONTINUED}", f"2450-2499 {CONTINUED}"], 1e-6),
+        (LUCAS_AXIS_NM[:-1], [f"2499 {CONTINUED}"], 1e-6),
+    ],
+    ids=["half nanometres and more at the ends", "a gap of twenty nm", "missing ends", "a missing channel"],
+)
+def test_an_axis_is_picked_bridged_and_continued_on_the_logarithm(axis, noted, rtol):
     prepared, notes = lucas_reflectance(dataset_of(exponential(axis), axis))
-    assert notes == []
+    assert notes == noted
     np.testing.assert_array_equal(prepared.axis, np.arange(400, 2500))
-    np.testing.assert_allclose(prepared.spectra, exponential(LUCAS_AXIS_NM), rtol=1e-6)
+    np.testing.assert_allclose(prepared.spectra, exponential(LUCAS_AXIS_NM), rtol=rtol)
 
 
 @pytest.mark.parametrize(("signal", "of"), [("reflectance", lambda r: r), ("absorbance", lambda r: -np.log10(r))])
@@ -49,15 +61,6 @@ def test_wavenumbers_and_absorbance_are_turned_into_reflectance_over_nm(signal, 
     prepared, notes = lucas_reflectance(dataset_of(spectra, wavenumbers, signal, "cm-1"))
     assert (prepared.signal, prepared.axis_unit, notes) == ("reflectance", "nm", [])
     np.testing.assert_allclose(prepared.spectra, exponential(LUCAS_AXIS_NM), rtol=1e-5)
-
-
-def test_missing_ends_are_continued_on_the_logarithm_and_noted():
-    axis = np.arange(450.0, 2450)
-    prepared, notes = lucas_reflectance(dataset_of(exponential(axis), axis))
-    np.testing.assert_allclose(prepared.spectra, exponential(LUCAS_AXIS_NM), rtol=1e-5)
-    words = "nm not measured: log reflectance is continued there in a straight line"
-    assert notes == [f"400-449 {words}", f"2450-2499 {words}"]
-    assert lucas_reflectance(dataset_of(exponential(LUCAS_AXIS_NM[:-1]), LUCAS_AXIS_NM[:-1]))[1] == [f"2499 {words}"]
 
 
 def test_a_continued_end_takes_its_level_from_the_last_channel_and_its_slope_from_twenty_nm():
@@ -83,13 +86,6 @@ def test_a_continued_end_takes_its_level_from_the_last_channel_and_its_slope_fro
 def test_an_axis_that_does_not_cover_the_network_is_refused(axis, message):
     with pytest.raises(ValueError, match=message):
         lucas_reflectance(dataset_of(exponential(axis), axis))
-
-
-def test_gaps_of_twenty_nm_are_bridged():
-    axis = np.r_[400:1350, 1369:2500].astype(float)
-    prepared, notes = lucas_reflectance(dataset_of(exponential(axis), axis))
-    assert notes == []
-    np.testing.assert_allclose(prepared.spectra, exponential(LUCAS_AXIS_NM), rtol=1e-5)
 
 
 def test_counts_are_refused():

@@ -54,28 +54,13 @@ def reflectance():
 
 
 def test_derivative_spectra_by_hand(reflectance):
+    before = reflectance.copy()
     found = derivative_spectra(reflectance)
+    np.testing.assert_array_equal(reflectance, before)
     absorbance = np.log10(1 / reflectance)
+    # What is left knows neither brightness nor contrast.
     scaled = (absorbance - absorbance.mean(1, keepdims=True)) / absorbance.std(1, keepdims=True)
     np.testing.assert_allclose(found, savgol_filter(scaled, 31, 2, deriv=1, mode="interp"), atol=1e-12)
-    # Inside, a parabola fitted to a window that is centred has the slope of a straight line fitted to it.
-    for channel in (15, 40, 64):
-        slopes = np.polyfit(np.arange(31), scaled[:, channel - 15 : channel + 16].T, 1)[0]
-        np.testing.assert_allclose(found[:, channel], slopes, atol=1e-12)
-    # Towards an end, the parabola of the last window goes on.
-    curvature, slope, _ = np.polyfit(np.arange(-30, 1), scaled[:, -31:].T, 2)
-    np.testing.assert_allclose(found[:, -1], slope, atol=1e-12)
-    np.testing.assert_allclose(found[:, -6], slope - 10 * curvature, atol=1e-12)
-
-
-def test_derivative_spectra_know_neither_brightness_nor_contrast(reflectance):
-    before = reflectance.copy()
-    expected = derivative_spectra(reflectance)
-    np.testing.assert_allclose(derivative_spectra(0.3 * reflectance), expected, atol=1e-12)
-    np.testing.assert_allclose(derivative_spectra(reflectance**1.7), expected, atol=1e-12)
-    np.testing.assert_array_equal(reflectance, before)
-    # What is left differs from spectrum to spectrum: by more than a tenth of its size.
-    assert np.std(expected - expected.mean(0)) > 0.1 * np.std(expected)
 
 
 def test_derivative_spectra_are_computed_in_double_precision(reflectance):
@@ -117,13 +102,6 @@ def test_the_scaler_has_a_mean_a_channel_and_one_deviation_for_all():
     # Deviations 1.5, 1 and 2 on either side: their mean square is 7.25 / 3.
     assert scaler.scale_ == pytest.approx((7.25 / 3) ** 0.5, rel=1e-14)
     np.testing.assert_allclose(scaler.transform([[2.5, 3, 4 + scaler.scale_]]), [[0, 0, 1]], atol=1e-15)
-
-
-def test_a_channel_that_varies_little_stays_small():
-    X = np.column_stack([np.linspace(0, 10, 20), 1e-3 * np.cos(np.arange(20))])
-    scaled = SpectrumScaler().fit_transform(X)
-    assert scaled[:, 1].std() / scaled[:, 0].std() == pytest.approx(X[:, 1].std() / X[:, 0].std())
-    assert np.mean(scaled**2) == pytest.approx(1)
 
 
 def test_identical_spectra_are_centred_and_left_at_that():

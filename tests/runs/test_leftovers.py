@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -20,16 +21,28 @@ kept.save("part", 2)
 """
 
 
-def holder(folder, seconds):
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDS, str(folder), str(seconds)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "ready\n"
-    return process
+WRITES = """
+import sys, time
+from spectrakit.files import written_whole
+with written_whole(sys.argv[1]) as part:
+    part.write_text("x")
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+@contextmanager
+def another(script, *arguments):
+    """A process that has come so far as to say that it is ready; it is killed at the end, unless it has ended."""
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        yield
+        process.kill()
 
 
 def test_a_second_run_of_the_same_inputs_waits_and_takes_up_the_parts(tmp_path):
-    with holder(tmp_path, 1.5):
+    with another(HOLDS, tmp_path, 1.5):
         start = time.monotonic()
         assert KeptParts(tmp_path, "other").load("part") is None
         assert time.monotonic() - start < 1
@@ -38,15 +51,12 @@ def test_a_second_run_of_the_same_inputs_waits_and_takes_up_the_parts(tmp_path):
 
 def test_a_run_that_was_killed_holds_up_nobody(tmp_path):
     folder = tmp_path / "transfer"
-    process = holder(folder, 60)
-    (run,) = kept_runs(tmp_path)
-    assert run.in_use
-    with pytest.raises(ValueError, match="a process works on this run; stop it first"):
-        remove_run(run)
-    process.kill()
-    process.wait()
+    with another(HOLDS, folder, 60):
+        (run,) = kept_runs(tmp_path)
+        assert run.in_use
+        with pytest.raises(ValueError, match="a process works on this run; stop it first"):
+            remove_run(run)
     assert KeptParts(folder, "one").load("part") == 1
-    process.stdout.close()
 
 
 def test_objects_of_one_process_share_a_run(tmp_path):
@@ -84,18 +94,10 @@ def test_runs_are_listed_with_size_and_age_and_removed(run, tmp_path, monkeypatc
 
 
 def test_what_a_killed_process_left_of_a_file_is_removed(tmp_path):
-    script = "import sys, time\nfrom spectrakit.files import written_whole\n"
-    script += "with written_whole(sys.argv[1]) as part:\n    part.write_text('x')\n    print('ready', flush=True)\n"
-    script += "    time.sleep(60)\n"
     path = tmp_path / "table.csv"
-    process = subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "ready\n"
-    with written_whole(path) as part:
+    with another(WRITES, path), written_whole(path) as part:
         assert len(list(tmp_path.iterdir())) == 1  # that of a running process stays
         part.write_text("whole")
-    process.kill()
-    process.wait()
-    process.stdout.close()
     assert len(list(tmp_path.iterdir())) == 2
     with written_whole(path) as part:
         part.write_text("again")

@@ -24,33 +24,27 @@ class Backwards:
 
 def assert_same(one, other):
     """Equal in value and kind, down to dtypes and indexes."""
+    assert type(one) is type(other)
     if isinstance(one, pd.DataFrame):
         pd.testing.assert_frame_equal(one, other, check_exact=True, check_index_type="exact")
     elif isinstance(one, pd.Series):
         pd.testing.assert_series_equal(one, other, check_exact=True, check_index_type="exact")
     elif isinstance(one, pd.Index):
         pd.testing.assert_index_equal(one, other, exact=True)
-    elif isinstance(one, np.ndarray | torch.Tensor):
-        assert type(one) is type(other) and (one.dtype, one.shape) == (other.dtype, other.shape)
-        if isinstance(one, torch.Tensor):
-            # An optimiser relies on its state lying in memory as the weights do.
-            assert one.stride() == other.stride()
-        if one.dtype == object:
-            assert_same(one.tolist(), other.tolist())
-        else:
-            np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
-    elif isinstance(one, OrderedDict):
-        assert type(other) is OrderedDict and list(one) == list(other)
+    elif isinstance(one, torch.Tensor):
+        # An optimiser relies on its state lying in memory as the weights do.
+        torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True, check_stride=True)
+    elif isinstance(one, np.ndarray) and one.dtype != object:
+        np.testing.assert_array_equal(one, other, strict=True)
+    elif isinstance(one, np.ndarray):
+        assert_same((one.shape, one.tolist()), (other.shape, other.tolist()))
     elif isinstance(one, dict):
-        assert list(one) == list(other) and list(map(type, one)) == list(map(type, other))
-        for name in one:
-            assert_same(one[name], other[name])
+        assert_same([*one.items()], [*other.items()])
     elif isinstance(one, list | tuple):
-        assert type(one) is type(other) and len(one) == len(other)
         for a, b in zip(one, other, strict=True):
             assert_same(a, b)
     else:
-        assert type(one) is type(other) and (one == other or one != one)
+        assert one == other or one != one
 
 
 TABLE = pd.DataFrame(

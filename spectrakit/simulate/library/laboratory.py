@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from scipy.interpolate import BSpline
 
 from spectrakit.resources import data_path
 from spectrakit.simulate.instruments import FWHM_PER_SIGMA, normal
@@ -124,17 +125,9 @@ def spectrometer_optics(instrument):
         powers=np.array([np.ones_like(place), place, place**2 - 1 / 3], np.float32),
         air=np.array([instrument.vapour, instrument.carbon_dioxide], np.float32),
         lines=np.array([residue(gas, true, instrument.resolution_per_cm) for gas in gases], np.float32),
-        to_library=_interpolation(axis, library_axis()),
+        # Splines of degree one: linear interpolation.
+        to_library=BSpline.design_matrix(library_axis(), np.pad(axis, 1, mode="edge"), 1).T.astype(np.float32),
     )
-
-
-def _interpolation(axis, new_axis):
-    """Linear interpolation from an axis to one inside it, as a sparse matrix (n_channels, n_new)."""
-    right = np.clip(np.searchsorted(axis, new_axis), 1, len(axis) - 1)
-    share = (new_axis - axis[right - 1]) / (axis[right] - axis[right - 1])
-    rows, columns = np.concatenate([right - 1, right]), np.tile(np.arange(len(new_axis)), 2)
-    values = np.concatenate([1 - share, share]).astype(np.float32)
-    return sparse.csc_array((values, (rows, columns)), shape=(len(axis), len(new_axis)))
 
 
 @dataclass(frozen=True)

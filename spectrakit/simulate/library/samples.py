@@ -7,6 +7,7 @@ or organic matter by ignition, so values are not missing at random.
 
 from dataclasses import dataclass, replace
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -129,18 +130,11 @@ def allotment(n_samples):
 # --- soils of a programme ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Horizons:
-    """Horizons of sites, a row each: site (place in the block), number from above, limits in cm, whether organic."""
-
-    site: np.ndarray
-    top: np.ndarray
-    bottom: np.ndarray
-    organic: np.ndarray
-
-
 def cut_at_depth(programme, n_sites, generator):
-    """Horizons of `n_sites` sites: `_Horizons`."""
+    """Horizons of `n_sites` sites from above: a namespace of (n,) arrays.
+
+    site : place of the site, from 0; top, middle, bottom : depths in cm; organic : whether it is plant remains
+    """
     is_peat = generator.random(n_sites) < programme.peatlands
     peat_cm = np.where(is_peat, 80 * np.exp(0.6 * generator.standard_normal(n_sites)), 0.0)
     layer_cm = np.where(generator.random(n_sites) < programme.organic_layers, generator.integers(2, 13, n_sites), 0)
@@ -158,24 +152,25 @@ def cut_at_depth(programme, n_sites, generator):
         kept = (np.arange(6) < number[:, None]) & (limits[:, :-1] < 195)
     site, place = np.nonzero(kept)
     top, bottom = limits[site, place], limits[site, place + 1]
-    organic = (bottom <= layer_cm[site]) | ((top + bottom) / 2 < peat_cm[site])
-    return _Horizons(site, top, bottom, organic)
+    middle = (top + bottom) / 2
+    organic = (bottom <= layer_cm[site]) | (middle < peat_cm[site])
+    return SimpleNamespace(site=site, top=top, middle=middle, bottom=bottom, organic=organic)
 
 
 def at_depth(topsoils, horizons, programme, generator):
     """The soils of sites at the depths of their horizons: `Soils` and organic carbon (share of mass), by horizon."""
-    site, middle = horizons.site, (horizons.top + horizons.bottom) / 2
+    site = horizons.site
     top = topsoils.composition.iloc[site].reset_index(drop=True).astype(np.float64)
     known = topsoils.properties.iloc[site].reset_index(drop=True)
-    organic, litter_share = _organic_matter(top, horizons, middle, programme, generator)
-    mineral, clay_gain = _minerals(top, known, site, middle, programme, generator)
+    organic, litter_share = _organic_matter(top, horizons, programme, generator)
+    mineral, clay_gain = _minerals(top, known, horizons, programme, generator)
     composition = mineral.mul(1 - organic, axis=0)
     composition = composition.assign(organic_matter=organic * (1 - litter_share), litter=organic * litter_share)
     held = [held_water(part, part["organic_matter"] + part["litter"]) for part in (top, composition)]
     composition["water"] = top["water"] * held[1] / held[0]
     soils = Soils(
         composition=composition[list(top)].astype(np.float32),
-        properties=_deep_properties(known, composition, clay_gain, horizons, middle, generator),
+        properties=_deep_properties(known, composition, clay_gain, horizons, generator),
         grain_um=topsoils.grain_um[site],
         region=topsoils.region,
     )
@@ -183,29 +178,31 @@ def at_depth(topsoils, horizons, programme, generator):
     return soils, organic / np.clip(generator.normal(mean, spread, len(site)), *limits)
 
 
-def _organic_matter(top, horizons, middle, programme, generator):
+def _organic_matter(top, horizons, programme, generator):
     """Organic matter (share of mass) of horizons and the share of litter in it: two arrays (n,).
 
     It falls exponentially to a constant share (Jobbagy and Jackson 2000). Organic layers are plant remains.
     """
-    n = len(middle)
+    n = len(top)
     topsoil = top["organic_matter"] + top["litter"]
-    fallen = topsoil * programme.carbon * _decline(middle, horizons.site, generator)
+    fallen = topsoil * programme.carbon * _decline(horizons, generator)
     mineral = np.minimum(fallen * np.exp(0.2 * generator.standard_normal(n)), 0.9)
     organic = np.where(horizons.organic, 0.30 + 0.68 * generator.beta(2.2, 1.4, n), mineral)
-    mineral_litter = top["litter"] / topsoil * np.exp(-middle / _LITTER_CM)
+    mineral_litter = top["litter"] / topsoil * np.exp(-horizons.middle / _LITTER_CM)
     return organic, np.where(horizons.organic, generator.uniform(0.2, 0.8, n), mineral_litter)
 
 
-def _minerals(top, known, site, middle, programme, generator):
+def _minerals(top, known, horizons, programme, generator):
     """Mineral part of horizons, adding up to 1: DataFrame; and their clay divided by the topsoil's (n,).
 
     Clay moves down with iron oxides; carbonate accumulates below the depth to which rain has leached it.
     """
-    n = len(middle)
+    site, middle = horizons.site, horizons.middle
     moved = generator.normal(0.30, 0.35, site[-1] + 1)[site] * (1 - np.exp(-middle / 30)) * np.exp(-middle / 250)
-    clay_gain = np.minimum(np.exp(moved + 0.10 * generator.standard_normal(n)), 90 / known["clay_pct"].to_numpy())
-    calcite = _subsoil_carbonate(known, programme, middle, site, generator)
+    clay_gain = np.minimum(
+        np.exp(moved + 0.10 * generator.standard_normal(len(site))), 90 / known["clay_pct"].to_numpy()
+    )
+    calcite = _subsoil_carbonate(known, horizons, programme, generator)
     mineral = top.drop(columns=["organic_matter", "litter", "water", "quartz"])
     mineral = mineral.div(1 - top["organic_matter"] - top["litter"], axis=0)
     mineral = mineral.assign(calcite=np.maximum(mineral["calcite"], calcite))
@@ -214,27 +211,28 @@ def _minerals(top, known, site, middle, programme, generator):
     return mineral.assign(quartz=np.maximum(1 - mineral.sum(axis=1), 0)), clay_gain
 
 
-def _decline(middle, site, generator):
-    """Organic carbon at depths (cm) divided by that of the first 20 cm, (n,)."""
-    length = _DECLINE_CM * np.exp(_DECLINE_SPREAD * generator.standard_normal(site[-1] + 1))[site]
-    fresh = (1 - _STABLE_SHARE) * np.exp(-middle / length) + _STABLE_SHARE
+def _decline(horizons, generator):
+    """Organic carbon of horizons divided by that of the first 20 cm, (n,)."""
+    length = _DECLINE_CM * np.exp(_DECLINE_SPREAD * generator.standard_normal(horizons.site[-1] + 1))[horizons.site]
+    fresh = (1 - _STABLE_SHARE) * np.exp(-horizons.middle / length) + _STABLE_SHARE
     return fresh / ((1 - _STABLE_SHARE) * length / 20 * (1 - np.exp(-20 / length)) + _STABLE_SHARE)
 
 
-def _subsoil_carbonate(known, programme, middle, site, generator):
-    """Share of carbonate accumulated at depths (cm), (n,): below the leached depth, where the topsoil is not acid."""
-    stock, front = np.exp([[0.6], [0.5]] * generator.standard_normal((2, site[-1] + 1)))[:, site]
-    stock, front = programme.carbonate * stock, 60 * front
-    return np.minimum(stock, 0.8) * expit((middle - front) / 12) * expit(3 * (known["ph"] - 6.4))
+def _subsoil_carbonate(known, horizons, programme, generator):
+    """Share of carbonate accumulated in horizons, (n,): below the leached depth, where the topsoil is not acid."""
+    scatter = np.exp([[0.6], [0.5]] * generator.standard_normal((2, horizons.site[-1] + 1)))[:, horizons.site]
+    stock, front = programme.carbonate * scatter[0], 60 * scatter[1]
+    return np.minimum(stock, 0.8) * expit((horizons.middle - front) / 12) * expit(3 * (known["ph"] - 6.4))
 
 
-def _deep_properties(known, composition, clay_gain, horizons, middle, generator):
+def _deep_properties(known, composition, clay_gain, horizons, generator):
     """Reported properties of horizons other than carbon and organic matter: DataFrame."""
     n = len(known)
     calcite = 100 * composition["calcite"]
     clay = known["clay_pct"] * clay_gain
     # Bases last longer below; forest floors and peat are acid.
-    acid = known["ph"] + 0.4 * (1 - np.exp(-middle / 60)) - 0.8 * horizons.organic + 0.15 * generator.standard_normal(n)
+    deeper = 0.4 * (1 - np.exp(-horizons.middle / 60))
+    acid = known["ph"] + deeper - 0.8 * horizons.organic + 0.15 * generator.standard_normal(n)
     buffered = carbonate_ph(calcite) + 0.2 * generator.standard_normal(n)
     share = carbonate_control(calcite) * ~horizons.organic
     return pd.DataFrame(

@@ -7,10 +7,12 @@ import pandas as pd
 
 from spectrakit.resources import data_path
 
-ELEMENTS = ("H", "C", "N", "O", "Na", "Mg", "Al", "Si", "K", "Ca", "Ti", "Mn", "Fe")
 # Standard atomic weights, IUPAC 2021, abridged.
-_WEIGHTS = (1.008, 12.011, 14.007, 15.999, 22.990, 24.305, 26.982, 28.085, 39.098, 40.078, 47.867, 54.938, 55.845)
-ATOMIC_MASS = dict(zip(ELEMENTS, _WEIGHTS, strict=True))
+ATOMIC_MASS = {
+    **{"H": 1.008, "C": 12.011, "N": 14.007, "O": 15.999, "Na": 22.990, "Mg": 24.305, "Al": 26.982, "Si": 28.085},
+    **{"K": 39.098, "Ca": 40.078, "Ti": 47.867, "Mn": 54.938, "Fe": 55.845},
+}
+ELEMENTS = tuple(ATOMIC_MASS)
 TEMPERATURE_RANGE_K = (2_000.0, 20_000.0)
 _RYDBERG_EV = 13.605693
 _STARK_REFERENCE_CM3 = 1e17

@@ -18,6 +18,7 @@ from spectrakit.spectra import SpectralDataset
 
 TARGETS = ("ca", "mg", "na")
 _MATRIX = ("O", "Si", "Al", "Fe", "C", "K", "Ti", "N", "Mn", "H")
+_OFFSETS = ["temperature", "electron_density", "ablated_mass"]
 _ROWS_AT_ONCE = 12
 # Light from wavelengths up to this far beyond the first and last channel reaches them.
 _MARGIN_NM = 0.3
@@ -58,7 +59,7 @@ def spiked_soils(levels_ppm=None):
     for target in TARGETS:
         samples[f"{target}_ppm"] = levels
         composition[target.capitalize()] += levels
-    offset = _offsets(np.zeros((len(levels), 3)))
+    offset = pd.DataFrame(0.0, samples.index, _OFFSETS)
     return Soils(samples, composition, offset, pd.Series(settings()["scatter"]["scale"]["high"], samples.index))
 
 
@@ -95,7 +96,7 @@ def blank_soils(soils, target):
     else:
         composition = soils.composition_ppm.mean().to_frame().T.assign(**{target.capitalize(): 0.0})
     samples = soils.samples.iloc[[0]].assign(sample_id=f"blank-{target}", **{f"{target}_ppm": 0.0})
-    return Soils(samples, composition, _offsets(np.zeros((1, 3))), soils.scatter_scale.iloc[:1])
+    return Soils(samples, composition, pd.DataFrame(0.0, samples.index, _OFFSETS), soils.scatter_scale.iloc[:1])
 
 
 def study_soils(random_state=0):
@@ -105,16 +106,14 @@ def study_soils(random_state=0):
     return Soils(*(pd.concat(frame, ignore_index=True) for frame in frames))
 
 
-def _offsets(values):
-    return pd.DataFrame(values, columns=["temperature", "electron_density", "ablated_mass"])
-
-
 def draw_scatter(level, size, generator):
     """Logarithmic offsets (size, 3) of temperature, electron density and ablated mass.
 
     level : 'soil', 'measurement' or 'shot', a key of the settings' scatter
     """
-    return _offsets(generator.standard_normal((size, 3))) * pd.Series(settings()["scatter"][level])
+    return pd.DataFrame(generator.standard_normal((size, 3)), columns=_OFFSETS) * pd.Series(
+        settings()["scatter"][level]
+    )
 
 
 def soil_plasma(composition_ppm, temperature_K=None, electron_density_cm3=None, path_length_m=None):

@@ -28,7 +28,6 @@ PLANCK_LIGHT_EV_NM = 1239.841984  # h c, eV nm
 LIGHT_SPEED = 2.99792458e8  # m/s
 _SAHA = 4.829373e15  # 2 (2 pi m k / h^2)^(3/2), cm-3 K^(-3/2)
 _CONTINUUM = 1.632e-43  # W m4 K^(1/2) sr-1, free-free and free-bound emission of singly charged ions
-_FREE_BOUND_FACTOR = 1.0  # Biberman factor, near one for the ions of a soil in the visible
 _GAUNT_FACTOR = 1.1
 _GRID_POINTS_PER_WAVELENGTH = 280_000  # a step of 0.001 nm at 280 nm: three points across the narrowest line
 _REACH_NM, _REACH_WIDTHS, _RESONANCE_REACH_NM = 0.3, 30.0, 3.0
@@ -147,7 +146,8 @@ def continuum_depth(wavelength_nm, plasma):
     boltzmann = np.exp(-PLANCK_LIGHT_EV_NM / (wavelength * BOLTZMANN_EV * temperature))
     charges = (plasma.electron_density_cm3 * 1e6)[:, None] ** 2
     emission = _CONTINUUM * charges / ((wavelength * 1e-9) ** 2 * np.sqrt(temperature)) * 1e-9
-    emission = emission * (_FREE_BOUND_FACTOR * (1 - boltzmann) + _GAUNT_FACTOR * boltzmann)
+    # Free-bound and free-free; the Biberman factor of the former is near one for the ions of a soil in the visible.
+    emission = emission * ((1 - boltzmann) + _GAUNT_FACTOR * boltzmann)
     return emission * plasma.path_length_m[:, None] / planck(wavelength, temperature)
 
 

@@ -107,8 +107,12 @@ def simulate_gejiu(n_samples=N_SAMPLES, random_state=0, unknown_share=UNKNOWN_SH
     soils = replace(soils, properties=soils.properties.assign(ph=published_ph(soils.properties["ph"])))
     pyrite = PYRITE_AT_MINE * np.exp(-from_mine / MINE_REACH_KM + 0.5 * generator.standard_normal(n_samples))
     soils = oxidise_sulphides(soils, pyrite)
-    shown = _retention(soils.properties) + ORE_WEIGHT * _ore(pyrite)
-    unknown = _plume(from_smelter) + generator.standard_normal(n_samples)
+    # Above a background, lead comes with the ore, which pyrite indicates, and with what falls out of the smelters'
+    # plumes, which no spectrum shows.
+    ore = _standardised(np.log(0.05 + pyrite / PYRITE_AT_MINE))
+    plume = _standardised(np.log(0.05 + np.exp(-from_smelter / SMELTER_REACH_KM)))
+    shown = _retention(soils.properties) + ORE_WEIGHT * ore
+    unknown = plume + generator.standard_normal(n_samples)
     score = np.sqrt(1 - unknown_share) * _standardised(shown) + np.sqrt(unknown_share) * _standardised(unknown)
     spectra = scan(soils, ASD_FIELDSPEC_3, generator, district_variation(n_samples, generator))
     properties, samples = soils.properties.copy(), points.copy()
@@ -169,16 +173,6 @@ def _retention(properties):
     logarithms = {name: np.log(properties[name]) for name in ("fe_oxides_pct", "soc_pct")}
     terms = properties[list(RETENTION)].assign(**logarithms)
     return sum(weight * _standardised(terms[name].to_numpy()) for name, weight in RETENTION.items())
-
-
-def _ore(pyrite):
-    """Lead from the ore, (n,), where pyrite is an indicator of it, above a background."""
-    return _standardised(np.log(0.05 + pyrite / PYRITE_AT_MINE))
-
-
-def _plume(from_smelter):
-    """Fall-out of the smelters, (n,), above a background; spectra do not show it."""
-    return _standardised(np.log(0.05 + np.exp(-from_smelter / SMELTER_REACH_KM)))
 
 
 def _standardised(values):

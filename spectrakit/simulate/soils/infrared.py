@@ -190,12 +190,6 @@ def draw_infrared_variation(n_soils, generator):
     )
 
 
-def volume_shares(composition):
-    """Shares of volume, adding up to 1, from mass fractions (n, n_infrared) in the order of INFRARED_CONSTITUENTS."""
-    volume = composition / CONSTITUENT_OPTICS["density"].to_numpy(np.float32)
-    return volume / volume.sum(axis=1, keepdims=True)
-
-
 def soil_absorbance(composition, grain_um, wavenumber, variation=None):
     """Absorbance log10(1/R) of neat ground soils, float32 (n, n_channels).
 
@@ -211,11 +205,13 @@ def soil_absorbance(composition, grain_um, wavenumber, variation=None):
     variation = variation or no_infrared_variation(len(composition))
     _check(composition, grain_um, wavenumber, variation)
     optics = _optics(tuple(wavenumber))
+    volume = composition / CONSTITUENT_OPTICS["density"].to_numpy(np.float32)
+    volume /= volume.sum(axis=1, keepdims=True)
     absorbance = np.empty((len(composition), len(wavenumber)), np.float32)
     for start in range(0, len(composition), _CHUNK):
         rows = slice(start, start + _CHUNK)
         some = InfraredVariation(**{name: values[rows] for name, values in vars(variation).items()})
-        absorbance[rows] = _absorbance(volume_shares(composition[rows]), grain_um[rows], wavenumber, optics, some)
+        absorbance[rows] = _absorbance(volume[rows], grain_um[rows], wavenumber, optics, some)
     return absorbance
 
 

@@ -21,6 +21,12 @@ def europe():
     return draw_soils(N, EUROPE, 4)
 
 
+DRY, MOIST, WET = ({"humidity": (ratio, 0.3)} for ratio in (0.4, 1.0, 2.5))
+YOUNG, OLD = {"age": (0.0, 0.3)}, {"age": (3.0, 0.3)}
+COLD, WARM = {"temperature_c": (6.0, 1.0)}, {"temperature_c": (22.0, 1.0)}
+ANY = -np.inf
+
+
 def only(parent, **changes):
     return replace(EUROPE, parents={parent: 1.0}, **changes)
 
@@ -84,29 +90,35 @@ def test_carbonate_buffers_ph(europe):
     assert ph[lime < 0.05].std() > 1.5 * buffered.std()
 
 
-def test_leaching_takes_carbonate_and_lowers_ph():
-    dry, moist, wet = (means(only("marl", humidity=(ratio, 0.3))) for ratio in (0.4, 1.0, 2.5))
-    assert dry["ph"] - 0.1 > moist["ph"] > wet["ph"] + 0.5
-    assert dry["caco3_pct"] / 1.2 > moist["caco3_pct"] > 3 * wet["caco3_pct"]
+# Two regions, by which factor at least a property's mean is higher in the first, and by how much pH is at least.
+FACTORS = {
+    "dry soils keep carbonate": ("marl", DRY, "marl", MOIST, {"caco3_pct": 1.2}, 0.1),
+    "wet soils lose it": ("marl", MOIST, "marl", WET, {"caco3_pct": 3}, 0.5),
+    "old soils are weathered": (
+        "granite",
+        OLD,
+        "granite",
+        YOUNG,
+        {"kaolinite_pct": 1.5, "clay_pct": 1, "fe_oxides_pct": 1.2},
+        ANY,
+    ),
+    "old soils are more acid": ("granite", YOUNG, "granite", OLD, {}, 0),
+    "warm soils have hematite": ("granite", WARM, "granite", COLD, {"hematite_pct": 3}, ANY),
+    "cold soils keep organic matter": ("granite", COLD, "granite", WARM, {"soc_pct": 1.25}, ANY),
+    "sand is sandy": ("sand", {}, "mafic", {}, {"sand_pct": 1.8}, ANY),
+    "mafic rocks leave iron": ("mafic", {}, "sand", {}, {"fe_oxides_pct": 4}, ANY),
+    "limestone buffers": ("limestone", {}, "sand", {}, {}, 1),
+    "peat is organic": ("peat", {}, "mafic", {}, {"soc_pct": 5}, ANY),
+}
 
 
-def test_age_and_warmth_weather():
-    young, old = means(only("granite", age=(0.0, 0.3))), means(only("granite", age=(3.0, 0.3)))
-    assert old["kaolinite_pct"] > 1.5 * young["kaolinite_pct"]
-    assert old["clay_pct"] > young["clay_pct"]
-    assert old["fe_oxides_pct"] > 1.2 * young["fe_oxides_pct"]
-    assert old["ph"] < young["ph"]
-    cold, warm = means(only("granite", temperature_c=(6.0, 1.0))), means(only("granite", temperature_c=(22.0, 1.0)))
-    assert warm["hematite_pct"] > 3 * cold["hematite_pct"]
-    assert warm["soc_pct"] < 0.8 * cold["soc_pct"]
-
-
-def test_parent_material_shows():
-    sand, mafic, limestone, peat = (means(only(name)) for name in ("sand", "mafic", "limestone", "peat"))
-    assert sand["sand_pct"] > 1.8 * mafic["sand_pct"]
-    assert mafic["fe_oxides_pct"] > 4 * sand["fe_oxides_pct"]
-    assert limestone["ph"] > sand["ph"] + 1
-    assert peat["soc_pct"] > 5 * mafic["soc_pct"]
+@pytest.mark.parametrize("name", FACTORS)
+def test_climate_age_and_parent_material_show(name):
+    parent, changes, other_parent, other_changes, factors, ph = FACTORS[name]
+    more, less = means(only(parent, **changes)), means(only(other_parent, **other_changes))
+    assert more["ph"] > less["ph"] + ph
+    for property_, factor in factors.items():
+        assert more[property_] > factor * less[property_], property_
 
 
 def test_land_use_shows():
@@ -135,21 +147,18 @@ def test_a_locality_has_one_climate_and_one_to_three_parent_materials(localities
     assert {len(place.parents) for place in localities} == {1, 2, 3}
     assert set().union(*(place.parents for place in localities)) == set(PARENTS.index)
     for place in localities:
-        assert 1 <= place.temperature_c[1] <= 3 < WORLD.temperature_c[1]
-        assert 0.1 <= place.humidity[1] <= 0.35 < WORLD.humidity[1]
-        assert 0.1 <= place.age[1] <= 0.5 < WORLD.age[1]
+        for name, (low, high) in {"temperature_c": (1, 3), "humidity": (0.1, 0.35), "age": (0.1, 0.5)}.items():
+            assert low <= getattr(place, name)[1] <= high < getattr(WORLD, name)[1]
         assert sum(place.land_uses) == pytest.approx(1) and min(place.land_uses) >= 0
         assert all(0.1 <= frequency <= 1.1 for frequency in place.parents.values())
 
 
 def test_localities_lie_all_over_the_world(localities):
-    temperature, humidity, age = (
-        np.array([getattr(place, name)[0] for place in localities]) for name in ("temperature_c", "humidity", "age")
-    )
+    means = [(place.temperature_c[0], np.log(place.humidity[0]), place.age[0]) for place in localities]
+    sd = np.array([8, 0.6, 1.0])
     # Four standard errors of 300 draws.
-    assert (temperature.mean(), temperature.std()) == pytest.approx((15, 8), abs=4 * 8 / np.sqrt(300))
-    assert (np.log(humidity).mean(), np.log(humidity).std()) == pytest.approx((0, 0.6), abs=4 * 0.6 / np.sqrt(300))
-    assert (age.mean(), age.std()) == pytest.approx((0.7, 1.0), abs=4 / np.sqrt(300))
+    assert (np.abs(np.mean(means, axis=0) - [15, 0, 0.7]) < 4 * sd / np.sqrt(300)).all()
+    assert (np.abs(np.std(means, axis=0) - sd) < 4 * sd / np.sqrt(300)).all()
 
 
 def test_constituents_vary_less_within_a_locality_than_over_the_world(localities):

@@ -22,7 +22,6 @@ from tools.make import bands as build_bands
 
 AXIS = np.arange(400.0, 2500.0)
 LOAM = {"quartz": 0.6, "kaolinite": 0.1, "smectite": 0.1, "illite": 0.1, "goethite": 0.02, "organic_matter": 0.03}
-MINERALS = ("hematite", "goethite", "kaolinite", "smectite", "illite", "calcite")
 
 
 def mixture(**fractions):
@@ -173,29 +172,18 @@ def test_variation_has_the_spread_that_it_states():
     assert np.corrcoef(np.log(drawn.strength[:, kaolinite]).T)[0, 1] == pytest.approx(0.8, abs=0.05)
 
 
-def test_all_or_none_of_the_spread_is_the_variation_itself_or_the_first_soil_but_for_surfaces():
-    drawn = draw_variation(50, np.random.default_rng(1))
-    before = {name: values.copy() for name, values in vars(drawn).items()}
-    whole, none = narrowed(drawn, 1.0), narrowed(drawn, 0.0)
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_a_share_of_the_spread_is_left_about_the_first_soil_but_for_surfaces(share):
+    drawn, again = (draw_variation(400, np.random.default_rng(2)) for _ in range(2))
+    left = narrowed(drawn, share)
     for name, values in vars(drawn).items():
-        np.testing.assert_array_equal(values, before[name])
-        first = values if name == "surface" else np.broadcast_to(values[:1], values.shape)
-        np.testing.assert_allclose(getattr(whole, name), values, rtol=1e-5, atol=1e-5)
-        np.testing.assert_allclose(getattr(none, name), first, rtol=1e-6)
-        assert getattr(whole, name).dtype == values.dtype
-
-
-def test_a_share_of_the_spread_is_left_about_the_first_soil():
-    drawn = draw_variation(400, np.random.default_rng(2))
-    left = narrowed(drawn, 0.4)
-    for name in ("strength", "efficiency", "scattering_exponent"):
-        whole, near = (np.log(getattr(variation, name).astype(float)) for variation in (drawn, left))
-        np.testing.assert_allclose(near - near[:1], 0.4 * (whole - whole[:1]), atol=1e-5)
-        np.testing.assert_allclose(near.std(0), 0.4 * whole.std(0), rtol=1e-4)
-    for name in ("shift_nm", "log_width"):
-        whole, near = getattr(drawn, name), getattr(left, name)
+        np.testing.assert_array_equal(values, getattr(again, name))
+        assert getattr(left, name).dtype == values.dtype
+        scale = np.log if name in ("strength", "efficiency", "scattering_exponent") else np.asarray
+        whole, near = (scale(part.astype(float)) for part in (values, getattr(left, name)))
+        expected = whole if name == "surface" else whole[:1] + share * (whole - whole[:1])
         np.testing.assert_array_equal(near[0], whole[0])
-        np.testing.assert_allclose(near.std(0), 0.4 * whole.std(0), rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(near, expected, rtol=1e-6, atol=1e-5 * share)
 
 
 def test_soils_do_not_depend_on_their_neighbours():
@@ -247,26 +235,20 @@ def test_fitted_positions_stay_near_those_of_the_literature():
     assert moved[bands["kind"] == "electronic"].max() <= 20
 
 
-@pytest.fixture
-def endmember(shared, monkeypatch):
-    """Constituent to wavelength, and reflectance, measured and simulated, of powders without pigment-sized grains."""
-    measured = pd.read_csv(shared / "reference" / "usgs_minerals_reflectance.csv.gz")
-    wavelength = measured["wavelength_nm"].to_numpy(float)
+# Named bands with a minimum of their own in the measured spectrum.
+STANDING = {"hematite": 3, "goethite": 9, "kaolinite": 14, "smectite": 8, "illite": 7, "calcite": 7}
+
+
+@pytest.fixture(params=STANDING)
+def endmember(request, shared, monkeypatch):
+    """A constituent, wavelength, and reflectance, measured and simulated, of a powder without pigment-sized grains."""
+    table = pd.read_csv(shared / "reference" / "usgs_minerals_reflectance.csv.gz")
+    wavelength = table["wavelength_nm"].to_numpy(float)
     monkeypatch.setattr(physics, "PIGMENT_EFFICIENCY", 1.0)
     monkeypatch.setattr(physics, "PIGMENT_EFFICIENCY_BLUE", 1.0)
-
-    def pair(mineral):
-        column, grain_um = build_bands.SPECTRA[mineral]
-        return wavelength, measured[column].to_numpy(), spectrum(wavelength, grain_um, **{mineral: 1.0})
-
-    return pair
-
-
-def endmember_depths(pair):
-    """Wavelength, and band depths of the measured and the simulated endmember."""
-    wavelength, measured, simulated = pair
-    smooth = savgol_filter(measured, 11, 2)
-    return wavelength, band_depths(wavelength, smooth), band_depths(wavelength, simulated)
+    column, grain_um = build_bands.SPECTRA[request.param]
+    simulated = spectrum(wavelength, grain_um, **{request.param: 1.0})
+    return request.param, wavelength, table[column].to_numpy(), simulated
 
 
 def standing_bands(mineral, wavelength, measured):
@@ -283,25 +265,17 @@ def standing_bands(mineral, wavelength, measured):
     return found
 
 
-# Named bands with a minimum of their own in the measured spectrum.
-STANDING = {"hematite": 3, "goethite": 9, "kaolinite": 14, "smectite": 8, "illite": 7, "calcite": 7}
-
-
-@pytest.mark.parametrize("mineral", MINERALS)
-def test_named_bands_stand_within_10_nm_of_measured_ones(endmember, mineral):
-    wavelength, measured, simulated = endmember_depths(endmember(mineral))
+def test_named_bands_stand_within_10_nm_of_measured_ones_as_deep_in_the_same_order(endmember):
+    mineral, wavelength, measured, simulated = endmember
+    measured = band_depths(wavelength, savgol_filter(measured, 11, 2))
+    simulated = band_depths(wavelength, simulated)
     minima = argrelmax(simulated, order=5)[0]
     minima = minima[simulated[minima] >= 0.003]
     bands = standing_bands(mineral, wavelength, measured)
     apart = {name: np.abs(wavelength[minima] - wavelength[place]).min() for name, place in bands.items()}
     assert len(bands) == STANDING[mineral]
     assert max(apart.values()) <= 10, apart
-
-
-@pytest.mark.parametrize("mineral", MINERALS)
-def test_bands_are_as_deep_in_the_same_order(endmember, mineral):
-    wavelength, measured, simulated = endmember_depths(endmember(mineral))
-    places = list(standing_bands(mineral, wavelength, measured).values())
+    places = list(bands.values())
     assert spearmanr(measured[places], simulated[places]).statistic >= 0.95
     # The deepest of all is the same one, and so is the second where a third of the depth lies between it and the next.
     first, second, third = sorted(set(places), key=lambda place: -measured[place])[:3]
@@ -310,9 +284,8 @@ def test_bands_are_as_deep_in_the_same_order(endmember, mineral):
         assert simulated[second] > simulated[third]
 
 
-@pytest.mark.parametrize("mineral", MINERALS)
-def test_endmembers_reflect_as_measured(endmember, mineral):
-    _, measured, simulated = endmember(mineral)
+def test_endmembers_reflect_as_measured(endmember):
+    *_, measured, simulated = endmember
     apart = np.log(simulated / measured)
     # No brightness to adjust: what is grey in the powders stands in the table.
     assert apart.mean() == pytest.approx(0, abs=0.005)
