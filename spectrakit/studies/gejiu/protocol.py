@@ -112,19 +112,21 @@ PROFILES = {
 
 
 def fit_source(soils, round_, recipe, random_state, progress=None, checkpoint=None):
-    """ResNet-pH of one round. Returns the network, its scores on the test side (dict), its history (DataFrame).
+    """ResNet-pH of one round, and tables of its fit: (network, {'scores': DataFrame, 'history': DataFrame}).
 
     soils : Domain; round_ : index of its rounds; random_state : seed of weights and batches
-    Scores are r2, rmse, rpd, and r2_train on the training side. Source: gejiu paper, sections 2.2.1 and 2.2.2.
+    scores : a row of recipe, round, r2, rmse, rpd on the test side, r2_train, n_train and n_test; history : recipe,
+    round, and the columns of `training.fit_network`, a row an epoch. Source: gejiu paper, sections 2.2.1 and 2.2.2.
     """
     training, test = soils.rounds[round_]
-    X, y = soils.log_reflectance, soils.target
+    X, y, about = soils.log_reflectance, soils.target, {"recipe": recipe.name, "round": round_}
     network = initial_network(ResNetConfig(), random_state, y[training])
     history = fit_network(
         network, X[training], y[training], recipe, random_state, progress=progress, checkpoint=checkpoint
     )
     fitted, predicted = (predict(network, X[side])[:, 0] for side in (training, test))
-    return network, _round_scores(y[training], fitted, y[test], predicted), history
+    scored = pd.DataFrame([about | _round_scores(y[training], fitted, y[test], predicted)])
+    return network, {"scores": scored, "history": history.assign(**about).rename_axis("epoch").reset_index()}
 
 
 def _round_scores(y_training, fitted, y_test, predicted):

@@ -66,7 +66,7 @@ def domains_part(inputs, report):
 def source_part(inputs, round_, report):
     """ResNet-pH of a round, explained."""
     soils, profile, seed = inputs.source, inputs.profile, inputs.seed(round_)
-    network, part = _fitted(inputs, profile.source_recipe, round_, report)
+    network, part = fit_source(soils, round_, profile.source_recipe, seed, report)
     part |= {"network": network, "shap": explain_source(network, soils, round_, profile, seed)}
     if round_ == 0:
         X, (training, test) = soils.log_reflectance, soils.rounds[0]
@@ -80,15 +80,8 @@ def source_part(inputs, round_, report):
 def long_part(inputs, place, report):
     """ResNet-pH of the first round by a longer recipe."""
     checkpoint = inputs.folder / f"long-{place}.checkpoint"
-    return _fitted(inputs, inputs.profile.long_recipes[place], 0, report, checkpoint)[1]
-
-
-def _fitted(inputs, recipe, round_, report, checkpoint=None):
-    """ResNet-pH of a round, and tables of its scores and history."""
-    network, scores, history = fit_source(inputs.source, round_, recipe, inputs.seed(round_), report, checkpoint)
-    about = {"recipe": recipe.name, "round": round_}
-    history = history.assign(**about).rename_axis("epoch").reset_index()
-    return network, {"scores": pd.DataFrame([about | scores]), "history": history}
+    recipe = inputs.profile.long_recipes[place]
+    return fit_source(inputs.source, 0, recipe, inputs.seed(0), report, checkpoint)[1]
 
 
 def _randomised(network, background, explained, profile):

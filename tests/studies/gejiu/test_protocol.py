@@ -39,11 +39,12 @@ def test_the_paper_profile_has_the_counts_of_the_study():
 
 
 def test_scores_of_the_source_network_are_those_of_its_test_side(source, ph_network):
-    network, scores, history = ph_network
+    network, part = ph_network
     training, test = source.rounds[0]
+    (scores,) = part["scores"].to_dict("records")
     assert scores["r2"] == r2(source.target[test], predict(network, source.log_reflectance[test])[:, 0])
     assert (scores["n_train"], scores["n_test"]) == (len(training), len(test)) == (90, 30)
-    assert len(history) == 2
+    assert len(part["history"]) == 2
     assert not set(training) & set(test)
 
 
