@@ -192,10 +192,10 @@ class SpectralResNet(nn.Module):
         """Subtract the mean of training inputs X (n, n_channels) from all inputs from now on."""
         self.input_mean.copy_(torch.as_tensor(np.mean(X, axis=0)))
 
+    @torch.no_grad()
     def centre_output(self, y):
         """Set the output's bias to the mean of training targets y, (n,) or (n, n_outputs)."""
-        with torch.no_grad():
-            self.output_layer.bias.copy_(torch.as_tensor(np.mean(y, axis=0)))
+        self.output_layer.bias.copy_(torch.as_tensor(np.mean(y, axis=0)))
 
 
 def initial_network(config, random_state, y):
@@ -210,14 +210,15 @@ def initial_network(config, random_state, y):
     return network
 
 
+@torch.no_grad()
 def network_features(network, X):
     """Outputs of the convolutions for inputs X (n, n_channels): float32 (n, n_features)."""
     network.eval()
-    with torch.no_grad():
-        parts = [network.features(network.pool(rows)) for rows in torch.as_tensor(X, dtype=torch.float32).split(256)]
+    parts = [network.features(network.pool(rows)) for rows in torch.as_tensor(X, dtype=torch.float32).split(256)]
     return torch.cat(parts).numpy()
 
 
+@torch.no_grad()
 def thinned_outputs(network, X, n_passes):
     """Outputs for inputs X (n, n_channels), and those of `n_passes` networks thinned by dropout (MC dropout).
 
@@ -227,21 +228,20 @@ def thinned_outputs(network, X, n_passes):
     """
     network.eval()
     plain, passes = [], []
-    with torch.no_grad():
-        for rows in torch.as_tensor(X, dtype=torch.float32).split(256):
-            features = network.features(network.pool(rows))
-            plain.append(network.head(features))
-            values = features.expand(n_passes, *features.shape)
-            for layer in network.head:
-                values = layer.thinned(values) if isinstance(layer, RepeatableDropout) else layer(values)
-            passes.append(values)
+    for rows in torch.as_tensor(X, dtype=torch.float32).split(256):
+        features = network.features(network.pool(rows))
+        plain.append(network.head(features))
+        values = features.expand(n_passes, *features.shape)
+        for layer in network.head:
+            values = layer.thinned(values) if isinstance(layer, RepeatableDropout) else layer(values)
+        passes.append(values)
     return torch.cat(plain).double().numpy(), torch.cat(passes, dim=1).double().numpy()
 
 
+@torch.no_grad()
 def pooled_input(network, X):
     """Inputs of the convolutions for inputs X (n, n_channels): float32 (n, n_channels / pool)."""
-    with torch.no_grad():
-        return network.pool(torch.as_tensor(X, dtype=torch.float32)).flatten(1).numpy()
+    return network.pool(torch.as_tensor(X, dtype=torch.float32)).flatten(1).numpy()
 
 
 def freeze_features(network):

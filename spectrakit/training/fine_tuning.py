@@ -37,10 +37,10 @@ DEPTHS = {"dense": freeze_features, "dense and last convolution": free_last_conv
 """How much is fine-tuned: name to a function that freezes the rest of a network."""
 
 
+@torch.no_grad()
 def _start_from_mean(network, X, y):
     """Move the output's bias so that predictions of X (n, n_channels) have the mean of y (n,)."""
-    with torch.no_grad():
-        network.output_layer.bias += float(np.mean(y) - predict(network, X).mean())
+    network.output_layer.bias += float(np.mean(y) - predict(network, X).mean())
 
 
 def transferred(source, X, y, freeze=freeze_features):

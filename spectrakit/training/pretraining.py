@@ -224,9 +224,9 @@ def _run_epochs(fit, kept, progress):
         torch.set_flush_denormal(False)
 
 
+@torch.no_grad()
 def predict(network, X):
     """Properties (n, n_outputs), float64, of inputs X (n, n_channels), see `preprocess.network_input`."""
     X = torch.as_tensor(np.asarray(X), dtype=torch.float32)
-    with torch.no_grad():
-        network.eval()
-        return torch.cat([network(rows) for rows in X.split(ROWS_PER_PREDICTION)]).double().numpy()
+    network.eval()
+    return torch.cat([network(rows) for rows in X.split(ROWS_PER_PREDICTION)]).double().numpy()

@@ -22,11 +22,11 @@ from spectrakit.training.transfer import (
     HeadRecipe,
     ScratchNetwork,
     StackedHeads,
-    _Process,
     _shrinkage,
     _View,
     _weights,
     fit_heads,
+    fit_process,
 )
 
 QUICK = HeadRecipe((16, 8), learning_rate=0.01, steps=40, every=10)
@@ -206,8 +206,8 @@ def test_out_of_fold_predictions_of_a_process_are_those_of_processes_without_the
     scores = random.normal(0, 0.5, (25, 4))
     y = np.sin(3 * scores[:, 0]) + scores[:, 1] + random.normal(0, 0.2, 25)
     y -= y.mean()
-    process = _Process(scores, y)
-    kernel, expected = process.process.kernel_, []
+    process = fit_process(scores, y)
+    kernel, expected = process.kernel_, []
     for row in range(25):
         others = np.arange(25) != row
         alone = GaussianProcessRegressor(kernel, alpha=1e-6, optimizer=None).fit(scores[others], y[others])
@@ -218,7 +218,7 @@ def test_out_of_fold_predictions_of_a_process_are_those_of_processes_without_the
 
 def test_a_process_follows_a_line_beyond_its_rows():
     line = np.linspace(-1, 1, 30)[:, None]
-    process = _Process(line, 2 * line[:, 0])
+    process = fit_process(line, 2 * line[:, 0])
     assert process.predict([[3.0]]) == pytest.approx([6.0], abs=0.05)
 
 
@@ -257,7 +257,7 @@ def test_a_prediction_is_the_weighted_sum_of_the_members_drawn_to_the_mean(pretr
         with torch.no_grad():
             dense = heads(torch.as_tensor(scores, dtype=torch.float32)).numpy()
         assert dense.shape == (10, 10)  # five folds, twice
-        outputs += [dense.mean(0), process.process.predict(scores)]
+        outputs += [dense.mean(0), process.predict(scores)]
     assert (len(outputs), fitted.weights_.shape) == (4, (4,)) and (fitted.weights_ >= 0).all()
     expected = y.mean() + y.std() * fitted.shrinkage_ * (fitted.weights_ @ np.array(outputs))
     np.testing.assert_allclose(fitted.predict(X[40:50]), expected, rtol=1e-6)
