@@ -50,7 +50,7 @@ def calls():
 def repeats(tiny_libs, measured, calls):
     """Both repeats of the task, with networks of five epochs and weak baselines."""
     both = [cut_task(each, "na", "high") for each in measured]
-    return [libs.run_repeat(*both, repeat, PROFILE, progress=lambda *call: calls.append(call)) for repeat in range(2)]
+    return [libs.run_repeat(*both, repeat, PROFILE, 0, lambda *call: calls.append(call)) for repeat in range(2)]
 
 
 def with_channel_raised(task, row):
@@ -253,7 +253,7 @@ def test_what_is_said_of_a_sample_does_not_depend_on_its_content(repeats, tiny_l
         contents = dataset.properties["na_ppm"].where(dataset.samples["sample_id"] != "S05", 5000.0)
         return cut_task(replace(dataset, properties=dataset.properties.assign(na_ppm=contents)), "na", "high")
 
-    changed = libs.run_repeat(*map(with_other_content, measured), 0, PROFILE)
+    changed = libs.run_repeat(*map(with_other_content, measured), 0, PROFILE, 0, lambda *call: None)
     for model, predicted in repeats[0]["out_of_fold"].items():
         assert changed["out_of_fold"][model][row] == predicted[row]
         assert not np.array_equal(changed["out_of_fold"][model][others], predicted[others])
