@@ -66,7 +66,7 @@ def _cut_libs(patch):
         models["PLS"].set_params(max_components=2)
         return models
 
-    profile = protocol.Profile("quick", 1, n_trees=5, n_measurements=2, n_blanks=5)
+    profile = protocol.Profile(1, n_trees=5, n_measurements=2, n_blanks=5)
     patch.setitem(protocol.PROFILES, "quick", profile)
     patch.setattr(protocol, "libs_baselines", weak_baselines)
     for module in (protocol, results):

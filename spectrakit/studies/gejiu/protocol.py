@@ -54,7 +54,6 @@ class Profile:
     n_experiment_rounds : rounds of the experiments; train_sizes : soils to fine-tune on, the largest being all
     """
 
-    name: str
     n_source: int
     n_rounds: int
     source_recipe: Recipe
@@ -70,41 +69,36 @@ class Profile:
 
 
 PROFILES = {
-    profile.name: profile
-    for profile in (
-        Profile(
-            name="quick",
-            n_source=1200,
-            n_rounds=2,
-            # Few soils make enough steps in small batches. bfloat16 is slow on processors without instructions for it,
-            # and a quick run should be quick on any.
-            source_recipe=replace(ONE_CYCLE, batch_size=16, max_epochs=15, bfloat16=False),
-            long_recipes=(),
-            target_recipe=replace(TARGET_DOMAIN, max_epochs=100, patience=30),
-            n_explained=50,
-            n_points=25,
-            n_randomisations=1,
-            n_compared=600,
-            n_properties=1,
-            n_experiment_rounds=1,
-            train_sizes=(40, 98),
-        ),
-        Profile(
-            name="paper",
-            n_source=N_SAMPLES,
-            n_rounds=10,
-            source_recipe=ONE_CYCLE,
-            long_recipes=(PAPER,),
-            target_recipe=TARGET_DOMAIN,
-            n_explained=1000,
-            n_points=100,
-            n_randomisations=3,
-            n_compared=6000,
-            n_properties=99,
-            n_experiment_rounds=5,
-            train_sizes=(20, 40, 60, 80, 98),
-        ),
-    )
+    "quick": Profile(
+        n_source=1200,
+        n_rounds=2,
+        # Few soils make enough steps in small batches. bfloat16 is slow on processors without instructions for it,
+        # and a quick run should be quick on any.
+        source_recipe=replace(ONE_CYCLE, batch_size=16, max_epochs=15, bfloat16=False),
+        long_recipes=(),
+        target_recipe=replace(TARGET_DOMAIN, max_epochs=100, patience=30),
+        n_explained=50,
+        n_points=25,
+        n_randomisations=1,
+        n_compared=600,
+        n_properties=1,
+        n_experiment_rounds=1,
+        train_sizes=(40, 98),
+    ),
+    "paper": Profile(
+        n_source=N_SAMPLES,
+        n_rounds=10,
+        source_recipe=ONE_CYCLE,
+        long_recipes=(PAPER,),
+        target_recipe=TARGET_DOMAIN,
+        n_explained=1000,
+        n_points=100,
+        n_randomisations=3,
+        n_compared=6000,
+        n_properties=99,
+        n_experiment_rounds=5,
+        train_sizes=(20, 40, 60, 80, 98),
+    ),
 }
 
 

@@ -142,7 +142,7 @@ def outcome(profile, parts):
 STUDY = Study(
     name="gejiu",
     profiles=PROFILES,
-    counts=("name", "n_rounds", "n_experiment_rounds"),
+    counts=("n_rounds", "n_experiment_rounds"),
     data_folders=("lucas", "gejiu"),
     inputs=Domains,
     parts={

@@ -58,7 +58,6 @@ class Profile:
     n_blanks : blanks for the limit of detection
     """
 
-    name: str
     n_repeats: int
     n_trees: int
     n_measurements: int
@@ -68,8 +67,8 @@ class Profile:
 OPEN_CHOICES = OpenChoices()
 
 PROFILES = {
-    "quick": Profile("quick", n_repeats=1, n_trees=50, n_measurements=3, n_blanks=20),
-    "paper": Profile("paper", n_repeats=10, n_trees=300, n_measurements=10, n_blanks=60),
+    "quick": Profile(n_repeats=1, n_trees=50, n_measurements=3, n_blanks=20),
+    "paper": Profile(n_repeats=10, n_trees=300, n_measurements=10, n_blanks=60),
 }
 
 

@@ -17,7 +17,7 @@ from spectrakit.studies.libs.domains import TASKS, Task, cut_task
 from spectrakit.training.stacked import fit_stacked
 
 CHOICES = libs.OpenChoices(cnn=CNNConfig(max_epochs=5))
-PROFILE = libs.Profile("tiny", n_repeats=2, n_trees=5, n_measurements=2, n_blanks=5)
+PROFILE = libs.Profile(n_repeats=2, n_trees=5, n_measurements=2, n_blanks=5)
 
 
 @pytest.fixture(scope="module")
@@ -169,16 +169,15 @@ def test_the_limit_of_detection_is_three_deviations_of_the_blank_over_the_slope(
     assert seeds == [8, 9]
 
 
-LINES = {
-    "ca": ([422.673], [1]),
-    "mg": ([279.553, 279.800, 280.270], [1, 0.01616, 0.49950]),
-    "na": ([588.995, 589.592], [1, 0.49892]),
-}
-
-
-@pytest.mark.parametrize("target", LINES)
-def test_the_lines_that_a_map_should_show(target):
-    wavelengths, strengths = LINES[target]
+@pytest.mark.parametrize(
+    ("target", "wavelengths", "strengths"),
+    [
+        ("ca", [422.673], [1]),
+        ("mg", [279.553, 279.800, 280.270], [1, 0.01616, 0.49950]),
+        ("na", [588.995, 589.592], [1, 0.49892]),
+    ],
+)
+def test_the_lines_that_a_map_should_show(target, wavelengths, strengths):
     lines = libs.reference_lines(target)
     np.testing.assert_allclose(lines["wavelength_air_nm"], wavelengths, atol=6e-4)
     np.testing.assert_allclose(lines["strength"] / lines["strength"].max(), strengths, rtol=0.01)
