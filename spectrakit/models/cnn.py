@@ -1,6 +1,7 @@
 """The published 1D-CNN, with what its paper leaves open."""
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 from torch import nn
 
@@ -65,13 +66,9 @@ class CNNConfig:
 
         Raises ValueError when the spectrum is too short for the network.
         """
-        lengths = []
-        for _ in range(2):
-            n_channels += 2 * self.pad - KERNEL_SIZE + 1
-            lengths.append(n_channels)
-            n_channels -= POOL_WINDOW - 1
-            lengths.append(n_channels)
-        if n_channels < 1:
+        by_convolution, by_pooling = 2 * self.pad - KERNEL_SIZE + 1, 1 - POOL_WINDOW
+        _, *lengths = accumulate([by_convolution, by_pooling] * 2, initial=n_channels)
+        if lengths[-1] < 1:
             raise ValueError("the spectrum is too short: two convolutions and poolings leave no channel")
         return tuple(lengths)
 

@@ -128,14 +128,13 @@ class SpectralResNet(nn.Module):
     `pool` : (n, n_channels) to (n, 1, 1, n_channels / pool), a method; it has no weights, so training calls it once
     `features` : pooled spectra to (n, n_features), frozen in the paper's transfer
     `head` : features to (n, n_outputs), fine-tuned there
-    `features_frozen` : set by `freeze_features`; batch normalisation then stays in eval mode
+    Layers of frozen weights stay in eval mode, so that batch normalisation keeps its statistics too.
     Source: gejiu paper, section 2.2.1.
     """
 
     def __init__(self, config=ResNetConfig()):
         super().__init__()
         self.config = config
-        self.features_frozen = False
         n_filters, kernel_size, slope = config.n_filters, config.kernel_size, config.negative_slope
         # Zero in the paper's network; networks that are used on spectra of another origin subtract a mean.
         self.register_buffer("input_mean", torch.zeros(config.n_channels))
@@ -173,11 +172,17 @@ class SpectralResNet(nn.Module):
         return self.average((X - self.input_mean)[:, None, None])
 
     def train(self, mode=True):
-        """Switch to train mode, or to eval mode; frozen features stay in eval mode."""
+        """Switch to train mode, or to eval mode; what is frozen of the features stays in eval mode."""
         super().train(mode)
-        if self.features_frozen:
-            self.features.eval()
+        for part in (self.features, *self.features):
+            if not any(weights.requires_grad for weights in part.parameters()):
+                part.eval()
         return self
+
+    @property
+    def features_frozen(self):
+        """Whether no weight of the features is trained."""
+        return not any(weights.requires_grad for weights in self.features.parameters())
 
     def weighted_layers(self):
         """Convolutions and dense layers, in order: their kernels have the L2 penalty."""
@@ -247,7 +252,6 @@ def pooled_input(network, X):
 def freeze_features(network):
     """Freeze convolutions, residual blocks and batch normalisation with its statistics; returns the network."""
     network.features.requires_grad_(False)
-    network.features_frozen = True
     return network.train(network.training)
 
 
