@@ -11,11 +11,11 @@ _PADDING = {"same": KERNEL_SIZE // 2, "valid": 0}
 
 
 def check_settings(settings, *counts):
-    """Raise ValueError for counts below 1 and for a dropout that is not a share."""
+    """Raise ValueError for counts below 1 and, where the settings have one, a dropout that is not a share."""
     for name in counts:
         if getattr(settings, name) < 1:
             raise ValueError(f"{name} is at least 1, not {getattr(settings, name)}")
-    if not 0 <= settings.dropout < 1:
+    if not 0 <= getattr(settings, "dropout", 0) < 1:
         raise ValueError(f"dropout is a share from 0 to below 1, not {settings.dropout}")
 
 

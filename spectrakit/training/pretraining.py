@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch.nn.functional import mse_loss
 
+from spectrakit.models import check_settings
 from spectrakit.runs import KeptParts, result_key
 
 SECONDS_PER_CHECKPOINT = 60
@@ -40,9 +41,7 @@ class Recipe:
     validation_share: float = 0.1
 
     def __post_init__(self):
-        for name in ("batch_size", "max_epochs", "patience"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+        check_settings(self, "batch_size", "max_epochs", "patience")
         if not 0 < self.validation_share < 1:
             raise ValueError(f"validation_share is a share between 0 and 1, not {self.validation_share}")
 

@@ -235,24 +235,32 @@ def test_organic_carbon_is_never_above_the_total(X, total, organic, sites):
     np.testing.assert_array_equal(predicted[:, 1], predicted[:, 0] * model.share_.predict(X[400:]))
 
 
-def test_organic_carbon_above_the_total_names_the_row(X, total, organic):
-    y = np.column_stack([total, organic])[:9]
-    y[4] = 10, 11
-    with pytest.raises(ValueError, match=r"row 4 \(from 0\): organic carbon of 11 is above the total of 10; correct"):
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ((10, 11), r"row 4 \(from 0\): organic carbon of 11 is above the total of 10; correct"),
+        ((600, 11), r"row 4 \(from 0\): a content of 600 is above the limit of 580"),
+        ((5,), "y has 1 columns: give two, total and organic carbon"),
+    ],
+)
+def test_organic_carbon_above_the_total_names_the_row(X, row, message):
+    y = np.zeros((9, len(row)))
+    y[4] = row
+    with pytest.raises(ValueError, match=message):
         OrganicCarbonNetwork(small()).fit(X[:9], y)
-    y[4] = 600, 11
-    with pytest.raises(ValueError, match=r"row 4 \(from 0\): a content of 600 is above the limit of 580"):
-        OrganicCarbonNetwork(small()).fit(X[:9], y)
-    with pytest.raises(ValueError, match="y has 1 columns: give two, total and organic carbon"):
-        OrganicCarbonNetwork(small()).fit(X[:9], y[:, :1])
 
 
-def test_contents_out_of_bounds_name_the_row(X, total):
-    for row, content, words in ((7, -0.5, "-0.5 is negative"), (3, 581, "581 is above the limit of 580")):
-        y = total[:20].copy()
-        y[row] = content
-        with pytest.raises(ValueError, match=rf"row {row} \(from 0\): a content of {words}; correct it or leave"):
-            small().fit(X[:20], y)
+@pytest.mark.parametrize(
+    ("row", "content", "words"), [(7, -0.5, "-0.5 is negative"), (3, 581, "581 is above the limit of 580")]
+)
+def test_contents_out_of_bounds_name_the_row(X, total, row, content, words):
+    y = total[:20].copy()
+    y[row] = content
+    with pytest.raises(ValueError, match=rf"row {row} \(from 0\): a content of {words}; correct it or leave"):
+        small().fit(X[:20], y)
+
+
+def test_contents_not_measured_are_none_out_of_bounds():
     np.testing.assert_array_equal(checked_contents(np.array([0.0, np.nan, 580]), 580), [0, np.nan, 580])
 
 

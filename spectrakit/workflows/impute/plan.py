@@ -45,14 +45,10 @@ class Plan:
     notes: list
     below_detection: str | None
 
-    @property
-    def columns(self):
-        """Columns of the library that are needed."""
-        return [name for name in (*_KEPT_COLUMNS, self.target) if name in {*self.schema.names, self.target}]
-
     def blocks(self, only, rows=BLOCK_ROWS):
-        """The rows at some positions of the library, in blocks."""
-        return read_blocks(self.path, "cm-1", self.signal, rows, self.columns, only, self.below_detection)
+        """The rows at some positions of the library, in blocks, with the columns that are needed."""
+        columns = [name for name in (*_KEPT_COLUMNS, self.target) if name in {*self.schema.names, self.target}]
+        return read_blocks(self.path, "cm-1", self.signal, rows, columns, only, self.below_detection)
 
 
 def make_plan(
