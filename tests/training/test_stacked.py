@@ -126,28 +126,12 @@ def test_each_network_may_have_spectra_of_its_own(y, folds, own_spectra, monkeyp
     assert_same_fits(own_spectra, y, folds[:3], CNNConfig(max_epochs=100), seeds=[0, 1, 2])
 
 
-def test_spectra_of_its_own_or_shared_make_no_difference_where_they_are_the_same(X, y, folds):
-    config = CNNConfig(max_epochs=20)
-    shared = fit_stacked(X, y, folds[:3], config)
-    own = fit_stacked(np.stack([X] * 3), y, folds[:3], config)
-    np.testing.assert_array_equal(own.predict(X), shared.predict(X))
-    np.testing.assert_array_equal(own.predict(np.stack([X] * 3)), shared.predict(X))
-
-
 def test_spectra_for_another_number_of_networks_are_refused(X, y, folds, own_spectra):
     with pytest.raises(ValueError, match="spectra for 3 networks, but there are 2"):
         fit_stacked(own_spectra, y, folds[:2], CNNConfig(max_epochs=1))
     stack = fit_stacked(X, y, folds[:2], CNNConfig(max_epochs=1))
     with pytest.raises(ValueError, match="spectra for 3 networks, but there are 2"):
         stack.predict(own_spectra)
-
-
-def test_a_network_taken_out_predicts_as_the_stack_does(X, y, folds):
-    stack = fit_stacked(X, y, folds[:2], CNNConfig(max_epochs=20, standardise_target=True))
-    assert stack.target_mean[1] == pytest.approx(y[folds[1]].mean())
-    with torch.no_grad():
-        scaled = stack.networks[1](torch.as_tensor(X, dtype=torch.float32)).numpy()
-    np.testing.assert_allclose(scaled * stack.target_sd[1] + stack.target_mean[1], stack.predict(X)[1], rtol=1e-6)
 
 
 def test_progress_counts_every_epoch_of_every_network(replicates):

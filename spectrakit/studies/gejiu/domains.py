@@ -71,6 +71,14 @@ def _read(read, data, folder):
 
 def statistics(values):
     """Range, mean, median, standard deviation, coefficient of variation, skewness and excess kurtosis, over n."""
-    measures = {"min": np.min, "max": np.max, "mean": np.mean, "median": np.median, "sd": np.std}
-    measures |= {"cv": variation, "skewness": skew, "kurtosis": kurtosis}
+    measures = {
+        "min": np.min,
+        "max": np.max,
+        "mean": np.mean,
+        "median": np.median,
+        "sd": np.std,
+        "cv": variation,
+        "skewness": skew,
+        "kurtosis": kurtosis,
+    }
     return {name: float(measure(values)) for name, measure in measures.items()}

@@ -125,8 +125,8 @@ def fit_source(soils, round_, recipe, random_state, progress=None, checkpoint=No
 
 def _round_scores(y_training, fitted, y_test, predicted):
     """Scores on the test side, R2 on the training side, and how many samples are on both."""
-    n_samples = {"n_train": len(y_training), "n_test": len(y_test)}
-    return scores(y_test, predicted) | {"r2_train": r2(y_training, fitted)} | n_samples
+    further = {"r2_train": r2(y_training, fitted), "n_train": len(y_training), "n_test": len(y_test)}
+    return scores(y_test, predicted) | further
 
 
 def explain(network, background, explained, n_points, n_peaks, random_state):

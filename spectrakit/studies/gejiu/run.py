@@ -58,8 +58,13 @@ def domains_part(inputs, report):
     about = {}
     for name, soils in (("lucas", inputs.source), ("gejiu", inputs.target)):
         n_training, n_test = map(len, soils.rounds[0])
-        about[name] = {"n": len(soils), "n_train": n_training, "n_test": n_test, "provenance": soils.provenance}
-        about[name]["statistics"] = statistics(soils.target)
+        about[name] = {
+            "n": len(soils),
+            "n_train": n_training,
+            "n_test": n_test,
+            "provenance": soils.provenance,
+            "statistics": statistics(soils.target),
+        }
     return {"about": about, "compared": compared_properties(inputs.source, inputs.profile.n_properties)}
 
 

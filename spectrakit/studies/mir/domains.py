@@ -144,9 +144,14 @@ def library_summary(library):
     for target in TARGETS:
         content = library.content(target)[library.measured(target)]
         low, median, high = np.percentile(content, [25, 50, 75])
-        targets[target] = {"measured": len(content), "imputed": n - len(content)}
-        targets[target] |= {"sd": float(content.std(ddof=1)), "mean": float(content.mean())}
-        targets[target] |= {"median": float(median), "iqr": float(high - low)}
+        targets[target] = {
+            "measured": len(content),
+            "imputed": n - len(content),
+            "sd": float(content.std(ddof=1)),
+            "mean": float(content.mean()),
+            "median": float(median),
+            "iqr": float(high - low),
+        }
     return {
         "n": n,
         "provenance": library.dataset.provenance,

@@ -178,9 +178,13 @@ def linear_predictions(library, X, target, training, asked, profile, random_stat
 def content_scores(observed, predicted):
     """R2, RMSE, MAE, RPIQ, bias and the predictions' SD in g/kg, R2 and RMSE of log10: dict; (n,) each."""
     logarithms = [np.log10(np.maximum(values, MIN_CONTENT)) for values in (observed, predicted)]
-    found = {"n": len(observed)} | scores(observed, predicted, ("r2", "rmse", "mae", "rpiq", "bias"))
-    found |= {"prediction_sd": prediction_sd(predicted)}
-    return found | {"r2_log": r2(*logarithms), "rmse_log": rmse(*logarithms)}
+    return {
+        "n": len(observed),
+        **scores(observed, predicted, ("r2", "rmse", "mae", "rpiq", "bias")),
+        "prediction_sd": prediction_sd(predicted),
+        "r2_log": r2(*logarithms),
+        "rmse_log": rmse(*logarithms),
+    }
 
 
 def grouped_scores(library, rows, observed, predicted):
@@ -307,8 +311,8 @@ def laboratory_left_out(inputs, target, name, report):
     naive = ConformalIntervals(sample_threshold, LEVELS, log_offset(content[known], limits), limits)
     naive.fit(content[known[calibration]], network.predict(X[calibration]))
     predicted = network.predict(X[len(known) :])
-    about = {"laboratory": str(name), "n_training": len(training)}
-    about |= _coverage("naive", content[test], naive.predict(predicted))
+    covered = _coverage("naive", content[test], naive.predict(predicted))
+    about = {"laboratory": str(name), "n_training": len(training), **covered}
     predictions = pd.DataFrame({"laboratory": str(name), "observed": content[test], "predicted": predicted})
     return {"about": about, "predictions": predictions}
 

@@ -7,7 +7,7 @@ from spectrakit.evaluation.metrics import r2
 from spectrakit.spectra import LUCAS_AXIS_NM
 from spectrakit.studies.gejiu import protocol as gejiu
 from spectrakit.studies.gejiu.domains import source_domain, target_domain
-from spectrakit.training.pretraining import predict, validation_rows
+from spectrakit.training.pretraining import predict
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +54,6 @@ def test_lead_comes_back_from_both_scales(target):
     beyond = np.array([-1 / exponent + 1, 0.0, -9.0])
     found = gejiu.FittedScale("box-cox", lead[:98]).logarithm(beyond)
     np.testing.assert_allclose(found[[0, 2]], np.log([1e6, 0.1]), rtol=1e-3)
-
-
-def test_a_fifth_of_the_training_side_is_the_validation_set():
-    fitted, held_out = validation_rows(98, gejiu.TARGET_DOMAIN.validation_share, 0)
-    assert (len(fitted), len(held_out)) == (78, 20)
-    assert sorted([*fitted, *held_out]) == list(range(98))
 
 
 def test_a_round_scores_five_models_on_the_test_side(ph_network, target, tiny_gejiu):
