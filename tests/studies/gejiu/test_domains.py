@@ -33,6 +33,7 @@ def test_measured_files_take_the_place_of_simulated_ones(tiny_gejiu, tmp_path):
     channels = [f"spc.{nm:g}" for nm in np.arange(400, 2500, 0.5)]
     write(tmp_path / "lucas" / "spectra_AT.csv", readings, channels, SampleID=range(24), **contents)
     asd = np.hstack([np.repeat(lead.spectra[:, :1], 50, axis=1), lead.spectra, lead.spectra[:, -1:]])
+    asd[3, 700] = 1e-4
     names = [f"G{i}" for i in range(30)]
     write(tmp_path / "gejiu" / "gejiu.csv", asd, range(350, 2501), sample_id=names, Pb=lead.properties["pb_mg_kg"])
     source = source_domain(tiny_gejiu, 0, tmp_path)
@@ -40,6 +41,7 @@ def test_measured_files_take_the_place_of_simulated_ones(tiny_gejiu, tmp_path):
     assert (len(source), len(target)) == (24, 30)
     np.testing.assert_allclose(source.reflectance, lucas.spectra, rtol=1e-4)
     np.testing.assert_allclose(target.target, lead.properties["pb_mg_kg"])
+    assert target.provenance["notes"] == ["reflectance below 0.001 was set to 0.001 in 1 sample"]
     assert source.provenance["origin"] == target.provenance["origin"] == "measured"
     assert compared_properties(source, 5)["all of them"] == ["ph", "clay_pct"]
     with pytest.raises(TableError, match="lucas"):
