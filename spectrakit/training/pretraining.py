@@ -66,6 +66,7 @@ rows of simulated spectra. bfloat16 takes a third off the time of a step on a pr
 elsewhere use `replace(ONE_CYCLE, bfloat16=False)`."""
 
 
+@torch.no_grad()
 def _tensors(network, X, y):
     """Inputs of the trained layers and their targets (n, n_outputs), as tensors."""
     y = torch.as_tensor(np.asarray(y), dtype=torch.float32)
@@ -76,13 +77,12 @@ def _tensors(network, X, y):
         raise ValueError(f"spectra {tuple(X.shape)} and targets {tuple(y.shape)}: the network takes {wanted}")
     if not (torch.isfinite(X).all() and torch.isfinite(targets).all()):
         raise ValueError("spectra and targets must be finite: a value is missing, or the logarithm of 0 was taken")
-    with torch.no_grad():
-        # What is not trained is computed once: the pooling, and the features too where they are frozen.
-        pooled = torch.cat([network.pool(rows) for rows in X.split(ROWS_PER_PREDICTION)])
-        if not network.features_frozen:
-            return pooled, targets
-        network.eval()
-        return torch.cat([network.features(rows) for rows in pooled.split(ROWS_PER_PREDICTION)]), targets
+    # What is not trained is computed once: the pooling, and the features too where they are frozen.
+    pooled = torch.cat([network.pool(rows) for rows in X.split(ROWS_PER_PREDICTION)])
+    if not network.features_frozen:
+        return pooled, targets
+    network.eval()
+    return torch.cat([network.features(rows) for rows in pooled.split(ROWS_PER_PREDICTION)]), targets
 
 
 def _optimiser(network, recipe, n_steps):
