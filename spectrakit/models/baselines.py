@@ -103,8 +103,7 @@ class CrossValidatedPLS(RegressorMixin, BaseEstimator):
         folding = KFold if groups is None else GroupKFold
         folds = folding(min(N_FOLDS, n_units), shuffle=True, random_state=self.random_state)
         folds = list(folds.split(X, groups=groups))
-        min_rows = min(len(training) for training, _ in folds)
-        n_components = min(self.max_components, min_rows - 1, X.shape[1])
+        n_components = min(self.max_components, X.shape[1], *(len(training) - 1 for training, _ in folds))
         errors = np.empty((n_components, len(y)))
         for training, left_out in folds:
             model = _fitted_pls(n_components, X[training], y[training])
