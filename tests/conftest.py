@@ -1,3 +1,4 @@
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def _cut_libs(patch):
         models["PLS"].set_params(max_components=2)
         return models
 
-    profile = protocol.Profile("quick", 1, n_trees=5, n_measurements=2, n_blanks=5)
+    profile = protocol.Profile(1, n_trees=5, n_measurements=2, n_blanks=5)
     patch.setitem(protocol.PROFILES, "quick", profile)
     patch.setattr(protocol, "libs_baselines", weak_baselines)
     for module in (protocol, results):
@@ -102,7 +103,7 @@ def _cut_gejiu(patch):
 
 @pytest.fixture(scope="module")
 def tiny_mir():
-    """The mid-infrared study cut down to seconds, under the name of its quick profile: 800 soils, two epochs."""
+    """The mid-infrared study cut down to seconds, as its quick profile: 800 soils, 12 standards, two epochs."""
     with pytest.MonkeyPatch.context() as patch:
         yield _cut_mir(patch)
 
@@ -110,8 +111,10 @@ def tiny_mir():
 def _cut_mir(patch):
     from dataclasses import replace
 
+    from spectrakit.studies.mir import run
     from spectrakit.studies.mir.protocol import FEW_RECIPE, PROFILES
 
+    patch.setattr(run, "simulated_library", _tiny_library)
     tiny = replace(
         PROFILES["quick"],
         n_samples=800,
@@ -125,6 +128,18 @@ def _cut_mir(patch):
     )
     patch.setitem(PROFILES, "quick", tiny)
     return tiny
+
+
+@cache
+def _tiny_library(n_samples, random_state):
+    """A library, made once a process; 12 of the 60 standards, since every harmonisation decomposes all their scans."""
+    from dataclasses import replace
+
+    from spectrakit.studies.mir.domains import simulated_library
+
+    library = simulated_library(n_samples, random_state)
+    few = library.ring[1] <= "R12"
+    return replace(library, ring=tuple(part[few] for part in library.ring))
 
 
 class TinyRuns:

@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "random_forest",
             "transfer_baselines",
         ],
-        "cnn": ["CNNConfig", "SpectralCNN"],
+        "cnn": ["CNNConfig", "SpectralCNN", "check_settings"],
         "resnet": [
             "ResNetConfig",
             "freeze_features",

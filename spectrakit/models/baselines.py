@@ -1,7 +1,7 @@
 """Baselines: partial least squares, support vector regression, random forest, small networks, the mean."""
 
 import warnings
-from contextlib import contextmanager
+from contextlib import ExitStack
 
 import numpy as np
 import optuna
@@ -103,8 +103,7 @@ class CrossValidatedPLS(RegressorMixin, BaseEstimator):
         folding = KFold if groups is None else GroupKFold
         folds = folding(min(N_FOLDS, n_units), shuffle=True, random_state=self.random_state)
         folds = list(folds.split(X, groups=groups))
-        min_rows = min(len(training) for training, _ in folds)
-        n_components = min(self.max_components, min_rows - 1, X.shape[1])
+        n_components = min(self.max_components, X.shape[1], *(len(training) - 1 for training, _ in folds))
         errors = np.empty((n_components, len(y)))
         for training, left_out in folds:
             model = _fitted_pls(n_components, X[training], y[training])
@@ -187,7 +186,10 @@ class BayesianSVM(RegressorMixin, BaseEstimator):
             predicted = cross_val_predict(model, np.exp(-gamma * distances), scaled, cv=folds)
             return root_mean_squared_error(scaled, predicted)
 
-        with _without_trial_log():
+        with ExitStack() as stack:
+            # Optuna would print every trial on stderr; the caller's level comes back afterwards.
+            stack.callback(optuna.logging.set_verbosity, optuna.logging.get_verbosity())
+            optuna.logging.set_verbosity(optuna.logging.WARNING)
             study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=self.random_state))
             study.optimize(inner_rmse, n_trials=self.n_trials)
         self.inner_rmse_ = self.scale_ * np.array([trial.value for trial in study.trials])
@@ -199,17 +201,6 @@ class BayesianSVM(RegressorMixin, BaseEstimator):
         """Contents (n,), in the unit of y."""
         check_is_fitted(self)
         return self.mean_ + self.scale_ * self.model_.predict(validate_data(self, X, dtype=np.float64, reset=False))
-
-
-@contextmanager
-def _without_trial_log():
-    """Keep Optuna from printing every trial on stderr; restores the caller's level afterwards."""
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(level)
 
 
 def on_reflectance(model):

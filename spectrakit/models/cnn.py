@@ -1,6 +1,7 @@
 """The published 1D-CNN, with what its paper leaves open."""
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 from torch import nn
 
@@ -10,11 +11,11 @@ _PADDING = {"same": KERNEL_SIZE // 2, "valid": 0}
 
 
 def check_settings(settings, *counts):
-    """Raise ValueError for counts below 1 and for a dropout that is not a share."""
+    """Raise ValueError for counts below 1 and, where the settings have one, a dropout that is not a share."""
     for name in counts:
         if getattr(settings, name) < 1:
             raise ValueError(f"{name} is at least 1, not {getattr(settings, name)}")
-    if not 0 <= settings.dropout < 1:
+    if not 0 <= getattr(settings, "dropout", 0) < 1:
         raise ValueError(f"dropout is a share from 0 to below 1, not {settings.dropout}")
 
 
@@ -65,13 +66,9 @@ class CNNConfig:
 
         Raises ValueError when the spectrum is too short for the network.
         """
-        lengths = []
-        for _ in range(2):
-            n_channels += 2 * self.pad - KERNEL_SIZE + 1
-            lengths.append(n_channels)
-            n_channels -= POOL_WINDOW - 1
-            lengths.append(n_channels)
-        if n_channels < 1:
+        by_convolution, by_pooling = 2 * self.pad - KERNEL_SIZE + 1, 1 - POOL_WINDOW
+        _, *lengths = accumulate([by_convolution, by_pooling] * 2, initial=n_channels)
+        if lengths[-1] < 1:
             raise ValueError("the spectrum is too short: two convolutions and poolings leave no channel")
         return tuple(lengths)
 

@@ -128,14 +128,13 @@ class SpectralResNet(nn.Module):
     `pool` : (n, n_channels) to (n, 1, 1, n_channels / pool), a method; it has no weights, so training calls it once
     `features` : pooled spectra to (n, n_features), frozen in the paper's transfer
     `head` : features to (n, n_outputs), fine-tuned there
-    `features_frozen` : set by `freeze_features`; batch normalisation then stays in eval mode
+    Layers of frozen weights stay in eval mode, so that batch normalisation keeps its statistics too.
     Source: gejiu paper, section 2.2.1.
     """
 
     def __init__(self, config=ResNetConfig()):
         super().__init__()
         self.config = config
-        self.features_frozen = False
         n_filters, kernel_size, slope = config.n_filters, config.kernel_size, config.negative_slope
         # Zero in the paper's network; networks that are used on spectra of another origin subtract a mean.
         self.register_buffer("input_mean", torch.zeros(config.n_channels))
@@ -173,11 +172,17 @@ class SpectralResNet(nn.Module):
         return self.average((X - self.input_mean)[:, None, None])
 
     def train(self, mode=True):
-        """Switch to train mode, or to eval mode; frozen features stay in eval mode."""
+        """Switch to train mode, or to eval mode; what is frozen of the features stays in eval mode."""
         super().train(mode)
-        if self.features_frozen:
-            self.features.eval()
+        for part in (self.features, *self.features):
+            if not any(weights.requires_grad for weights in part.parameters()):
+                part.eval()
         return self
+
+    @property
+    def features_frozen(self):
+        """Whether no weight of the features is trained."""
+        return not any(weights.requires_grad for weights in self.features.parameters())
 
     def weighted_layers(self):
         """Convolutions and dense layers, in order: their kernels have the L2 penalty."""
@@ -192,10 +197,10 @@ class SpectralResNet(nn.Module):
         """Subtract the mean of training inputs X (n, n_channels) from all inputs from now on."""
         self.input_mean.copy_(torch.as_tensor(np.mean(X, axis=0)))
 
+    @torch.no_grad()
     def centre_output(self, y):
         """Set the output's bias to the mean of training targets y, (n,) or (n, n_outputs)."""
-        with torch.no_grad():
-            self.output_layer.bias.copy_(torch.as_tensor(np.mean(y, axis=0)))
+        self.output_layer.bias.copy_(torch.as_tensor(np.mean(y, axis=0)))
 
 
 def initial_network(config, random_state, y):
@@ -210,14 +215,15 @@ def initial_network(config, random_state, y):
     return network
 
 
+@torch.no_grad()
 def network_features(network, X):
     """Outputs of the convolutions for inputs X (n, n_channels): float32 (n, n_features)."""
     network.eval()
-    with torch.no_grad():
-        parts = [network.features(network.pool(rows)) for rows in torch.as_tensor(X, dtype=torch.float32).split(256)]
+    parts = [network.features(network.pool(rows)) for rows in torch.as_tensor(X, dtype=torch.float32).split(256)]
     return torch.cat(parts).numpy()
 
 
+@torch.no_grad()
 def thinned_outputs(network, X, n_passes):
     """Outputs for inputs X (n, n_channels), and those of `n_passes` networks thinned by dropout (MC dropout).
 
@@ -227,27 +233,25 @@ def thinned_outputs(network, X, n_passes):
     """
     network.eval()
     plain, passes = [], []
-    with torch.no_grad():
-        for rows in torch.as_tensor(X, dtype=torch.float32).split(256):
-            features = network.features(network.pool(rows))
-            plain.append(network.head(features))
-            values = features.expand(n_passes, *features.shape)
-            for layer in network.head:
-                values = layer.thinned(values) if isinstance(layer, RepeatableDropout) else layer(values)
-            passes.append(values)
+    for rows in torch.as_tensor(X, dtype=torch.float32).split(256):
+        features = network.features(network.pool(rows))
+        plain.append(network.head(features))
+        values = features.expand(n_passes, *features.shape)
+        for layer in network.head:
+            values = layer.thinned(values) if isinstance(layer, RepeatableDropout) else layer(values)
+        passes.append(values)
     return torch.cat(plain).double().numpy(), torch.cat(passes, dim=1).double().numpy()
 
 
+@torch.no_grad()
 def pooled_input(network, X):
     """Inputs of the convolutions for inputs X (n, n_channels): float32 (n, n_channels / pool)."""
-    with torch.no_grad():
-        return network.pool(torch.as_tensor(X, dtype=torch.float32)).flatten(1).numpy()
+    return network.pool(torch.as_tensor(X, dtype=torch.float32)).flatten(1).numpy()
 
 
 def freeze_features(network):
     """Freeze convolutions, residual blocks and batch normalisation with its statistics; returns the network."""
     network.features.requires_grad_(False)
-    network.features_frozen = True
     return network.train(network.training)
 
 

@@ -147,22 +147,6 @@ def _relu_of_pool(source, out):
     return torch.maximum(source[..., :length], source[..., 1 : length + 1], out=out).relu_()
 
 
-def _pool_globally(maps):
-    return maps.mean(3)
-
-
-def _spread_globally(gradient, maps):
-    return (gradient / maps.shape[3]).unsqueeze(3).expand(maps.shape)
-
-
-def _flatten(maps):
-    return maps.transpose(2, 3).flatten(1, 2)
-
-
-def _unflatten(gradient, maps):
-    return gradient.unflatten(1, (maps.shape[1], maps.shape[3])).transpose(2, 3)
-
-
 def _dense_step(features, target, row_weight, scales, weight, gradient):
     """Dense layers, forward and backward: features (B, n_features, n_rows) to their gradient and the loss (B,).
 
@@ -190,7 +174,6 @@ class StackedGradient:
         n_networks = len(parameters.weight.first)
         self.parameters, self.config = parameters, config
         self.maps = _StackedMaps(n_networks, n_rows, n_channels, config)
-        self.pool, self.unpool = (_pool_globally, _spread_globally) if config.global_pooling else (_flatten, _unflatten)
 
     def __call__(self, windows, target, row_weight, dropout_scale):
         """Loss (B,), the weighted mean of the squared errors, of a batch of n_rows rows a network.
@@ -201,6 +184,16 @@ class StackedGradient:
         scales = (dropout_scale, 1.0) if self.config.dropout_before_dense else (1.0, dropout_scale)
         weight, gradient = self.parameters.weight, self.parameters.gradient
         maps = self.maps.forward(windows, weight)
-        upstream, loss = _dense_step(self.pool(maps), target, row_weight, scales, weight, gradient)
-        self.maps.backward(self.unpool(upstream, maps), windows, weight, gradient)
+        upstream, loss = _dense_step(self._features(maps), target, row_weight, scales, weight, gradient)
+        self.maps.backward(self._unpooled(upstream, maps), windows, weight, gradient)
         return loss
+
+    def _features(self, maps):
+        """Inputs of the dense layers, (B, n_features, n_rows): the mean of each map, or all of its places."""
+        return maps.mean(3) if self.config.global_pooling else maps.transpose(2, 3).flatten(1, 2)
+
+    def _unpooled(self, gradient, maps):
+        """From the gradient of `_features` to that of the maps."""
+        if self.config.global_pooling:
+            return (gradient / maps.shape[3]).unsqueeze(3).expand(maps.shape)
+        return gradient.unflatten(1, (maps.shape[1], maps.shape[3])).transpose(2, 3)

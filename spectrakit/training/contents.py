@@ -43,22 +43,18 @@ _NEAR = 0.01
 class _FoldedLogarithm(nn.Module):
     """The scale on which networks are fitted: log((content + start) / (limit - content + start)), standardised.
 
-    limit : highest content; start : in its unit; mean, sd : of the training contents on this scale
+    contents : (n,) of the training rows, whose lower quartile is the start; limit : highest content
     A started folded logarithm: errors count in proportion to the content between the limits, and as they are within
     `start` of a limit, where the errors of the laboratory dominate. Measured zeros need no special treatment.
     Source: Tukey 1977, Exploratory Data Analysis, for folds and starts.
     """
 
-    def __init__(self, limit, start, mean, sd):
+    def __init__(self, contents, limit):
         super().__init__()
-        self.limit, self.start, self.mean, self.sd = limit, start, mean, sd
-
-    @classmethod
-    def of(cls, contents, limit):
-        """The scale of training contents (n,), whose start is their lower quartile."""
-        start = float(np.quantile(contents, 0.25)) or float(contents.mean()) or limit
-        values = cls(limit, start, 0.0, 1.0).targets(contents)
-        return cls(limit, start, float(values.mean()), float(values.std()) or 1.0)
+        self.limit, self.mean, self.sd = limit, 0.0, 1.0
+        self.start = float(np.quantile(contents, 0.25)) or float(contents.mean()) or limit
+        values = self.targets(contents)
+        self.mean, self.sd = float(values.mean()), float(values.std()) or 1.0
 
     def forward(self, outputs):
         """Targets from outputs of the dense layers, in any shape; the last layer of a network while it is fitted."""
@@ -194,7 +190,7 @@ class ContentNetwork(RegressorMixin, BaseEstimator):
         training, validation = next(shuffle.split(inputs, groups=groups))
         start = logit(np.array([y[training].mean() / self.limit]).clip(1e-6, 1 - 1e-6))
         network = initial_network(self._member_config(), seed, start)
-        scale = _FoldedLogarithm.of(y[training], self.limit)
+        scale = _FoldedLogarithm(y[training], self.limit)
         network.head.append(scale)
         epochs = self.recipe.max_epochs
         history = fit_network(

@@ -5,42 +5,29 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import nn
 
 from spectrakit.models import freeze_features, initial_network
 from spectrakit.training.pretraining import predict
 
-# Places of the batch normalisation and of the last convolution among `SpectralResNet.features`.
-_NORMALISATION, _LAST_CONVOLUTION = 2, -3
-
-
-class HeldBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation that stays in evaluation mode when the network around it is trained."""
-
-    def train(self, mode=True):
-        """Stay as it is."""
-        return super().train(False)
+# Place of the last convolution among `SpectralResNet.features`.
+_LAST_CONVOLUTION = -3
 
 
 def free_last_convolution(network):
     """Freeze all of the features but the last convolution; returns the network."""
-    features, layer = network.features, network.features[_NORMALISATION]
-    held = HeldBatchNorm(layer.num_features, layer.eps, layer.momentum)
-    held.load_state_dict(layer.state_dict())
-    features[_NORMALISATION] = held.eval()
-    features.requires_grad_(False)
-    features[_LAST_CONVOLUTION].requires_grad_(True)
-    return network
+    network.features.requires_grad_(False)
+    network.features[_LAST_CONVOLUTION].requires_grad_(True)
+    return network.train(network.training)
 
 
 DEPTHS = {"dense": freeze_features, "dense and last convolution": free_last_convolution, "all": lambda network: network}
 """How much is fine-tuned: name to a function that freezes the rest of a network."""
 
 
+@torch.no_grad()
 def _start_from_mean(network, X, y):
     """Move the output's bias so that predictions of X (n, n_channels) have the mean of y (n,)."""
-    with torch.no_grad():
-        network.output_layer.bias += float(np.mean(y) - predict(network, X).mean())
+    network.output_layer.bias += float(np.mean(y) - predict(network, X).mean())
 
 
 def transferred(source, X, y, freeze=freeze_features):

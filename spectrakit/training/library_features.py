@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from spectrakit.spectra import axis_gaps, library_axis
+from spectrakit.spectra import covered_channels, library_axis
 
 POOLED = 5  # channels of the library's axis in an average
 MIN_AVERAGES = 80  # pretraining has few tables with fewer
@@ -25,7 +25,7 @@ def library_derivative(X, axis, differentiated=False):
     X, axis = np.asarray(X, float), np.asarray(axis, float)
     if X.shape[1] != len(axis):
         raise ValueError(f"spectra of {X.shape[1]} channels on an axis of {len(axis)}: give the axis of the spectra")
-    weights, covered = _bin_weights(tuple(axis))
+    weights, covered = _bin_weights(axis)
     averages = np.where(covered, X @ weights, np.nan)
     if not differentiated:
         slope = np.full(averages.shape, np.nan)
@@ -41,21 +41,18 @@ def library_derivative(X, axis, differentiated=False):
 
 def covers_enough(axis):
     """Whether an axis (1/cm, ascending) covers enough averages for the network."""
-    return len(axis) > 1 and bool(_bin_weights(tuple(axis))[1].sum() >= MIN_AVERAGES)
+    return len(axis) > 1 and bool(_bin_weights(axis)[1].sum() >= MIN_AVERAGES)
 
 
 def _bin_weights(axis):
-    """Sparse matrix (n_channels, 340) that interpolates and averages, for an axis (a tuple); mask of what it covers."""
-    axis, fine = np.array(axis), library_axis()
+    """Sparse matrix (n_channels, 340) that interpolates and averages, for an axis; mask (340,) of what it covers."""
+    fine = library_axis()
     right = np.clip(np.searchsorted(axis, fine), 1, len(axis) - 1)
     share = (fine - axis[right - 1]) / (axis[right] - axis[right - 1])
     rows, values = np.concatenate([right - 1, right]), np.concatenate([1 - share, share]) / POOLED
     columns = np.tile(np.arange(len(fine)) // POOLED, 2)
-    known = (fine >= axis[0]) & (fine <= axis[-1])
-    for low, high in axis_gaps(axis):
-        known &= (fine <= low) | (fine >= high)
     weights = sparse.csc_array((values, (rows, columns)), shape=(len(axis), len(fine) // POOLED))
-    return weights, known.reshape(-1, POOLED).all(axis=1)
+    return weights, covered_channels(fine, axis).reshape(-1, POOLED).all(axis=1)
 
 
 def standardised(derivative):

@@ -96,12 +96,11 @@ class CNNRegressor(RegressorMixin, BaseEstimator):
         self.history_ = train_network(self.network_, _tensor(X), _tensor(scaled), int(seed))
         return self
 
+    @torch.no_grad()
     def predict(self, X):
         """Contents (n,), in the unit of y."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
-        with torch.no_grad():
-            scaled = self.network_(_tensor(X))
+        scaled = self.network_(_tensor(validate_data(self, X, reset=False)))
         return scaled.numpy().astype(float) * self.target_sd_ + self.target_mean_
 
 

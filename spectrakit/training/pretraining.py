@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch.nn.functional import mse_loss
 
+from spectrakit.models import check_settings
 from spectrakit.runs import KeptParts, result_key
 
 SECONDS_PER_CHECKPOINT = 60
@@ -40,9 +41,7 @@ class Recipe:
     validation_share: float = 0.1
 
     def __post_init__(self):
-        for name in ("batch_size", "max_epochs", "patience"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+        check_settings(self, "batch_size", "max_epochs", "patience")
         if not 0 < self.validation_share < 1:
             raise ValueError(f"validation_share is a share between 0 and 1, not {self.validation_share}")
 
@@ -67,6 +66,7 @@ rows of simulated spectra. bfloat16 takes a third off the time of a step on a pr
 elsewhere use `replace(ONE_CYCLE, bfloat16=False)`."""
 
 
+@torch.no_grad()
 def _tensors(network, X, y):
     """Inputs of the trained layers and their targets (n, n_outputs), as tensors."""
     y = torch.as_tensor(np.asarray(y), dtype=torch.float32)
@@ -77,13 +77,12 @@ def _tensors(network, X, y):
         raise ValueError(f"spectra {tuple(X.shape)} and targets {tuple(y.shape)}: the network takes {wanted}")
     if not (torch.isfinite(X).all() and torch.isfinite(targets).all()):
         raise ValueError("spectra and targets must be finite: a value is missing, or the logarithm of 0 was taken")
-    with torch.no_grad():
-        # What is not trained is computed once: the pooling, and the features too where they are frozen.
-        pooled = torch.cat([network.pool(rows) for rows in X.split(ROWS_PER_PREDICTION)])
-        if not network.features_frozen:
-            return pooled, targets
-        network.eval()
-        return torch.cat([network.features(rows) for rows in pooled.split(ROWS_PER_PREDICTION)]), targets
+    # What is not trained is computed once: the pooling, and the features too where they are frozen.
+    pooled = torch.cat([network.pool(rows) for rows in X.split(ROWS_PER_PREDICTION)])
+    if not network.features_frozen:
+        return pooled, targets
+    network.eval()
+    return torch.cat([network.features(rows) for rows in pooled.split(ROWS_PER_PREDICTION)]), targets
 
 
 def _optimiser(network, recipe, n_steps):
@@ -224,9 +223,9 @@ def _run_epochs(fit, kept, progress):
         torch.set_flush_denormal(False)
 
 
+@torch.no_grad()
 def predict(network, X):
     """Properties (n, n_outputs), float64, of inputs X (n, n_channels), see `preprocess.network_input`."""
     X = torch.as_tensor(np.asarray(X), dtype=torch.float32)
-    with torch.no_grad():
-        network.eval()
-        return torch.cat([network(rows) for rows in X.split(ROWS_PER_PREDICTION)]).double().numpy()
+    network.eval()
+    return torch.cat([network(rows) for rows in X.split(ROWS_PER_PREDICTION)]).double().numpy()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from spectrakit.models import SpectralCNN, StackedGradient, StackedParameters, spectral_windows
 from spectrakit.training.plain import PUBLISHED, adam_with_drops, draw_epochs, initial_network, target_scaling
@@ -50,10 +51,7 @@ def _row_weights(n_rows, batch_size):
 
 def _pad_rows(tensors):
     """Stack tensors (n_epochs, n_rows of the network, ...) along a new axis 1, short ones filled with zeros."""
-    stack = tensors[0].new_zeros(len(tensors[0]), len(tensors), max(t.shape[1] for t in tensors), *tensors[0].shape[2:])
-    for b, tensor in enumerate(tensors):
-        stack[:, b, : tensor.shape[1]] = tensor
-    return stack
+    return pad_sequence([tensor.transpose(0, 1) for tensor in tensors], batch_first=True).movedim(2, 0)
 
 
 def _draw_epochs_of_all(training_rows, n_channels, config, seeds):

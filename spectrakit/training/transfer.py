@@ -72,10 +72,10 @@ class StackedHeads(nn.Module):
                 values = leaky_relu(values)
         return values.squeeze(2)
 
+    @torch.no_grad()
     def predict(self, features):
         """Mean of the networks' targets (n,), float64, of features (n, n_features), an array."""
-        with torch.no_grad():
-            return self(torch.as_tensor(np.float32(features))).mean(0).numpy().astype(float)
+        return self(torch.as_tensor(np.float32(features))).mean(0).numpy().astype(float)
 
 
 def fit_heads(features, y, training, recipe, random_state):
@@ -167,25 +167,22 @@ class _View:
         return self.axes.transform(rows) / self.length
 
 
-class _Process:
+def fit_process(scores, y):
     """A Gaussian process over the scores of a view, the limit of infinitely wide dense layers (Neal 1996).
 
     Its kernel, squared exponential plus linear plus noise, is fitted by the likelihood of the training rows.
-    `out_of_fold` : their leave-one-out predictions in closed form (Rasmussen and Williams 2006, equation 5.12)
+    Returns a GaussianProcessRegressor with `out_of_fold`, the leave-one-out predictions of these rows in closed form
+    (Rasmussen and Williams 2006, equation 5.12).
     """
-
-    def __init__(self, scores, y):
-        kernel = ConstantKernel(0.5, (1e-3, 1e3)) * RBF(0.7, (0.05, 50))
-        kernel += ConstantKernel(0.3, (1e-4, 1e3)) * DotProduct(0, "fixed") + WhiteKernel(0.3, (1e-3, 5))
-        with warnings.catch_warnings():
-            # It warns where a part of the kernel is not needed and goes to its bound, which is no error.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            self.process = GaussianProcessRegressor(kernel, alpha=1e-6).fit(scores, y)
-        inverse = cho_solve((self.process.L_, True), np.eye(len(y)))
-        self.out_of_fold = y - inverse @ y / np.diag(inverse)
-
-    def predict(self, scores):
-        return self.process.predict(scores)
+    kernel = ConstantKernel(0.5, (1e-3, 1e3)) * RBF(0.7, (0.05, 50))
+    kernel += ConstantKernel(0.3, (1e-4, 1e3)) * DotProduct(0, "fixed") + WhiteKernel(0.3, (1e-3, 5))
+    with warnings.catch_warnings():
+        # It warns where a part of the kernel is not needed and goes to its bound, which is no error.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        process = GaussianProcessRegressor(kernel, alpha=1e-6).fit(scores, y)
+    inverse = cho_solve((process.L_, True), np.eye(len(y)))
+    process.out_of_fold = y - inverse @ y / np.diag(inverse)
+    return process
 
 
 def _weights(out_of_fold, y):
@@ -230,7 +227,7 @@ class FineTunedNetwork(_NetworkRegressor):
         for view, rows in zip(self.views_, parts, strict=True):
             scores = view.scores(rows)
             heads = fit_heads(scores, scaled, training, self.recipe, seed)
-            self.members_.append((heads, _Process(scores, scaled)))
+            self.members_.append((heads, fit_process(scores, scaled)))
         out_of_fold = np.array([member.out_of_fold for pair in self.members_ for member in pair])
         self.weights_ = _weights(out_of_fold, scaled)
         return self.weights_ @ out_of_fold

@@ -94,8 +94,13 @@ def _score(given, task, report):
     (X, y, rounds, models, random_state), (name, round_) = given, task
     training, test = rounds[round_]
     model = models[name](random_state + round_).fit(X[training], y[training])
-    record = {"model": name, "round": round_} | scores(y[test], model.predict(X[test]))
-    return record | {"n_train": len(training), "n_test": len(test)}
+    return {
+        "model": name,
+        "round": round_,
+        **scores(y[test], model.predict(X[test])),
+        "n_train": len(training),
+        "n_test": len(test),
+    }
 
 
 def score_frame(records):

@@ -70,11 +70,6 @@ def test_forward_follows_the_text_by_hand():
     assert network(torch.as_tensor(X, dtype=torch.float32)).detach().numpy()[0] == pytest.approx(expected, rel=1e-5)
 
 
-def test_pooling_beforehand_changes_nothing():
-    network, X = SpectralResNet().eval(), torch.randn(5, 2100)
-    assert torch.equal(network.head(network.features(network.pool(X))), network(X))
-
-
 def test_every_relu_is_a_module_of_its_own_and_none_works_in_place():
     calls = {}
     network = SpectralResNet()
@@ -115,8 +110,6 @@ def test_a_centred_network_sees_the_distance_from_the_training_mean():
     assert network.input_mean.dtype == torch.float32
     np.testing.assert_allclose(network.input_mean, X.mean(0), rtol=1e-6)
     torch.testing.assert_close(network(torch.as_tensor(X)), plain)
-    pooled = network.pool(torch.as_tensor(X))
-    np.testing.assert_allclose(pooled[:, 0, 0], (X - X.mean(0)).reshape(6, 8, 5).mean(2), atol=1e-6)
 
 
 def test_features_of_many_spectra_are_those_of_each():

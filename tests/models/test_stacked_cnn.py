@@ -60,17 +60,6 @@ def test_backward_agrees_with_automatic_differentiation(config, tolerance):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=tolerance)
 
 
-def test_weights_go_into_the_stack_and_come_back():
-    config = CNNConfig()
-    stack = StackedParameters(2, 33, config)
-    for b in range(2):
-        stack.load(b, initial_network(33, config, b))
-    back = initial_network(33, config, 7)
-    stack.store(1, back)
-    for ours, theirs in zip(back.parameters(), initial_network(33, config, 1).parameters(), strict=True):
-        assert torch.equal(ours, theirs)
-
-
 def test_windows_hold_each_channel_with_its_neighbours():
     windows = spectral_windows(torch.tensor([[1.0, 2.0, 3.0, 4.0]]), CNNConfig())
     assert windows[:, 0].tolist() == [[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 0], [1, 1, 1, 1]]

@@ -14,8 +14,8 @@ from spectrakit.studies import STUDIES, TOLERANCE, load_study
 from spectrakit.studies.study import Inputs, Study
 
 COUNTS = {
-    "libs": {"name", "n_repeats"},
-    "gejiu": {"name", "n_rounds", "n_experiment_rounds"},
+    "libs": {"n_repeats"},
+    "gejiu": {"n_rounds", "n_experiment_rounds"},
     "mir": {"n_rounds"},
 }
 

@@ -29,20 +29,34 @@ def small(**changes):
 
 
 @pytest.fixture(scope="module")
-def library():
-    """Spectra (500, 60) of two bands, total and organic carbon in g/kg with a heavy tail, 100 sites of five rows."""
-    random = np.random.default_rng(0)
-    total = np.minimum(np.exp(random.normal(2.5, 1.2, 500)), 500)
-    share = random.uniform(0, 1, 500)
-    bands = np.exp(-0.5 * ((np.arange(60) - np.array([[15], [40]])) / 4) ** 2)
-    strength = np.column_stack([np.log(total), 3 * share])
-    X = 0.02 * (strength @ bands + random.normal(0, 0.1, (500, 60)))
-    return X.astype(np.float32), total, total * share, np.repeat(np.arange(100), 5)
+def sites():
+    """A hundred of five rows each."""
+    return np.repeat(np.arange(100), 5)
 
 
 @pytest.fixture(scope="module")
-def fitted(library):
-    X, total, _, sites = library
+def total():
+    """Total carbon (500,) in g/kg with a heavy tail."""
+    return np.minimum(np.exp(np.random.default_rng(0).normal(2.5, 1.2, 500)), 500)
+
+
+@pytest.fixture(scope="module")
+def organic(total):
+    """Organic carbon (500,), any share of the total."""
+    return total * np.random.default_rng(1).uniform(0, 1, 500)
+
+
+@pytest.fixture(scope="module")
+def X(total, organic):
+    """Spectra (500, 60) of two bands: one as high as the logarithm of the total, one as the share."""
+    bands = np.exp(-0.5 * ((np.arange(60) - np.array([[15], [40]])) / 4) ** 2)
+    strength = np.column_stack([np.log(total), 3 * organic / total])
+    noise = np.random.default_rng(2).normal(0, 0.1, (500, 60))
+    return (0.02 * (strength @ bands + noise)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def fitted(X, total, sites):
     return small().fit(X[:400], total[:400], sites[:400])
 
 
@@ -58,8 +72,7 @@ def test_the_default_network_sees_averages_over_ten_wavenumbers():
     assert ContentNetwork().get_params()["limit"] == 580
 
 
-def test_a_planted_relation_is_learned(library, fitted):
-    X, total, _, _ = library
+def test_a_planted_relation_is_learned(X, total, fitted):
     predicted = fitted.predict(X[400:])
     assert r2(np.log(total[400:] + 5), np.log(predicted + 5)) > 0.95
     assert r2(total[400:], predicted) > 0.9
@@ -67,8 +80,7 @@ def test_a_planted_relation_is_learned(library, fitted):
 
 
 @pytest.mark.parametrize("limit", [580.0, 1.0])
-def test_no_spectrum_is_given_less_than_nothing_or_more_than_the_limit(library, limit):
-    X, total, _, sites = library
+def test_no_spectrum_is_given_less_than_nothing_or_more_than_the_limit(X, total, sites, limit):
     model = small(limit=limit, n_members=1).fit(X[:200], np.minimum(total[:200], limit), sites[:200])
     predicted, spread = model.predict(strange(X), return_std=True)
     _, passes = model._members_and_passes(strange(X), 8)
@@ -79,8 +91,8 @@ def test_no_spectrum_is_given_less_than_nothing_or_more_than_the_limit(library, 
     assert np.ptp(predicted) > 0.9 * limit
 
 
-def test_spreads_are_those_of_the_members_and_of_their_passes(library, fitted):
-    X = library[0][400:]
+def test_spreads_are_those_of_the_members_and_of_their_passes(X, fitted):
+    X = X[400:]
     (contents, spreads), (members, passes) = fitted.predict_with_spreads(X), fitted._members_and_passes(X, 8)
     assert list(spreads) == ["members", "passes", "both"] and passes.shape == (2, 8, 100)
     assert (spreads > 0).all(axis=None)
@@ -103,22 +115,21 @@ def _single(model, place):
     return one
 
 
-def test_without_members_and_passes_to_compare_the_spread_is_the_least(library):
-    X, total, _, sites = library
+def test_without_members_and_passes_to_compare_the_spread_is_the_least(X, total, sites):
     one = small(n_members=1, n_passes=0, recipe=replace(QUICK, max_epochs=1)).fit(X, total, sites)
     np.testing.assert_allclose(one.predict_with_spreads(X[:5])[1], 0.058)
 
 
-def test_the_spread_grows_away_from_the_training_spectra(library, fitted):
-    X = library[0][400:]
+def test_the_spread_grows_away_from_the_training_spectra(X, fitted):
+    X = X[400:]
     noise = np.random.default_rng(2).normal(0, 0.1, X.shape)
     pairs = (fitted.predict(x, return_std=True) for x in (X, X + noise))
     near, far = (spread / contents for contents, spread in pairs)
     assert np.median(far) > 2 * np.median(near)
 
 
-def test_a_prediction_does_not_depend_on_the_rows_beside_it(library, fitted):
-    X = library[0][400:]
+def test_a_prediction_does_not_depend_on_the_rows_beside_it(X, fitted):
+    X = X[400:]
     expected = fitted.predict(X, return_std=True)
     parts = zip(*(fitted.predict(X[start : start + 7], return_std=True) for start in range(0, 100, 7)), strict=True)
     for part, whole in zip(parts, expected, strict=True):
@@ -126,8 +137,7 @@ def test_a_prediction_does_not_depend_on_the_rows_beside_it(library, fitted):
     np.testing.assert_allclose(fitted.predict(X[::-1]), expected[0][::-1], rtol=1e-5)
 
 
-def test_measured_zeros_are_learned_from(library):
-    X, total, _, sites = library
+def test_measured_zeros_are_learned_from(X, total, sites):
     y = np.where(total < 5, 0, total)
     predicted = small(n_members=1).fit(X, y, sites).predict(X)
     assert np.median(predicted[y == 0]) < 4 < 5 < np.median(predicted[y > 5])
@@ -135,8 +145,7 @@ def test_measured_zeros_are_learned_from(library):
     assert (predicted > 0).all()
 
 
-def test_sites_are_not_split_between_training_and_validation(library, monkeypatch):
-    X, total, _, sites = library
+def test_sites_are_not_split_between_training_and_validation(X, sites, monkeypatch):
     fits = []
 
     def fit_network(network, inputs, targets, recipe, seed, *, validation, **others):
@@ -145,19 +154,16 @@ def test_sites_are_not_split_between_training_and_validation(library, monkeypatc
 
     original = contents.fit_network
     monkeypatch.setattr(contents, "fit_network", fit_network)
-    small(recipe=replace(QUICK, max_epochs=1)).fit(X, total, sites)
+    # A content for each site, so that targets tell which sites these are.
+    small(recipe=replace(QUICK, max_epochs=1)).fit(X, sites.astype(float), sites)
     for targets, aside in fits:
-        assert (len(targets), len(aside)) == (450, 50)
-        # The started logarithm keeps the order, so ranks tell which rows these are.
-        order, values = np.sort(total), np.sort(np.concatenate([targets, aside]))
-        rows = np.searchsorted(order, total)
-        sites_aside = {sites[row] for row in range(500) if np.isclose(aside, values[rows[row]]).any()}
-        assert len(sites_aside) == 10
+        assert (len(targets), len(aside), len(set(aside))) == (450, 50, 10)
+        assert not set(targets) & set(aside)
     assert not np.array_equal(fits[0][1], fits[1][1])  # each member has its own validation set
 
 
 def test_the_training_scale_is_a_started_folded_logarithm():
-    scale = _FoldedLogarithm.of(np.array([0.0, 8.0, 8.0, 40.0, 100.0]), 100.0)
+    scale = _FoldedLogarithm(np.array([0.0, 8.0, 8.0, 40.0, 100.0]), 100.0)
     assert scale.start == 8
     raw = np.log([8 / 108, 16 / 100, 16 / 100, 48 / 68, 108 / 8])
     assert (scale.mean, scale.sd) == pytest.approx((raw.mean(), raw.std()))
@@ -170,12 +176,11 @@ def test_the_training_scale_is_a_started_folded_logarithm():
 
 @pytest.mark.parametrize(("y", "start"), [([0, 0, 0, 0, 5], 1), ([0, 0, 0], 100), ([7, 7], 7)])
 def test_a_start_is_found_for_contents_that_hardly_vary(y, start):
-    scale = _FoldedLogarithm.of(np.array(y, float), 100.0)
+    scale = _FoldedLogarithm(np.array(y, float), 100.0)
     assert scale.start == start and np.isfinite(scale.targets(np.array(y))).all()
 
 
-def test_a_clone_with_the_same_seed_predicts_the_same(library):
-    X, total, _, sites = library
+def test_a_clone_with_the_same_seed_predicts_the_same(X, total, sites):
     model = small(recipe=replace(QUICK, max_epochs=2)).fit(X, total, sites)
     state = torch.get_rng_state()
     copy = clone(model)
@@ -187,15 +192,13 @@ def test_a_clone_with_the_same_seed_predicts_the_same(library):
     assert not np.array_equal(other.predict(X[:20]), expected[0])
 
 
-def test_how_strong_the_signal_is_does_not_count(library):
-    X, total, _, sites = library
+def test_how_strong_the_signal_is_does_not_count(X, total, sites):
     once = small(n_members=1, recipe=replace(QUICK, max_epochs=2))
     expected = clone(once).fit(X, total, sites).predict(X[:20])
     np.testing.assert_allclose(clone(once).fit(64 * X, total, sites).predict(64 * X[:20]), expected, rtol=1e-5)
 
 
-def test_a_fit_that_was_stopped_resumes_and_ends_the_same(library, tmp_path, monkeypatch):
-    X, total, _, sites = library
+def test_a_fit_that_was_stopped_resumes_and_ends_the_same(X, total, sites, tmp_path, monkeypatch):
     monkeypatch.setattr("spectrakit.training.pretraining.SECONDS_PER_CHECKPOINT", 0)
     model, folder = small(recipe=replace(QUICK, max_epochs=3)), tmp_path / "kept"
     expected = clone(model).fit(X, total, sites).predict(X[:20], return_std=True)
@@ -219,8 +222,7 @@ def test_a_fit_that_was_stopped_resumes_and_ends_the_same(library, tmp_path, mon
     assert len(resumed.history_) == 6
 
 
-def test_organic_carbon_is_never_above_the_total(library):
-    X, total, organic, sites = library
+def test_organic_carbon_is_never_above_the_total(X, total, organic, sites):
     y = np.column_stack([total, organic])
     y[::3, 1], y[1::7] = np.nan, np.nan
     model = OrganicCarbonNetwork(small(n_members=1)).fit(X[:400], y[:400], sites[:400])
@@ -233,31 +235,36 @@ def test_organic_carbon_is_never_above_the_total(library):
     np.testing.assert_array_equal(predicted[:, 1], predicted[:, 0] * model.share_.predict(X[400:]))
 
 
-def test_organic_carbon_above_the_total_names_the_row(library):
-    X, total, organic, _ = library
-    y = np.column_stack([total, organic])[:9]
-    y[4] = 10, 11
-    with pytest.raises(ValueError, match=r"row 4 \(from 0\): organic carbon of 11 is above the total of 10; correct"):
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ((10, 11), r"row 4 \(from 0\): organic carbon of 11 is above the total of 10; correct"),
+        ((600, 11), r"row 4 \(from 0\): a content of 600 is above the limit of 580"),
+        ((5,), "y has 1 columns: give two, total and organic carbon"),
+    ],
+)
+def test_organic_carbon_above_the_total_names_the_row(X, row, message):
+    y = np.zeros((9, len(row)))
+    y[4] = row
+    with pytest.raises(ValueError, match=message):
         OrganicCarbonNetwork(small()).fit(X[:9], y)
-    y[4] = 600, 11
-    with pytest.raises(ValueError, match=r"row 4 \(from 0\): a content of 600 is above the limit of 580"):
-        OrganicCarbonNetwork(small()).fit(X[:9], y)
-    with pytest.raises(ValueError, match="y has 1 columns: give two, total and organic carbon"):
-        OrganicCarbonNetwork(small()).fit(X[:9], y[:, :1])
 
 
-def test_contents_out_of_bounds_name_the_row(library):
-    X, total, _, _ = library
-    for row, content, words in ((7, -0.5, "-0.5 is negative"), (3, 581, "581 is above the limit of 580")):
-        y = total[:20].copy()
-        y[row] = content
-        with pytest.raises(ValueError, match=rf"row {row} \(from 0\): a content of {words}; correct it or leave"):
-            small().fit(X[:20], y)
+@pytest.mark.parametrize(
+    ("row", "content", "words"), [(7, -0.5, "-0.5 is negative"), (3, 581, "581 is above the limit of 580")]
+)
+def test_contents_out_of_bounds_name_the_row(X, total, row, content, words):
+    y = total[:20].copy()
+    y[row] = content
+    with pytest.raises(ValueError, match=rf"row {row} \(from 0\): a content of {words}; correct it or leave"):
+        small().fit(X[:20], y)
+
+
+def test_contents_not_measured_are_none_out_of_bounds():
     np.testing.assert_array_equal(checked_contents(np.array([0.0, np.nan, 580]), 580), [0, np.nan, 580])
 
 
-def test_bad_input_is_refused(library, fitted):
-    X, total, _, sites = library
+def test_bad_input_is_refused(X, total, sites, fitted):
     with pytest.raises(ValueError, match="n_members is at least 1, not 0"):
         small(n_members=0).fit(X, total)
     with pytest.raises(ValueError, match="groups: all rows are of one group"):

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from spectrakit.models.resnet import ResNetConfig, initial_network
-from spectrakit.training import fine_tuning
 from spectrakit.training.fine_tuning import DEPTHS, transferred, with_new_output
 from spectrakit.training.pretraining import Recipe, fit_network, predict
 
@@ -66,17 +65,6 @@ def test_tuning_changes_what_its_depth_names_and_nothing_else(source, X, y, dept
         tuned = {name.rsplit(".", 1)[0] for name in before if "." in name}
         assert "features.2.running_mean" not in unchanged(before, network)
     assert changed == tuned
-
-
-def test_a_held_batch_normalisation_does_as_one_in_evaluation(source, X, y):
-    X, network = torch.as_tensor(X[:8]), source.eval()
-    with torch.no_grad():
-        expected = network(X)
-        held = fine_tuning.free_last_convolution(
-            transferred(network, X.numpy(), expected.numpy(), DEPTHS["all"])
-        ).train()
-        torch.testing.assert_close(held(X), expected)
-    assert [type(layer) for layer in held.features][2] is fine_tuning.HeldBatchNorm
 
 
 def test_a_new_output_keeps_the_hidden_layers_of_a_network_of_several_properties(X, y):

@@ -49,14 +49,6 @@ def test_the_axis_is_set_where_a_model_has_it():
     assert "axis" not in with_axis(DummyRegressor(), axis, "snv").get_params()
 
 
-def test_a_ridge_on_features_does_not_mind_their_scale():
-    generator = np.random.default_rng(0)
-    X, y = generator.normal(0, 1, (30, 50)), generator.normal(0, 1, 30)
-    one, other = FeatureRidge(0.3).fit(X, y), FeatureRidge(0.3).fit(5 + 70 * X, y)
-    np.testing.assert_allclose(one.predict(X), other.predict(5 + 70 * X), rtol=1e-9)
-    assert one.length_ == pytest.approx(np.sqrt(50), rel=0.1)
-
-
 def test_factors_between_the_numbers_of_laboratories_that_were_measured():
     unseen = library_network()[1]["unseen"]
     numbers, factors = unseen["laboratories"], unseen["factor"]

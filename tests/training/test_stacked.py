@@ -20,11 +20,20 @@ def line_spectra(contents, n_channels, seed=0):
 
 
 @pytest.fixture(scope="module")
-def twelve():
-    """Twelve samples, their contents in ppm, and the training rows of ten folds (10 or 11 samples)."""
-    y = np.linspace(0, 1000, 12)
-    folds = [training for training, _ in KFold(10, shuffle=True, random_state=0).split(y)]
-    return line_spectra(y, 66), y, folds
+def y():
+    """Contents of twelve samples, ppm."""
+    return np.linspace(0, 1000, 12)
+
+
+@pytest.fixture(scope="module")
+def X(y):
+    return line_spectra(y, 66)
+
+
+@pytest.fixture(scope="module")
+def folds(y):
+    """The training rows of ten folds (10 or 11 samples)."""
+    return [training for training, _ in KFold(10, shuffle=True, random_state=0).split(y)]
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +73,11 @@ def assert_same_fits(X, y, training_rows, config, seeds, tolerance=1e-9):
 # At a learning rate of 0.1 rounding errors may grow from epoch to epoch, whatever the order of summation. So the
 # whole training is compared in double precision, where any difference of method would stand out against 1e-12,
 # and single precision where it holds too: to the end for one batch an epoch, briefly for four.
-def test_whole_training_in_double_precision(twelve, double):
-    X, y, folds = twelve
+def test_whole_training_in_double_precision(X, y, folds, double):
     assert_same_fits(X, y, folds[::5], CNNConfig(), seeds=[0, 1])
 
 
-def test_whole_training_in_single_precision(twelve):
-    X, y, folds = twelve
+def test_whole_training_in_single_precision(X, y, folds):
     assert_same_fits(X, y, folds[:1], CNNConfig(), seeds=[0], tolerance=1e-4)
 
 
@@ -85,13 +92,11 @@ OTHER_READINGS = [
 
 
 @pytest.mark.parametrize("config", OTHER_READINGS)
-def test_other_readings_of_the_paper(twelve, config, double):
-    X, y, folds = twelve
+def test_other_readings_of_the_paper(X, y, folds, config, double):
     assert_same_fits(X, y, folds[:2], config, seeds=[4, 5])
 
 
-def test_a_network_does_not_depend_on_its_neighbours(twelve, monkeypatch, double):
-    X, y, folds = twelve
+def test_a_network_does_not_depend_on_its_neighbours(X, y, folds, monkeypatch, double):
     config = CNNConfig(max_epochs=30)
     together = fit_stacked(X, y, folds, config).predict(X)
     monkeypatch.setattr("spectrakit.training.stacked.PLACES_PER_CHUNK", 3 * 11 * 66)
@@ -100,8 +105,7 @@ def test_a_network_does_not_depend_on_its_neighbours(twelve, monkeypatch, double
     np.testing.assert_allclose(alone, together[7], rtol=1e-9)
 
 
-def test_rows_left_out_have_no_influence_not_even_missing_ones(twelve):
-    X, y, _ = twelve
+def test_rows_left_out_have_no_influence_not_even_missing_ones(X, y):
     rows = [np.arange(1, 12), np.arange(2, 9)]  # of differing numbers, so that the second has spare places
     X_spoilt, y_spoilt = X.copy(), y.copy()
     X_spoilt[0], y_spoilt[0] = np.nan, np.nan
@@ -112,43 +116,22 @@ def test_rows_left_out_have_no_influence_not_even_missing_ones(twelve):
 
 
 @pytest.fixture(scope="module")
-def own_spectra(twelve):
+def own_spectra(X, folds):
     """Spectra (3, 12, 66), centred and scaled for each of three networks by its own training rows."""
-    X, _, folds = twelve
     return np.stack([(X - X[rows].mean(0)) / X[rows].std() for rows in folds[:3]])
 
 
-def test_each_network_may_have_spectra_of_its_own(twelve, own_spectra, monkeypatch, double):
-    _, y, folds = twelve
+def test_each_network_may_have_spectra_of_its_own(y, folds, own_spectra, monkeypatch, double):
     monkeypatch.setattr("spectrakit.training.stacked.PLACES_PER_CHUNK", 2 * 11 * 66)  # two chunks
     assert_same_fits(own_spectra, y, folds[:3], CNNConfig(max_epochs=100), seeds=[0, 1, 2])
 
 
-def test_spectra_of_its_own_or_shared_make_no_difference_where_they_are_the_same(twelve):
-    X, y, folds = twelve
-    config = CNNConfig(max_epochs=20)
-    shared = fit_stacked(X, y, folds[:3], config)
-    own = fit_stacked(np.stack([X] * 3), y, folds[:3], config)
-    np.testing.assert_array_equal(own.predict(X), shared.predict(X))
-    np.testing.assert_array_equal(own.predict(np.stack([X] * 3)), shared.predict(X))
-
-
-def test_spectra_for_another_number_of_networks_are_refused(twelve, own_spectra):
-    X, y, folds = twelve
+def test_spectra_for_another_number_of_networks_are_refused(X, y, folds, own_spectra):
     with pytest.raises(ValueError, match="spectra for 3 networks, but there are 2"):
         fit_stacked(own_spectra, y, folds[:2], CNNConfig(max_epochs=1))
     stack = fit_stacked(X, y, folds[:2], CNNConfig(max_epochs=1))
     with pytest.raises(ValueError, match="spectra for 3 networks, but there are 2"):
         stack.predict(own_spectra)
-
-
-def test_a_network_taken_out_predicts_as_the_stack_does(twelve):
-    X, y, folds = twelve
-    stack = fit_stacked(X, y, folds[:2], CNNConfig(max_epochs=20, standardise_target=True))
-    assert stack.target_mean[1] == pytest.approx(y[folds[1]].mean())
-    with torch.no_grad():
-        scaled = stack.networks[1](torch.as_tensor(X, dtype=torch.float32)).numpy()
-    np.testing.assert_allclose(scaled * stack.target_sd[1] + stack.target_mean[1], stack.predict(X)[1], rtol=1e-6)
 
 
 def test_progress_counts_every_epoch_of_every_network(replicates):
@@ -168,8 +151,7 @@ def test_chance_is_a_share_of_dropped_units_and_a_fresh_order_each_epoch():
     assert (scale == 0).float().mean().item() == pytest.approx(0.1, abs=0.002)
 
 
-def test_regressor_learns_repeats_itself_and_leaves_the_global_state_alone(twelve):
-    X, y, _ = twelve
+def test_regressor_learns_repeats_itself_and_leaves_the_global_state_alone(X, y):
     model = CNNRegressor(CNNConfig(max_epochs=250), random_state=0)
     state = torch.random.get_rng_state()
     first = model.fit(X, y).predict(X)
@@ -180,7 +162,6 @@ def test_regressor_learns_repeats_itself_and_leaves_the_global_state_alone(twelv
 
 
 @pytest.mark.parametrize(("rows", "problem"), [([], "network 1 has no training rows"), ([12], "network 1 asks for")])
-def test_rows_that_cannot_be_are_named(twelve, rows, problem):
-    X, y, folds = twelve
+def test_rows_that_cannot_be_are_named(X, y, folds, rows, problem):
     with pytest.raises(ValueError, match=problem):
         fit_stacked(X, y, [folds[0], np.array(rows, dtype=int)], CNNConfig(max_epochs=1))

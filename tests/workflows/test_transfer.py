@@ -115,19 +115,21 @@ def test_rounds_are_kept_by_all_that_their_scores_depend_on(soils, tmp_path):
         (path,) = folder.iterdir()
         return path.name
 
-    keys, samples, other_target = [], soils.samples, {"ph": soils.properties["ph"] + np.arange(40)}
-    for changed in (
-        {},
-        {"dataset": replace(soils, spectra=soils.spectra * 1.01)},
-        {"dataset": replace(soils, properties=pd.DataFrame(other_target))},
-        {"dataset": replace(soils, samples=samples.assign(group=np.arange(40) // 2))},
-        {"dataset": replace(soils, samples=samples.assign(sample_id=np.arange(40) // 2))},
-        {"train_size": 21},
-        {"random_state": 1},
-        {"models": {"mean": MODELS["mean"]}},
-        {"models": {"mean": MODELS["ridge"]}},
-    ):
-        keys.append(key(**changed))
+    samples, other_target = soils.samples, {"ph": soils.properties["ph"] + np.arange(40)}
+    keys = [
+        key(**changed)
+        for changed in (
+            {},
+            {"dataset": replace(soils, spectra=soils.spectra * 1.01)},
+            {"dataset": replace(soils, properties=pd.DataFrame(other_target))},
+            {"dataset": replace(soils, samples=samples.assign(group=np.arange(40) // 2))},
+            {"dataset": replace(soils, samples=samples.assign(sample_id=np.arange(40) // 2))},
+            {"train_size": 21},
+            {"random_state": 1},
+            {"models": {"mean": MODELS["mean"]}},
+            {"models": {"mean": MODELS["ridge"]}},
+        )
+    ]
     assert len(set(keys)) == len(keys)
     named = replace(soils, properties=soils.properties.rename(columns={"ph": "ph_h2o"}))
     assert key(dataset=named, target="ph_h2o", n_rounds=3) == keys[0]

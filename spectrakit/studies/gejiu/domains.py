@@ -1,6 +1,6 @@
 """The two domains of the Gejiu study: soils with their pH, soils with their lead; simulated or measured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ class Domain:
         return len(self.target)
 
 
-def domain(dataset, target, n_rounds, random_state, notes=()):
+def domain(dataset, target, n_rounds, random_state):
     """A `Domain` of the samples of a dataset of reflectance at 400-2499 nm whose property `target` is known."""
     dataset, left_out = with_target(dataset, target)
     return Domain(
@@ -46,34 +46,39 @@ def domain(dataset, target, n_rounds, random_state, notes=()):
         dataset.properties[target].to_numpy(),
         dataset.properties.drop(columns=target),
         random_rounds(len(dataset), n_rounds, random_state=random_state),
-        dataset.provenance | {"notes": [*left_out, *notes]},
+        dataset.provenance | {"notes": [*left_out, *dataset.notes]},
     )
 
 
 def source_domain(profile, random_state=0, data=None):
     """Soils with their pH: of `data`/lucas where a folder is given, else simulated. Returns `Domain`."""
-    if data is None:
-        dataset, notes = simulate_lucas(profile.n_source, random_state), []
-    else:
-        measured = read_lucas(Path(data) / "lucas")
-        dataset, notes = lucas_reflectance(measured)
-        notes = [*measured.notes, *notes]
-    return domain(dataset, "ph", profile.n_rounds, random_state, notes)
+    dataset = simulate_lucas(profile.n_source, random_state) if data is None else _read(read_lucas, data, "lucas")
+    return domain(dataset, "ph", profile.n_rounds, random_state)
 
 
 def target_domain(profile, random_state=0, data=None):
     """Soils with their lead: of `data`/gejiu where a folder is given, else simulated. Returns `Domain`."""
-    if data is None:
-        dataset, notes = simulate_gejiu(random_state=random_state), []
-    else:
-        measured = read_gejiu(Path(data) / "gejiu")
-        dataset, notes = lucas_reflectance(measured)
-        notes = [*measured.notes, *notes]
-    return domain(dataset, "pb_mg_kg", profile.n_rounds, random_state, notes)
+    dataset = simulate_gejiu(random_state=random_state) if data is None else _read(read_gejiu, data, "gejiu")
+    return domain(dataset, "pb_mg_kg", profile.n_rounds, random_state)
+
+
+def _read(read, data, folder):
+    """Measured soils as reflectance at 400-2499 nm; their notes end with what was done to get there."""
+    measured = read(Path(data) / folder)
+    dataset, notes = lucas_reflectance(measured)
+    return replace(dataset, notes=(*measured.notes, *notes))
 
 
 def statistics(values):
     """Range, mean, median, standard deviation, coefficient of variation, skewness and excess kurtosis, over n."""
-    measures = {"min": np.min, "max": np.max, "mean": np.mean, "median": np.median, "sd": np.std}
-    measures |= {"cv": variation, "skewness": skew, "kurtosis": kurtosis}
+    measures = {
+        "min": np.min,
+        "max": np.max,
+        "mean": np.mean,
+        "median": np.median,
+        "sd": np.std,
+        "cv": variation,
+        "skewness": skew,
+        "kurtosis": kurtosis,
+    }
     return {name: float(measure(values)) for name, measure in measures.items()}

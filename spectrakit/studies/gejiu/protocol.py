@@ -54,7 +54,6 @@ class Profile:
     n_experiment_rounds : rounds of the experiments; train_sizes : soils to fine-tune on, the largest being all
     """
 
-    name: str
     n_source: int
     n_rounds: int
     source_recipe: Recipe
@@ -70,41 +69,36 @@ class Profile:
 
 
 PROFILES = {
-    profile.name: profile
-    for profile in (
-        Profile(
-            name="quick",
-            n_source=1200,
-            n_rounds=2,
-            # Few soils make enough steps in small batches. bfloat16 is slow on processors without instructions for it,
-            # and a quick run should be quick on any.
-            source_recipe=replace(ONE_CYCLE, batch_size=16, max_epochs=15, bfloat16=False),
-            long_recipes=(),
-            target_recipe=replace(TARGET_DOMAIN, max_epochs=100, patience=30),
-            n_explained=50,
-            n_points=25,
-            n_randomisations=1,
-            n_compared=600,
-            n_properties=1,
-            n_experiment_rounds=1,
-            train_sizes=(40, 98),
-        ),
-        Profile(
-            name="paper",
-            n_source=N_SAMPLES,
-            n_rounds=10,
-            source_recipe=ONE_CYCLE,
-            long_recipes=(PAPER,),
-            target_recipe=TARGET_DOMAIN,
-            n_explained=1000,
-            n_points=100,
-            n_randomisations=3,
-            n_compared=6000,
-            n_properties=99,
-            n_experiment_rounds=5,
-            train_sizes=(20, 40, 60, 80, 98),
-        ),
-    )
+    "quick": Profile(
+        n_source=1200,
+        n_rounds=2,
+        # Few soils make enough steps in small batches. bfloat16 is slow on processors without instructions for it,
+        # and a quick run should be quick on any.
+        source_recipe=replace(ONE_CYCLE, batch_size=16, max_epochs=15, bfloat16=False),
+        long_recipes=(),
+        target_recipe=replace(TARGET_DOMAIN, max_epochs=100, patience=30),
+        n_explained=50,
+        n_points=25,
+        n_randomisations=1,
+        n_compared=600,
+        n_properties=1,
+        n_experiment_rounds=1,
+        train_sizes=(40, 98),
+    ),
+    "paper": Profile(
+        n_source=N_SAMPLES,
+        n_rounds=10,
+        source_recipe=ONE_CYCLE,
+        long_recipes=(PAPER,),
+        target_recipe=TARGET_DOMAIN,
+        n_explained=1000,
+        n_points=100,
+        n_randomisations=3,
+        n_compared=6000,
+        n_properties=99,
+        n_experiment_rounds=5,
+        train_sizes=(20, 40, 60, 80, 98),
+    ),
 }
 
 
@@ -112,25 +106,27 @@ PROFILES = {
 
 
 def fit_source(soils, round_, recipe, random_state, progress=None, checkpoint=None):
-    """ResNet-pH of one round. Returns the network, its scores on the test side (dict), its history (DataFrame).
+    """ResNet-pH of one round, and tables of its fit: (network, {'scores': DataFrame, 'history': DataFrame}).
 
     soils : Domain; round_ : index of its rounds; random_state : seed of weights and batches
-    Scores are r2, rmse, rpd, and r2_train on the training side. Source: gejiu paper, sections 2.2.1 and 2.2.2.
+    scores : a row of recipe, round, r2, rmse, rpd on the test side, r2_train, n_train and n_test; history : recipe,
+    round, and the columns of `training.fit_network`, a row an epoch. Source: gejiu paper, sections 2.2.1 and 2.2.2.
     """
     training, test = soils.rounds[round_]
-    X, y = soils.log_reflectance, soils.target
+    X, y, about = soils.log_reflectance, soils.target, {"recipe": recipe.name, "round": round_}
     network = initial_network(ResNetConfig(), random_state, y[training])
     history = fit_network(
         network, X[training], y[training], recipe, random_state, progress=progress, checkpoint=checkpoint
     )
     fitted, predicted = (predict(network, X[side])[:, 0] for side in (training, test))
-    return network, _round_scores(y[training], fitted, y[test], predicted), history
+    scored = pd.DataFrame([about | _round_scores(y[training], fitted, y[test], predicted)])
+    return network, {"scores": scored, "history": history.assign(**about).rename_axis("epoch").reset_index()}
 
 
 def _round_scores(y_training, fitted, y_test, predicted):
     """Scores on the test side, R2 on the training side, and how many samples are on both."""
-    n_samples = {"n_train": len(y_training), "n_test": len(y_test)}
-    return scores(y_test, predicted) | {"r2_train": r2(y_training, fitted)} | n_samples
+    further = {"r2_train": r2(y_training, fitted), "n_train": len(y_training), "n_test": len(y_test)}
+    return scores(y_test, predicted) | further
 
 
 def explain(network, background, explained, n_points, n_peaks, random_state):

@@ -61,9 +61,12 @@ def _inputs(outcome):
     values = {}
     for name, target in (("lucas", "ph"), ("gejiu", "pb")):
         about = outcome["domains"][name]
-        values |= {f"samples.{name}": about["n"]}
-        values |= {f"samples.{name}.{side}": about[f"n_{side}"] for side in ("train", "test")}
-        values |= {f"stat.{target}.{key}": value for key, value in about["statistics"].items()}
+        values |= {
+            f"samples.{name}": about["n"],
+            f"samples.{name}.train": about["n_train"],
+            f"samples.{name}.test": about["n_test"],
+            **{f"stat.{target}.{key}": value for key, value in about["statistics"].items()},
+        }
     return values
 
 

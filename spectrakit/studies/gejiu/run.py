@@ -58,15 +58,20 @@ def domains_part(inputs, report):
     about = {}
     for name, soils in (("lucas", inputs.source), ("gejiu", inputs.target)):
         n_training, n_test = map(len, soils.rounds[0])
-        about[name] = {"n": len(soils), "n_train": n_training, "n_test": n_test, "provenance": soils.provenance}
-        about[name]["statistics"] = statistics(soils.target)
+        about[name] = {
+            "n": len(soils),
+            "n_train": n_training,
+            "n_test": n_test,
+            "provenance": soils.provenance,
+            "statistics": statistics(soils.target),
+        }
     return {"about": about, "compared": compared_properties(inputs.source, inputs.profile.n_properties)}
 
 
 def source_part(inputs, round_, report):
     """ResNet-pH of a round, explained."""
     soils, profile, seed = inputs.source, inputs.profile, inputs.seed(round_)
-    network, part = _fitted(inputs, profile.source_recipe, round_, report)
+    network, part = fit_source(soils, round_, profile.source_recipe, seed, report)
     part |= {"network": network, "shap": explain_source(network, soils, round_, profile, seed)}
     if round_ == 0:
         X, (training, test) = soils.log_reflectance, soils.rounds[0]
@@ -80,15 +85,8 @@ def source_part(inputs, round_, report):
 def long_part(inputs, place, report):
     """ResNet-pH of the first round by a longer recipe."""
     checkpoint = inputs.folder / f"long-{place}.checkpoint"
-    return _fitted(inputs, inputs.profile.long_recipes[place], 0, report, checkpoint)[1]
-
-
-def _fitted(inputs, recipe, round_, report, checkpoint=None):
-    """ResNet-pH of a round, and tables of its scores and history."""
-    network, scores, history = fit_source(inputs.source, round_, recipe, inputs.seed(round_), report, checkpoint)
-    about = {"recipe": recipe.name, "round": round_}
-    history = history.assign(**about).rename_axis("epoch").reset_index()
-    return network, {"scores": pd.DataFrame([about | scores]), "history": history}
+    recipe = inputs.profile.long_recipes[place]
+    return fit_source(inputs.source, 0, recipe, inputs.seed(0), report, checkpoint)[1]
 
 
 def _randomised(network, background, explained, profile):
@@ -149,7 +147,7 @@ def outcome(profile, parts):
 STUDY = Study(
     name="gejiu",
     profiles=PROFILES,
-    counts=("name", "n_rounds", "n_experiment_rounds"),
+    counts=("n_rounds", "n_experiment_rounds"),
     data_folders=("lucas", "gejiu"),
     inputs=Domains,
     parts={

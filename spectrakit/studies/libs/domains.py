@@ -205,13 +205,8 @@ def content_ratios(dataset, pairs, half_width_nm=0.5):
         measured = [line_areas(dataset.axis, dataset.spectra, nm, half_width_nm) for nm in (line, other_line)]
         simulated = [simulated_line_areas(composition, nm, half_width_nm) for nm in (line, other_line)]
         contents = composition[element].to_numpy(), composition[other].to_numpy()
-        ratios = {"contents": contents, "simulated": simulated, "measured": measured}
-        columns = {name: _relative_ratio(*areas) for name, areas in ratios.items()}
+        compared = {"contents": contents, "simulated": simulated, "measured": measured}
+        ratios = pd.DataFrame({name: one / two for name, (one, two) in compared.items()})
         names = {"sample_id": dataset.samples["sample_id"], "ratio": f"{element}/{other}"}
-        frames.append(pd.DataFrame(names | columns))
+        frames.append(pd.DataFrame(names | dict(ratios / ratios.iloc[0])))
     return pd.concat(frames, ignore_index=True)
-
-
-def _relative_ratio(numerator, denominator):
-    ratio = numerator / denominator
-    return ratio / ratio[0]

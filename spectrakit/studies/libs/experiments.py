@@ -220,6 +220,7 @@ def lowering_map(network, X):
     return grad_cam(negated, negated.target_layer, X)
 
 
+@torch.no_grad()
 def occlusion_effect(network, X, wavelength, resolving_power=RESOLVING_POWER):
     """What each stretch of the spectrum adds to the prediction: prediction less that without the stretch.
 
@@ -233,9 +234,8 @@ def occlusion_effect(network, X, wavelength, resolving_power=RESOLVING_POWER):
     X = torch.as_tensor(X, dtype=next(network.parameters()).dtype)
     distance = np.abs(wavelength[:, None] - wavelength)
     hidden = torch.as_tensor(distance <= wavelength[:, None] / resolving_power / 2)
-    with torch.no_grad():
-        whole = network(X)
-        without = torch.stack([network(X.masked_fill(stretch, 0.0)) for stretch in hidden], dim=1)
+    whole = network(X)
+    without = torch.stack([network(X.masked_fill(stretch, 0.0)) for stretch in hidden], dim=1)
     return (whole[:, None] - without).numpy()
 
 

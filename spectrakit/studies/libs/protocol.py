@@ -58,7 +58,6 @@ class Profile:
     n_blanks : blanks for the limit of detection
     """
 
-    name: str
     n_repeats: int
     n_trees: int
     n_measurements: int
@@ -68,8 +67,8 @@ class Profile:
 OPEN_CHOICES = OpenChoices()
 
 PROFILES = {
-    "quick": Profile("quick", n_repeats=1, n_trees=50, n_measurements=3, n_blanks=20),
-    "paper": Profile("paper", n_repeats=10, n_trees=300, n_measurements=10, n_blanks=60),
+    "quick": Profile(n_repeats=1, n_trees=50, n_measurements=3, n_blanks=20),
+    "paper": Profile(n_repeats=10, n_trees=300, n_measurements=10, n_blanks=60),
 }
 
 
@@ -163,11 +162,11 @@ def out_of_fold_maps(networks, X, splits):
     return maps
 
 
-def run_repeat(task, repeated, repeat, profile, random_state=0, progress=None):
+def run_repeat(task, repeated, repeat, profile, random_state, report):
     """One repeat of a task by all models, each judged on samples that it had not seen: a dict.
 
     task, repeated : one measurement a soil, and `profile.n_measurements` of them; repeat : counted from 0
-    progress : called with the number of models fitted, and of models in all
+    report : called with the number of models fitted, and of models in all
     metrics : DataFrame, a row a model: model, repeat, r2, rmse, mae, gap (ppm where they have a unit)
     out_of_fold : model to predictions (n_samples,), ppm; maps : (n_samples, n_channels) Grad-CAM
     repeatability : (n_samples,) relative standard deviation (%) of predictions from repeated measurements
@@ -175,18 +174,14 @@ def run_repeat(task, repeated, repeat, profile, random_state=0, progress=None):
     splits = repeat_splits(len(task.content), repeat, random_state)
     models = libs_baselines(random_state)
     models["RF"].set_params(n_estimators=profile.n_trees)
-
-    def report(models_done):
-        if progress is not None:
-            progress(models_done, 1 + len(models))
-
+    n_models = 1 + len(models)
     networks, predicted, predicted_again, X = fit_cnn(
-        task, splits, repeated=repeated, progress=lambda epochs, of: report(epochs / of)
+        task, splits, repeated=repeated, progress=lambda epochs, of: report(epochs / of, n_models)
     )
     predictions = {"CNN": predicted}
     for name, estimator in models.items():
         predictions[name] = fit_baseline(estimator, task, splits)
-        report(len(predictions))
+        report(len(predictions), n_models)
     rows = [
         {"model": name, "repeat": repeat} | repeat_scores(task, splits, values) for name, values in predictions.items()
     ]

@@ -88,9 +88,12 @@ def score_records(outcomes):
 
 def configuration(outcomes):
     """The open choices and the settings of the experiment."""
-    choices = OPEN_CHOICES
-    about = {"normalise": choices.normalise.__name__, "scale": choices.scale, "cnn": asdict(choices.cnn)}
-    return about | {"experiment": experiment.settings()}
+    return {
+        "normalise": OPEN_CHOICES.normalise.__name__,
+        "scale": OPEN_CHOICES.scale,
+        "cnn": asdict(OPEN_CHOICES.cnn),
+        "experiment": experiment.settings(),
+    }
 
 
 def tables(outcomes):

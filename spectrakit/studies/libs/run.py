@@ -88,7 +88,7 @@ def outcome(profile, parts):
 STUDY = Study(
     name="libs",
     profiles=PROFILES,
-    counts=("name", "n_repeats"),
+    counts=("n_repeats",),
     data_folders=(),
     inputs=Inputs,
     parts={"domains": domains_part, "repeat": repeat_part},

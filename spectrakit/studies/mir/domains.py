@@ -130,11 +130,12 @@ def coverage_in_depth(library, target):
 
 def coverage_gains(library, target):
     """By how many per cent filling the gaps raises the number of cells, and of cells and layers, with a value."""
-    known = ~np.isnan(library.content(target))
-    cell, layers = cells(library.dataset.samples), cell_layers(library.dataset.samples)
-    pairs = [part[["cell", "layer"]].drop_duplicates() for part in (layers, layers[known[layers["row"]]])]
-    counts = {"space": (len(set(cell)), len(set(cell[known]))), "depth": map(len, pairs)}
-    return {name: 100 * (after / before - 1) for name, (after, before) in counts.items()}
+    space, depth = coverage_in_space(library, target), coverage_in_depth(library, target)
+    factors = {
+        "space": len(space) / np.count_nonzero(space["measured"]),
+        "depth": depth["cells_all"].sum() / depth["cells_measured"].sum(),
+    }
+    return {name: 100 * (float(factor) - 1) for name, factor in factors.items()}
 
 
 def library_summary(library):
@@ -143,9 +144,14 @@ def library_summary(library):
     for target in TARGETS:
         content = library.content(target)[library.measured(target)]
         low, median, high = np.percentile(content, [25, 50, 75])
-        targets[target] = {"measured": len(content), "imputed": n - len(content)}
-        targets[target] |= {"sd": float(content.std(ddof=1)), "mean": float(content.mean())}
-        targets[target] |= {"median": float(median), "iqr": float(high - low)}
+        targets[target] = {
+            "measured": len(content),
+            "imputed": n - len(content),
+            "sd": float(content.std(ddof=1)),
+            "mean": float(content.mean()),
+            "median": float(median),
+            "iqr": float(high - low),
+        }
     return {
         "n": n,
         "provenance": library.dataset.provenance,

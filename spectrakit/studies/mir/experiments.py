@@ -103,7 +103,13 @@ def acceptance(library, target, table):
     measured, found = set(cell[library.measured(target)]), []
     for threshold in np.quantile(width, np.linspace(1 / N_THRESHOLDS, 1, N_THRESHOLDS)):
         kept = width <= threshold
-        row = {"width_g_kg": threshold, "filled": kept.mean(), "rmse": np.sqrt(np.mean(error[kept] ** 2))}
-        n_cells = len(measured | set(cell[gaps[kept]]))
-        found.append(row | {"coverage": inside[kept].mean(), "cells": n_cells})
+        found.append(
+            {
+                "width_g_kg": threshold,
+                "filled": kept.mean(),
+                "rmse": np.sqrt(np.mean(error[kept] ** 2)),
+                "coverage": inside[kept].mean(),
+                "cells": len(measured | set(cell[gaps[kept]])),
+            }
+        )
     return pd.DataFrame(found)

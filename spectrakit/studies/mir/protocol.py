@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
 from sklearn.model_selection import GroupShuffleSplit
 
 from spectrakit.contents import MAX_CARBON, MAX_ORGANIC_MATTER, log_offset
@@ -179,9 +178,13 @@ def linear_predictions(library, X, target, training, asked, profile, random_stat
 def content_scores(observed, predicted):
     """R2, RMSE, MAE, RPIQ, bias and the predictions' SD in g/kg, R2 and RMSE of log10: dict; (n,) each."""
     logarithms = [np.log10(np.maximum(values, MIN_CONTENT)) for values in (observed, predicted)]
-    found = {"n": len(observed)} | scores(observed, predicted, ("r2", "rmse", "mae", "rpiq", "bias"))
-    found |= {"prediction_sd": prediction_sd(predicted)}
-    return found | {"r2_log": r2(*logarithms), "rmse_log": rmse(*logarithms)}
+    return {
+        "n": len(observed),
+        **scores(observed, predicted, ("r2", "rmse", "mae", "rpiq", "bias")),
+        "prediction_sd": prediction_sd(predicted),
+        "r2_log": r2(*logarithms),
+        "rmse_log": rmse(*logarithms),
+    }
 
 
 def grouped_scores(library, rows, observed, predicted):
@@ -229,11 +232,9 @@ def content_round(inputs, target, round_, report):
         grouped_scores(library, test, observed, np.clip(values, 0, limit)).assign(model=model)
         for model, values in models.items()
     ]
-    intervals = interval_methods(library, X, target, fitted, division.calibration)
-    bounds = {name: make(predicted, spreads) for name, make in intervals.items()}
+    bounds = interval_bounds(library, X, target, fitted, division.calibration, predicted, spreads)
     outside = outside_domain(fitted.domain, X[test])
-    columns = {"observed": observed, "predicted": predicted, "laboratory": library.laboratory[test]}
-    shown = pd.DataFrame(columns)
+    shown = pd.DataFrame({"observed": observed, "predicted": predicted, "laboratory": library.laboratory[test]})
     shown[["lower", "upper"]] = bounds["conformal"][:, :, LEVELS.index(0.9)]
     return {
         "scores": pd.concat(scored, ignore_index=True),
@@ -249,32 +250,27 @@ def content_round(inputs, target, round_, report):
 # --- how sure -------------------------------------------------------------------------------------------
 
 
-def interval_methods(library, X, target, fitted, calibration):
-    """Ways to an interval: {name: function of predictions and spreads (as `ContentNetwork.spreads`)}.
+def interval_bounds(library, X, target, fitted, calibration, predicted, spreads):
+    """Intervals of predictions (n,), (n, 2, n_levels) each, by method; spreads : as `predict_with_spreads` gives them.
 
     mc-dropout, ensemble, both : prediction +- z SD, what the network claims of itself; no calibration
     conformal : of equal width in ln(content + offset), calibrated on sites that were held back
     conformal by spread : the same, in proportion to the relative spread of the network
     """
     limits, content = (0.0, LIMITS[target]), library.content(target)[calibration]
-    predicted, spreads = fitted.network.predict_with_spreads(X[calibration])
+    known, known_spreads = fitted.network.predict_with_spreads(X[calibration])
     # Added to relative spreads, so that none is 0.
-    floor = float(np.median(spreads["both"] / (predicted + fitted.offset)))
+    floor = float(np.median(known_spreads["both"] / (known + fitted.offset)))
 
     def relative(values, found):
         return found["both"].to_numpy() / (values + fitted.offset) + floor
 
-    conformal = ConformalIntervals(sample_threshold, LEVELS, fitted.offset, limits)
-    plain = clone(conformal).fit(content, predicted)
-    scaled = clone(conformal).fit(content, predicted, relative(predicted, spreads))
     claimed = {"mc-dropout": "passes", "ensemble": "members", "both": "both"}
-    methods = {
-        name: lambda values, found, column=column: gaussian_intervals(values, found[column], LEVELS, limits)
-        for name, column in claimed.items()
-    }
-    methods["conformal"] = lambda values, found: plain.predict(values)
-    methods["conformal by spread"] = lambda values, found: scaled.predict(values, relative(values, found))
-    return methods
+    bounds = {name: gaussian_intervals(predicted, spreads[column], LEVELS, limits) for name, column in claimed.items()}
+    intervals = ConformalIntervals(sample_threshold, LEVELS, fitted.offset, limits)
+    bounds["conformal"] = intervals.fit(content, known).predict(predicted)
+    intervals.fit(content, known, relative(known, known_spreads))
+    return bounds | {"conformal by spread": intervals.predict(predicted, relative(predicted, spreads))}
 
 
 def interval_coverage(library, rows, observed, bounds):
@@ -315,9 +311,8 @@ def laboratory_left_out(inputs, target, name, report):
     naive = ConformalIntervals(sample_threshold, LEVELS, log_offset(content[known], limits), limits)
     naive.fit(content[known[calibration]], network.predict(X[calibration]))
     predicted = network.predict(X[len(known) :])
-    covered = coverage_table(content[test], naive.predict(predicted), LEVELS).set_index("level")
-    about = {"laboratory": str(name), "n_training": len(training), "naive_width": covered["median_width"][0.9]}
-    about |= {f"naive_{100 * level:g}": share for level, share in covered["coverage"].items()}
+    covered = _coverage("naive", content[test], naive.predict(predicted))
+    about = {"laboratory": str(name), "n_training": len(training), **covered}
     predictions = pd.DataFrame({"laboratory": str(name), "observed": content[test], "predicted": predicted})
     return {"about": about, "predictions": predictions}
 
@@ -331,15 +326,19 @@ def left_out_table(parts, target, offset):
     """
     pooled, rows = pd.concat([part["predictions"] for part in parts]), []
     columns = [pooled[name].to_numpy() for name in ("observed", "predicted", "laboratory")]
-    pooled_bounds = held_out_intervals(unseen_intervals(target, offset), *columns)
+    bounds = held_out_intervals(unseen_intervals(target, offset), *columns)
     for part in parts:
         observed, predicted = (part["predictions"][name].to_numpy() for name in ("observed", "predicted"))
-        bounds = pooled_bounds[columns[2] == part["about"]["laboratory"]]
-        covered = coverage_table(observed, bounds, LEVELS).set_index("level")
-        row = part["about"] | content_scores(observed, predicted)
-        row |= {f"promised_{100 * level:g}": share for level, share in covered["coverage"].items()}
-        rows.append(row | {"promised_width": covered["median_width"][0.9]})
+        covered = _coverage("promised", observed, bounds[columns[2] == part["about"]["laboratory"]])
+        rows.append(part["about"] | content_scores(observed, predicted) | covered)
     return pd.DataFrame(rows)
+
+
+def _coverage(name, observed, bounds):
+    """Median width at 90 % and coverage of intervals (n, 2, n_levels): {'<name>_width': ..., '<name>_68': ...}."""
+    table = coverage_table(observed, bounds, LEVELS).set_index("level")
+    shares = {f"{name}_{100 * level:g}": share for level, share in table["coverage"].items()}
+    return {f"{name}_width": table["median_width"][0.9]} | shares
 
 
 def unseen_intervals(target, offset):

@@ -23,9 +23,15 @@ _STEPS = [
 def ledger_results(outcome, published):
     """Results by id as {value, sd, n, note}; outcome : of `run.outcome`; published : not used, the ids are these."""
     library, rounds = outcome["library"], {}
-    values = {"samples.all": library["n"], "samples.laboratories": library["n_laboratories"]}
-    values |= {"samples.sites": library["n_sites"], "spectra.region": "mid-infrared", "preprocessing.steps": _STEPS}
-    values |= {"network.kind": "CNN", "network.targets": [target.upper() for target in TARGETS]}
+    values = {
+        "samples.all": library["n"],
+        "samples.laboratories": library["n_laboratories"],
+        "samples.sites": library["n_sites"],
+        "spectra.region": "mid-infrared",
+        "preprocessing.steps": _STEPS,
+        "network.kind": "CNN",
+        "network.targets": [target.upper() for target in TARGETS],
+    }
     results = {name: {"value": value} for name, value in values.items()}
     for target in TARGETS:
         about = library["targets"][target]
@@ -43,9 +49,12 @@ def ledger_results(outcome, published):
 def _first_round(outcome, target):
     """What stands on the networks of the first round and on those with laboratories left out."""
     first = outcome["rounds"][target][0]
-    values = {f"prediction_sd.{target}.imputed": first["imputed_sd"]}
-    values[f"prediction_sd.{target}.per_sample"] = first["member_sd"]
-    values |= {f"coverage_gain.{where}.{target}": gain for where, gain in outcome["library"]["gains"][target].items()}
+    gains = outcome["library"]["gains"][target]
+    values = {
+        f"prediction_sd.{target}.imputed": first["imputed_sd"],
+        f"prediction_sd.{target}.per_sample": first["member_sd"],
+        **{f"coverage_gain.{where}.{target}": gain for where, gain in gains.items()},
+    }
     results = {name: {"value": value} for name, value in values.items()}
     results |= {f"{metric}.{target}.unseen_laboratory": mean_of(first["apart"][metric]) for metric in ("r2", "rmse")}
     results[f"coverage.{target}.unseen_laboratory"] = mean_of(100 * first["apart"]["promised_90"])
@@ -75,8 +84,7 @@ def score_records(outcome):
 
 def configuration(outcome):
     """The network, the harmonisation and the library."""
-    about = {"network": asdict(CONTENT_NETWORK), "harmonised_by": HARMONISED_BY}
-    return about | {"library": outcome["library"]}
+    return {"network": asdict(CONTENT_NETWORK), "harmonised_by": HARMONISED_BY, "library": outcome["library"]}
 
 
 def tables(outcome):

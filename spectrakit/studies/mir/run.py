@@ -54,8 +54,12 @@ def round_part(inputs, target, round_, report):
         library, names = inputs.library, inputs.parts["domains"]["left_out"][target]
         left_out = [inputs.parts[f"left_out-{target}-{name}"] for name in names]
         table = filled(library, inputs.X, target, fitted, calibrated_on(left_out, target, fitted.offset))
-        part |= {"filled": table, "acceptance": acceptance(library, target, table)}
-        part |= {"apart": left_out_table(left_out, target, fitted.offset)} | against_truth(library, target, table)
+        part |= {
+            "filled": table,
+            "acceptance": acceptance(library, target, table),
+            "apart": left_out_table(left_out, target, fitted.offset),
+            **against_truth(library, target, table),
+        }
     return part
 
 
@@ -89,8 +93,14 @@ def outcome(profile, parts):
     """What the results are made of: library, tables, organic, hybrid, and by target compared and rounds."""
     rounds = {target: [parts[f"round-{target}-{place}"] for place in range(profile.n_rounds)] for target in TARGETS}
     compared = {target: parts[f"compared-{target}"] for target in TARGETS}
-    domains = {"library": parts["domains"]["summary"], "tables": parts["domains"]["tables"]}
-    return domains | {"compared": compared, "rounds": rounds, "organic": parts["organic"], "hybrid": parts["hybrid"]}
+    return {
+        "library": parts["domains"]["summary"],
+        "tables": parts["domains"]["tables"],
+        "compared": compared,
+        "rounds": rounds,
+        "organic": parts["organic"],
+        "hybrid": parts["hybrid"],
+    }
 
 
 STUDY = Study(

@@ -95,9 +95,8 @@ def _key(plan):
     """What fits and blocks depend on; the files of the library count by name, size and time, as they may be large."""
     files = [plan.path] if plan.path.is_file() else sorted(plan.path.rglob("*.parquet"))
     stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    options = (plan.target, plan.signal, plan.harmonise, plan.model, plan.levels, plan.limits, plan.random_state)
-    options += (plan.below_detection,)
-    return result_key(stats, options, plan.rows, code=(read_training, fit_part, filled_blocks))
+    how = (plan.target, plan.signal, plan.harmonise, plan.model, plan.levels, plan.limits, plan.random_state)
+    return result_key(stats, how, plan.below_detection, plan.rows, code=(read_training, fit_part, filled_blocks))
 
 
 def _fitted(plan, kept, progress, runner):
@@ -146,8 +145,8 @@ def score_groups(intervals, y, held_out, groups):
 def _score_table(records):
     """The records as text, with per cent of the measured contents inside their intervals."""
     covered = [name for name in records if name.startswith("coverage_")]
-    names = {"r2": "R2", "rmse": "RMSE", "rpiq": "RPIQ", "bias": "bias"}
-    names |= {name: f"% in {name.removeprefix('coverage_')}" for name in covered}
+    shares = {name: f"% in {name.removeprefix('coverage_')}" for name in covered}
+    names = {"r2": "R2", "rmse": "RMSE", "rpiq": "RPIQ", "bias": "bias"} | shares
     table = score_table(records.assign(**100 * records[covered]).reset_index(), "held out", names)
     table.insert(0, "n", records["n"])
     return table

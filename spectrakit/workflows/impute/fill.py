@@ -1,6 +1,5 @@
 """The rows of a library filled block by block, with intervals and flags, and written as a table."""
 
-import gzip
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -118,10 +117,8 @@ def _table_writer(path, name, schema):
         with pq.ParquetWriter(path, schema) as writer:
             yield writer
         return
-    with open(path, "wb") as file:
-        stream = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) if name.endswith(".gz") else file
-        with stream:
-            stream.write(f"{','.join(schema.names)}\n".encode())
-            options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
-            with pyarrow.csv.CSVWriter(stream, schema, write_options=options) as writer:
-                yield writer
+    with pa.output_stream(path, compression="gzip" if name.endswith(".gz") else None) as stream:
+        stream.write(f"{','.join(schema.names)}\n".encode())
+        options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
+        with pyarrow.csv.CSVWriter(stream, schema, write_options=options) as writer:
+            yield writer

@@ -45,14 +45,10 @@ class Plan:
     notes: list
     below_detection: str | None
 
-    @property
-    def columns(self):
-        """Columns of the library that are needed."""
-        return [name for name in (*_KEPT_COLUMNS, self.target) if name in {*self.schema.names, self.target}]
-
     def blocks(self, only, rows=BLOCK_ROWS):
-        """The rows at some positions of the library, in blocks."""
-        return read_blocks(self.path, "cm-1", self.signal, rows, self.columns, only, self.below_detection)
+        """The rows at some positions of the library, in blocks, with the columns that are needed."""
+        columns = [name for name in (*_KEPT_COLUMNS, self.target) if name in {*self.schema.names, self.target}]
+        return read_blocks(self.path, "cm-1", self.signal, rows, columns, only, self.below_detection)
 
 
 def make_plan(
@@ -123,12 +119,16 @@ def _schema(samples, levels):
         name: pa.from_numpy_dtype(kind) if pd.api.types.is_numeric_dtype(kind) else pa.string()
         for name, kind in samples.dtypes.items()
     }
-    kinds |= {"property": pa.string(), "value": pa.float64(), "origin": pa.string()}
-    kinds |= dict.fromkeys(
-        ["predicted", "sd", *(name for level in levels for name in bound_names(level))], pa.float64()
+    bounds = [name for level in levels for name in bound_names(level)]
+    return pa.schema(
+        {
+            **kinds,
+            **{"property": pa.string(), "value": pa.float64(), "origin": pa.string()},
+            **dict.fromkeys(["predicted", "sd", *bounds], pa.float64()),
+            **dict.fromkeys(["usable", "t2_flag", "q_flag", "outside", "outlier"], pa.bool_()),
+            "spectrum_origin": pa.string(),
+        }
     )
-    kinds |= dict.fromkeys(["usable", "t2_flag", "q_flag", "outside", "outlier"], pa.bool_())
-    return pa.schema(kinds | {"spectrum_origin": pa.string()})
 
 
 def bound_names(level):

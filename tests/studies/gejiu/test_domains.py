@@ -20,29 +20,28 @@ def test_domains_hold_log_reflectance_and_published_splits(tiny_gejiu):
     assert source.provenance["origin"] == "simulated" and source.provenance["notes"] == []
 
 
+def write(path, scans, channels, **contents):
+    path.parent.mkdir()
+    table = pd.concat([pd.DataFrame(contents), pd.DataFrame(scans, columns=channels)], axis=1)
+    table.to_csv(path, index=False)
+
+
 def test_measured_files_take_the_place_of_simulated_ones(tiny_gejiu, tmp_path):
     lucas, lead = simulate_lucas(24), simulate_gejiu(30)
+    contents = {"pH_in_H2O": lucas.properties["ph"].round(2), "clay": lucas.properties["clay_pct"]}
     readings = np.repeat(-np.log10(lucas.spectra), 2, axis=1).round(5)
-    scans = pd.DataFrame(readings, columns=[f"spc.{nm:g}" for nm in np.arange(400, 2500, 0.5)])
-    contents = {
-        "SampleID": range(24),
-        "pH_in_H2O": lucas.properties["ph"].round(2),
-        "clay": lucas.properties["clay_pct"],
-    }
-    (tmp_path / "lucas").mkdir()
-    pd.concat([pd.DataFrame(contents), scans], axis=1).to_csv(tmp_path / "lucas" / "spectra_AT.csv", index=False)
+    channels = [f"spc.{nm:g}" for nm in np.arange(400, 2500, 0.5)]
+    write(tmp_path / "lucas" / "spectra_AT.csv", readings, channels, SampleID=range(24), **contents)
     asd = np.hstack([np.repeat(lead.spectra[:, :1], 50, axis=1), lead.spectra, lead.spectra[:, -1:]])
-    scans = pd.DataFrame(asd, columns=[str(nm) for nm in range(350, 2501)])
-    scans.insert(0, "Pb", lead.properties["pb_mg_kg"])
-    scans.insert(0, "sample_id", [f"G{i}" for i in range(30)])
-    (tmp_path / "gejiu").mkdir()
-    scans.to_csv(tmp_path / "gejiu" / "gejiu.csv", index=False)
-
+    asd[3, 700] = 1e-4
+    names = [f"G{i}" for i in range(30)]
+    write(tmp_path / "gejiu" / "gejiu.csv", asd, range(350, 2501), sample_id=names, Pb=lead.properties["pb_mg_kg"])
     source = source_domain(tiny_gejiu, 0, tmp_path)
     target = target_domain(tiny_gejiu, 0, tmp_path)
     assert (len(source), len(target)) == (24, 30)
     np.testing.assert_allclose(source.reflectance, lucas.spectra, rtol=1e-4)
     np.testing.assert_allclose(target.target, lead.properties["pb_mg_kg"])
+    assert target.provenance["notes"] == ["reflectance below 0.001 was set to 0.001 in 1 sample"]
     assert source.provenance["origin"] == target.provenance["origin"] == "measured"
     assert compared_properties(source, 5)["all of them"] == ["ph", "clay_pct"]
     with pytest.raises(TableError, match="lucas"):

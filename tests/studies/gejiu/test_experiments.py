@@ -17,7 +17,7 @@ from spectrakit.studies.gejiu.run import Domains
 def inputs(tiny_gejiu, tmp_path_factory):
     """The soils, and the pH network of the first round."""
     inputs = Domains(tiny_gejiu, 0, None, tmp_path_factory.mktemp("run"))
-    network, _, _ = fit_source(inputs.source, 0, tiny_gejiu.source_recipe, 0)
+    network, _ = fit_source(inputs.source, 0, tiny_gejiu.source_recipe, 0)
     inputs.parts["source-0"] = {"network": network}
     inputs.parts["domains"] = {"compared": gejiu.compared_properties(inputs.source, 2)}
     return inputs

@@ -7,27 +7,22 @@ from spectrakit.evaluation.metrics import r2
 from spectrakit.spectra import LUCAS_AXIS_NM
 from spectrakit.studies.gejiu import protocol as gejiu
 from spectrakit.studies.gejiu.domains import source_domain, target_domain
-from spectrakit.training.pretraining import predict, validation_rows
+from spectrakit.training.pretraining import predict
 
 
 @pytest.fixture(scope="module")
-def profile(tiny_gejiu):
-    return tiny_gejiu
+def source(tiny_gejiu):
+    return source_domain(tiny_gejiu)
 
 
 @pytest.fixture(scope="module")
-def source(profile):
-    return source_domain(profile)
+def target(tiny_gejiu):
+    return target_domain(tiny_gejiu)
 
 
 @pytest.fixture(scope="module")
-def target(profile):
-    return target_domain(profile)
-
-
-@pytest.fixture(scope="module")
-def ph_network(source, profile):
-    return gejiu.fit_source(source, 0, profile.source_recipe, 0)
+def ph_network(source, tiny_gejiu):
+    return gejiu.fit_source(source, 0, tiny_gejiu.source_recipe, 0)
 
 
 def test_the_paper_profile_has_the_counts_of_the_study():
@@ -39,11 +34,12 @@ def test_the_paper_profile_has_the_counts_of_the_study():
 
 
 def test_scores_of_the_source_network_are_those_of_its_test_side(source, ph_network):
-    network, scores, history = ph_network
+    network, part = ph_network
     training, test = source.rounds[0]
+    (scores,) = part["scores"].to_dict("records")
     assert scores["r2"] == r2(source.target[test], predict(network, source.log_reflectance[test])[:, 0])
     assert (scores["n_train"], scores["n_test"]) == (len(training), len(test)) == (90, 30)
-    assert len(history) == 2
+    assert len(part["history"]) == 2
     assert not set(training) & set(test)
 
 
@@ -60,14 +56,8 @@ def test_lead_comes_back_from_both_scales(target):
     np.testing.assert_allclose(found[[0, 2]], np.log([1e6, 0.1]), rtol=1e-3)
 
 
-def test_a_fifth_of_the_training_side_is_the_validation_set():
-    fitted, held_out = validation_rows(98, gejiu.TARGET_DOMAIN.validation_share, 0)
-    assert (len(fitted), len(held_out)) == (78, 20)
-    assert sorted([*fitted, *held_out]) == list(range(98))
-
-
-def test_a_round_scores_five_models_on_the_test_side(ph_network, target, profile):
-    records, predictions, network = gejiu.target_round(ph_network[0], target, 0, "log", profile.target_recipe, 0)
+def test_a_round_scores_five_models_on_the_test_side(ph_network, target, tiny_gejiu):
+    records, predictions, network = gejiu.target_round(ph_network[0], target, 0, "log", tiny_gejiu.target_recipe, 0)
     table = pd.DataFrame(records).set_index("model")
     assert list(table.index) == ["mean", "pls_pb", "svm_pb", "resnet_pb", "resnet_ph_pb"]
     training, test = target.rounds[0]
@@ -83,8 +73,8 @@ def test_a_round_scores_five_models_on_the_test_side(ph_network, target, profile
     assert table.loc["pls_pb", "searched"] >= 1
 
 
-def test_explanations_are_of_the_round(ph_network, source, target, profile):
-    found = gejiu.explain_source(ph_network[0], source, 0, profile, 0)
+def test_explanations_are_of_the_round(ph_network, source, target, tiny_gejiu):
+    found = gejiu.explain_source(ph_network[0], source, 0, tiny_gejiu, 0)
     assert found["channels"].shape == (2100,) and found["windows"]["window_nm"].tolist() == gejiu.WINDOW_NM.tolist()
     assert found["windows"]["share"].sum() == pytest.approx(1) and (found["windows"]["share"] > 0).all()
     assert (
@@ -92,6 +82,6 @@ def test_explanations_are_of_the_round(ph_network, source, target, profile):
     )
     heights = found["channels"][np.searchsorted(LUCAS_AXIS_NM, found["peaks"]["wavelength_nm"])]
     assert (np.diff(heights) <= 0).all()
-    again = gejiu.explain_source(ph_network[0], source, 0, profile, 0)
+    again = gejiu.explain_source(ph_network[0], source, 0, tiny_gejiu, 0)
     np.testing.assert_array_equal(again["channels"], found["channels"])
-    assert len(gejiu.explain_target(ph_network[0], target, 0, profile, 0)["peaks"]) == 10
+    assert len(gejiu.explain_target(ph_network[0], target, 0, tiny_gejiu, 0)["peaks"]) == 10

@@ -4,23 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spectrakit import ledger
 from spectrakit.studies.gejiu import results as gejiu_results
-
-
-@pytest.fixture(scope="module")
-def outcome(tiny_runs):
-    return tiny_runs("gejiu")
-
-
-@pytest.fixture(scope="module")
-def published():
-    return ledger.load_published("gejiu")
-
-
-@pytest.fixture(scope="module")
-def results(outcome, published):
-    return gejiu_results.ledger_results(outcome, published)
 
 
 def test_every_result_ordering_and_wavelength_that_can_be_assessed_has_a_value(results, published):

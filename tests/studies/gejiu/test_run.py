@@ -1,10 +1,4 @@
 import numpy as np
-import pytest
-
-
-@pytest.fixture(scope="module")
-def outcome(tiny_runs):
-    return tiny_runs("gejiu")
 
 
 def test_progress_names_the_parts_and_the_longest_come_last(outcome, tiny_runs):

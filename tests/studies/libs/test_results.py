@@ -11,21 +11,6 @@ from spectrakit.studies.libs.protocol import MAIN_LINE_NM
 from spectrakit.studies.libs.run import Outcome
 
 
-@pytest.fixture(scope="module")
-def outcomes(tiny_runs):
-    return tiny_runs("libs")
-
-
-@pytest.fixture(scope="module")
-def published():
-    return ledger.load_published("libs")
-
-
-@pytest.fixture(scope="module")
-def results(outcomes, published):
-    return libs_results.ledger_results(outcomes, published)
-
-
 def test_the_ledger_has_every_id_that_can_be_assessed_and_no_other(results, published):
     assessable = {
         name
@@ -39,20 +24,20 @@ def test_the_ledger_has_every_id_that_can_be_assessed_and_no_other(results, publ
     assert all(results[name]["value"] is None and results[name]["note"] for name in set(unanswered) & set(results))
 
 
-def test_scores_of_the_ledger_are_those_of_the_cnn(outcomes, results):
-    for (target, range_), outcome in outcomes.items():
-        own = outcome.metrics[outcome.metrics["model"] == "CNN"]
+def test_scores_of_the_ledger_are_those_of_the_cnn(outcome, results):
+    for (target, range_), task in outcome.items():
+        own = task.metrics[task.metrics["model"] == "CNN"]
         for metric in ("r2", "rmse", "mae"):
             assert results[f"{metric}.{target}.{range_}"] == {"value": own[metric].iloc[0], "n": 1}
-        assert results[f"lod.{target}.{range_}"]["value"] == outcome.detection_limit
+        assert results[f"lod.{target}.{range_}"]["value"] == task.detection_limit
     lowest = min(results[f"r2.{target}.low"]["value"] for target in TARGETS)
     assert results["r2_min.low"]["value"] == lowest
     assert results["explained_min.low"]["value"] == 100 * lowest
-    assert results["rsd_max.mg.low"]["value"] == outcomes["mg", "low"].repeatability.max()
+    assert results["rsd_max.mg.low"]["value"] == outcome["mg", "low"].repeatability.max()
 
 
-def made_by_hand(outcome):
-    """The outcome with scores, predictions and maps that are easily worked out; two repeats."""
+def made_by_hand(made):
+    """The outcome of a task with scores, predictions and maps that are easily worked out; two repeats."""
     scores = {
         # r2, rmse, mae, gap of the first repeat and of the second
         "CNN": [(0.9, 3.0, 2.0, -1.0), (0.7, 5.0, 4.0, 2.0)],
@@ -62,17 +47,17 @@ def made_by_hand(outcome):
     rows = [(model, repeat, *row) for model, both in scores.items() for repeat, row in enumerate(both)]
     metrics = pd.DataFrame(rows, columns=["model", "repeat", "r2", "rmse", "mae", "gap"])
     content = np.array([0.0, 100, 200, 400])
-    task = replace(outcome.task, content=content)
+    task = replace(made.task, content=content)
     predicted = np.array([[50.0, 110, 190, 400], [-50, 130, 200, 404]])
-    maps = np.zeros_like(outcome.maps)
+    maps = np.zeros_like(made.maps)
     maps[:, np.argmin(np.abs(task.wavelength - MAIN_LINE_NM[task.target]))] = 1
     repeatability = np.array([1e6, 2.0, 3.0, 7.0])
     return Outcome(task, metrics, {"CNN": predicted}, repeatability, 12.0, maps)
 
 
 @pytest.fixture(scope="module")
-def by_hand(outcomes, published):
-    made = {key: made_by_hand(outcome) for key, outcome in outcomes.items()}
+def by_hand(outcome, published):
+    made = {key: made_by_hand(task) for key, task in outcome.items()}
     return made, libs_results.ledger_results(made, published)
 
 
@@ -107,7 +92,7 @@ def test_soils_of_0_ppm_have_neither_percentage_error_nor_relative_deviation(by_
     assert results["rsd.ca.high"] == {"value": 4.0, "n": 3}
 
 
-def test_maps_on_the_line_are_told_from_chance(by_hand, outcomes, published):
+def test_maps_on_the_line_are_told_from_chance(by_hand, published):
     made, results = by_hand
     # Channels within one resolution element of Ca 422.673 nm are at the window's end: 6 of 66.
     assert results["gradcam_p.ca.high"] == {

@@ -5,16 +5,6 @@ from spectrakit.studies.mir import results as mir_results
 from spectrakit.studies.mir.domains import TARGETS
 
 
-@pytest.fixture(scope="module")
-def outcome(tiny_runs):
-    return tiny_runs("mir")
-
-
-@pytest.fixture(scope="module")
-def results(outcome):
-    return mir_results.ledger_results(outcome, None)
-
-
 def test_the_ids_are_those_of_the_ledger_and_none_is_missing(results):
     entries = ledger.load_published("mir")["entries"]
     ours = {name for name, entry in entries.items() if entry["kind"] in ("input", "result", "ordering")}

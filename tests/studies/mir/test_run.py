@@ -2,14 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from spectrakit.studies.mir.domains import TARGETS
-
-
-@pytest.fixture(scope="module")
-def outcome(tiny_runs):
-    return tiny_runs("mir")
 
 
 def test_progress_names_the_parts(outcome, tiny_runs):

@@ -59,23 +59,31 @@ def dataset_of(spectra, samples, soc_pct=np.nan, **others):
 
 def soils_of(n_samples=24, **distortions):
     """Soils of laboratories, each with its distortion (None for none), n_samples of each."""
-    spectra, contents, names = [], [], []
-    for seed, (name, distort) in enumerate(distortions.items()):
-        true, of_these = absorbance(n_samples, seed)
-        spectra.append(true if distort is None else distort(true))
-        contents.append(of_these)
-        names += [name] * n_samples
+    spectra, contents = zip(*(absorbance(n_samples, seed) for seed in range(len(distortions))), strict=True)
+    names = np.repeat(list(distortions), n_samples)
     samples = {"sample_id": [f"{name}-{i}" for i, name in enumerate(names)], "laboratory": names}
-    return dataset_of(np.concatenate(spectra), samples, np.concatenate(contents))
+    return dataset_of(scanned(spectra, distortions), samples, np.concatenate(contents))
 
 
-def with_standards(soils, n_standards=12, **distortions):
-    """The soils, and scans of the same standards by each laboratory."""
-    standards = absorbance(n_standards, 99)[0]
-    scans = [standards if distort is None else distort(standards) for distort in distortions.values()]
+def scanned(spectra, distortions):
+    """Spectra of each laboratory, one after the other, with its distortion."""
+    pairs = zip(spectra, distortions.values(), strict=True)
+    return np.concatenate([true if distort is None else distort(true) for true, distort in pairs])
+
+
+def with_standards(n_samples=24, n_standards=12, **distortions):
+    """Soils of laboratories, and scans of the same standards by each of these."""
+    scans = scanned([absorbance(n_standards, 99)[0]] * len(distortions), distortions)
     names = [f"R{i}" for i in range(n_standards)] * len(distortions)
     samples = {"sample_id": names, "laboratory": np.repeat(list(distortions), n_standards)}
-    return laboratory_tables._pooled([soils, dataset_of(np.concatenate(scans), samples)])
+    return laboratory_tables._pooled([soils_of(n_samples, **distortions), dataset_of(scans, samples)])
+
+
+def soils_and_ring(n_samples=24, **distortions):
+    """Soils of laboratories, and their ring trial."""
+    whole = with_standards(n_samples, **distortions)
+    standards, ring, _ = ring_of(whole)
+    return whole.subset(~standards), ring
 
 
 def choice(name, ring=None):
@@ -103,8 +111,7 @@ def test_snv_recovers_a_laboratory_that_multiplies_and_shifts():
 
 @pytest.mark.parametrize("name", ["ds", "sst"])
 def test_standards_recover_what_snv_cannot(name):
-    distortions = {"plain": None, "bent": curved, "bright": gain}
-    whole = with_standards(soils_of(**distortions), **distortions)
+    whole = with_standards(plain=None, bent=curved, bright=gain)
     standards, ring, notes = ring_of(whole)
     assert notes == ["12 standards scanned by 3 laboratories: a ring trial, no samples"]
     assert standards.sum() == 36 and set(whole.samples["sample_id"][standards]) == {f"R{i}" for i in range(12)}
@@ -119,12 +126,10 @@ def test_directions_of_a_ring_trial_without_the_laboratory_left_out_serve_it_too
         band = np.exp(-0.5 * ((AXIS - 840) / 30) ** 2)
         return lambda spectra: spectra + amount * band
 
-    distortions = {"a": cloudy(0.0), "b": cloudy(0.02), "c": cloudy(-0.02), "d": cloudy(1.5)}
-    whole = with_standards(soils_of(**distortions), **distortions)
-    standards, ring, _ = ring_of(whole)
+    soils, ring = soils_and_ring(a=cloudy(0.0), b=cloudy(0.02), c=cloudy(-0.02), d=cloudy(1.5))
     models = {"pls": lambda random_state: StagedPLS(3)}
     chosen = choice("none") | {"epo": Choice(lambda reference: LaboratoryProjection(n_components=1), ring)}
-    records = leave_laboratories_out(whole.subset(~standards), "soc_pct", chosen, models)
+    records = leave_laboratories_out(soils, "soc_pct", chosen, models)
     assert by_laboratory(records, "none").loc["d", "r2"] < 0
     assert by_laboratory(records, "epo").loc["d", "r2"] > 0.9
 
@@ -149,11 +154,7 @@ class Spied(RegressorMixin, BaseEstimator):
 
 @pytest.mark.parametrize("n_laboratories", [3, 4])
 def test_nothing_of_the_laboratory_left_out_reaches_a_fit(n_laboratories):
-    names = "abcd"[:n_laboratories]
-    distortions = dict.fromkeys(names)
-    whole = with_standards(soils_of(10, **distortions), **distortions)
-    standards, ring, _ = ring_of(whole)
-    soils = whole.subset(~standards)
+    soils, ring = soils_and_ring(10, **dict.fromkeys("abcd"[:n_laboratories]))
     y, laboratory = np.log10(soils.properties["soc_pct"].to_numpy()), soils.samples["laboratory"].to_numpy(str)
     fitted, harmonised = [], []
 
@@ -313,8 +314,7 @@ def test_names_that_coincide_are_no_standards():
 
 
 def test_standards_too_few_to_be_told_from_chance_are_left_out():
-    distortions = {"a": None, "b": gain}
-    mask, ring, notes = ring_of(with_standards(soils_of(**distortions), 6, **distortions))
+    mask, ring, notes = ring_of(with_standards(n_standards=6, a=None, b=gain))
     assert mask.sum() == 12 and mask[48:].all() and ring is None
     assert notes == ["6 names of samples in several laboratories, too few to tell standards from chance (7): left out"]
 
@@ -344,10 +344,7 @@ def test_what_can_be_tried_with_and_without_standards(small_trial):
     assert small_trial == [3] and choices[simulated[0]].ring[0].shape == (18, len(AXIS))
     assert choices[simulated[0]].simulated and choices["none"].ring is None
 
-    distortions = dict.fromkeys("abc")
-    whole = with_standards(soils_of(**distortions), **distortions)
-    standards, ring, _ = ring_of(whole)
-    soils = whole.subset(~standards)
+    soils, ring = soils_and_ring(**dict.fromkeys("abc"))
     choices, notes = possible_harmonisations(soils, ring)
     assert list(choices)[7:] == [*possible.BY_TRANSFER, "epo", "snv+epo", *simulated] and notes == []
 
@@ -458,8 +455,7 @@ def test_tables_that_cannot_be_compared(tmp_path, tables, signal, problem):
 
 
 def test_tables_of_the_same_laboratory_are_joined_where_a_column_names_it(tmp_path):
-    distortions = {"a": None, "b": gain}
-    whole = with_standards(soils_of(**distortions), **distortions)
+    whole = with_standards(a=None, b=gain)
     write_table(whole.subset(np.arange(72) < 48), tmp_path / "soils.csv")
     write_table(whole.subset(np.arange(72) >= 48), tmp_path / "ring.parquet")
     dataset, _ = read_laboratories([tmp_path / "soils.csv", tmp_path / "ring.parquet"])
