@@ -267,8 +267,7 @@ def _load(table, to_reflectance, counts, spectra):
     """
     rows, complete, findings = [], [], Findings()
     for block in blocks(table):
-        findings.add(block, SAID_RULES)
-        table.refuse(findings.evident(), findings.n_samples)
+        table.refuse(findings.add(block, SAID_RULES), findings.n_samples)
         contents = block.properties
         limits = {cell for name in contents for cell in block.wrong.get(name, ()) if cell[2].startswith("<")}
         wrong = {name: rest for name, cells in block.wrong.items() if (rest := [c for c in cells if c not in limits])}

@@ -101,26 +101,27 @@ class Problem:
 
 
 class Findings:
-    """The problems in the blocks of a table, together with how many samples and contents it has."""
+    """The problems in the blocks of a table, each kind once, together with how many samples and contents it has."""
 
     def __init__(self):
-        self.problems, self._totals, self._latest = [], Counter(), ([], Counter())
+        self._kinds, self._totals = {}, Counter()
 
     def add(self, block, rules):
-        """Add what some rules see in a block."""
-        problems, totals = applied(rules, block), Counter({"samples": len(block.values)} | block.n_stated)
-        self.problems, self._latest = joined_problems([*self.problems, *problems]), (problems, totals)
-        self._totals.update(totals)
+        """Add what some rules see in a block.
 
-    def evident(self):
-        """The errors that the latest block, if it is not a small one, shows beyond doubt: most of it is wrong."""
-        problems, totals = self._latest
+        Returns the errors that the block, if it is not a small one, shows beyond doubt: most of it is wrong.
+        """
+        problems, totals = applied(rules, block), Counter({"samples": len(block.values)} | block.n_stated)
+        self._totals.update(totals)
+        for problem in problems:
+            kind = (problem.severity, problem.message, problem.remedy, problem.group)
+            self._kinds[kind] = self._kinds[kind].joined(problem) if kind in self._kinds else problem
         wrong = (p for p in problems if p.many == "error" and 2 * p.count > max(totals[p.of], MIN_EVIDENT))
         return [replace(problem, severity="error") for problem in wrong]
 
     def judged(self):
         """All problems, each with the severity that its count gives it."""
-        judged = [replace(p, severity=p.many) if p.of and self._are_many(p) else p for p in self.problems]
+        judged = [replace(p, severity=p.many) if p.of and self._are_many(p) else p for p in self._kinds.values()]
         return [problem for problem in judged if problem.severity]
 
     def _are_many(self, problem):
@@ -142,15 +143,6 @@ def applied(rules, subject):
 def said(problems):
     """Problems as a command prints them: warnings say so, all others are notes."""
     return [str(problem) if problem.severity == "note" else f"{problem.severity}: {problem}" for problem in problems]
-
-
-def joined_problems(problems):
-    """Problems in the order of their rows, each kind once."""
-    kinds = {}
-    for problem in problems:
-        kind = (problem.severity, problem.message, problem.remedy, problem.group)
-        kinds[kind] = kinds[kind].joined(problem) if kind in kinds else problem
-    return list(kinds.values())
 
 
 def rule(where, severity, message, remedy, **counted):
@@ -510,28 +502,16 @@ BLOCK_RULES = (*READ_ERRORS, no_spectrum, no_spectrum_in_library, *SAID_RULES, *
 # --- by the whole table -----------------------------------------------------------------------------------
 
 
-def name_hashes(samples):
-    """A Series of hashes of what names a scan: a sample may stand once for each laboratory and replicate."""
+def doubled_names(whole):
+    """Scans that have one name: a sample may stand once for each laboratory and replicate."""
+    samples = whole.samples
     names = samples[["sample_id", *(name for name in ("laboratory", "replicate") if name in samples)]]
-    return pd.util.hash_pandas_object(names, index=False)
-
-
-def doubled_names(names, hashes):
-    """Names that stand twice; names, hashes : Series of sample_id and `name_hashes` of all samples."""
-    doubled = hashes.duplicated(keep=False) & names.notna()
+    hashes = pd.util.hash_pandas_object(names, index=False)
+    doubled = hashes.duplicated(keep=False) & names["sample_id"].notna()
     if doubled.any():
         remedy = "Rename one, or number repeated measurements of a sample in a column replicate"
-        words = {"first": repr(names[doubled].iloc[0])}
+        words = {"first": repr(names["sample_id"][doubled].iloc[0])}
         yield Problem("error", "sample_id is doubled: {first}", remedy, **rows(None, doubled), words=words)
-
-
-def scan_names(dataset):
-    """Names of samples that differ by a counter, while the contents are equal and the spectra nearly so."""
-    spectra = getattr(dataset, "spectra", None)
-    if spectra is not None and "group" not in dataset.samples:
-        yield from counted_names(
-            dataset.samples["sample_id"], dataset.properties, spectra[:, sketched(spectra.shape[1])]
-        )
 
 
 def sketched(n_channels):
@@ -539,9 +519,10 @@ def sketched(n_channels):
     return np.unique(np.linspace(0, n_channels - 1, N_SKETCHED).astype(int))
 
 
-def counted_names(names, properties, sketches):
-    """As `scan_names`; names, properties : Series and DataFrame of all samples; sketches : (n, k) of their spectra."""
-    if not len(properties.columns):
+def scan_names(whole):
+    """Names of samples that differ by a counter, while the contents are equal and the spectra nearly so."""
+    names, properties, spectra = whole.samples["sample_id"], whole.properties, getattr(whole, "spectra", None)
+    if spectra is None or "group" in whole.samples or not len(properties.columns):
         return
     stems = names.astype(str).str.replace(_COUNTER, "", regex=True)
     contents = pd.util.hash_pandas_object(properties, index=False)
@@ -552,7 +533,7 @@ def counted_names(names, properties, sketches):
     counted &= keys.groupby("stem")["contents"].transform("nunique") == 1
     if not counted.any():
         return
-    sketches = pd.DataFrame(sketches)
+    sketches = pd.DataFrame(np.asarray(spectra)[:, sketched(spectra.shape[1])])
     within = (sketches - sketches.groupby(groups).transform("mean")).abs().mean(axis=1)
     between = (sketches - sketches.mean()).abs().mean(axis=1).median()
     scans = counted.to_numpy() & (within < MAX_WITHIN * between).to_numpy()
@@ -562,42 +543,29 @@ def counted_names(names, properties, sketches):
         yield Problem("warning", message, remedy, **rows(None, scans))
 
 
-def doubled_samples(report):
-    """Names that stand twice; the OSSL names samples itself."""
-    samples = report.rows()
-    return [] if report.table.is_ossl else doubled_names(samples["sample_id"], samples["name"])
-
-
 @rule(
     *(rows, "warning", "the same spectrum stands under more than one sample"),
     "Keep one, or give them one name in a column group: else one may be trained on and another tested",
 )
-def copies(report):
+def copies(whole):
     """Spectra that stand more than once."""
-    hashes = report.rows()["spectrum"]
-    return hashes.duplicated(keep=False) & (hashes != 0)
+    return whole.hashes.duplicated(keep=False) & (whole.hashes != 0)
 
 
 @rule(columns, "warning", "property without a unit", "Rename it with its unit, for example na_ppm or clay_pct")
-def no_unit(report):
+def no_unit(whole):
     """Columns that are taken for properties though they name no unit."""
-    return [name for name in report.properties if not unit_suffix(name)]
+    return [name for name in whole.properties if not unit_suffix(name)]
 
 
 @rule(
     *(columns, "warning", "neither channel nor known property: kept as text of the sample"),
     "Nothing to do if it is meant so",
 )
-def unknown_columns(report):
+def unknown_columns(whole):
     """Columns that are kept as text of the sample."""
-    return [name for name in report.sample_columns if name not in SAMPLE_COLUMNS]
+    return [name for name in whole.samples if name not in SAMPLE_COLUMNS]
 
 
-def report_scan_names(report):
-    """As `scan_names`, of a report."""
-    if "group" not in report.sample_columns and not report.table.is_ossl:
-        yield from counted_names(report.rows()["sample_id"], report.contents(), report.sketches())
-
-
-WHOLE_RULES = (scan_names,)
-TABLE_RULES = (doubled_samples, copies, report_scan_names, no_unit, unknown_columns)
+NAME_RULES = (doubled_names, scan_names)
+TABLE_RULES = (doubled_names, copies, scan_names, no_unit, unknown_columns)
