@@ -221,7 +221,7 @@ class Table:
 
     def reported(self, problems, n_samples=0):
         """Problems with messages, rows as lines of their files, columns as these name them; n_samples : of all."""
-        return [replace(problem.filled(n_samples), places=self._places(problem)) for problem in problems]
+        return [replace(problem.filled(n_samples, self), places=self._places(problem)) for problem in problems]
 
     def _places(self, problem):
         return tuple((self._line(row), self.others.get(name, (name,))[0]) for row, name in problem.places)

@@ -120,6 +120,7 @@ def channels(form):
         ("{}_abs", "end in 'abs'"),
         ("R({})", "begin with 'R(' and end in ')'"),
         ("{} (nm)", "end in '(nm)'"),
+        ("{{R}}{}", "begin with '{R}'"),
     ],
 )
 def test_names_of_channels_may_have_letters_around_the_number(write, form, words):
@@ -261,7 +262,7 @@ def test_what_cannot_be_read_with_certainty_says_what_the_user_did(write, refuse
 @pytest.mark.parametrize(
     ("how", "contents"), [("half", [0.25, 3, np.nan, np.nan]), ("missing", [np.nan, 3, np.nan, np.nan])]
 )
-@pytest.mark.parametrize("name", ["som_pct", "SOM"])
+@pytest.mark.parametrize("name", ["som_pct", "SOM", "s{o}m_pct"])
 def test_below_detection_is_read_as_asked(write, how, contents, name):
     path = write(f"sample_id,{name},400\na,<0.5,1\nb,3,1\nc,n.d.,1\nd,< LOD,1\ne,2,1\nf,1,1\n")
     dataset = read_table(path, "nm", "counts", how)
