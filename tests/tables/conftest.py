@@ -32,6 +32,20 @@ def refused():
 
 
 @pytest.fixture
+def same():
+    """Check that two datasets hold the same spectra, axis, contents and samples."""
+
+    def same(found, expected):
+        np.testing.assert_array_equal(found.spectra, expected.spectra)
+        np.testing.assert_array_equal(found.axis, expected.axis)
+        assert (found.axis_unit, found.signal) == (expected.axis_unit, expected.signal)
+        pd.testing.assert_frame_equal(found.properties, expected.properties)
+        pd.testing.assert_frame_equal(found.samples, expected.samples, check_dtype=False)
+
+    return same
+
+
+@pytest.fixture
 def soils():
     """Simulated soils numbered from `first`: every second without om_g_kg, one in three of another laboratory."""
 

@@ -78,14 +78,8 @@ AS_PLAIN = {
 }
 
 
-def same(one, other):
-    np.testing.assert_array_equal(one.spectra, other.spectra)
-    np.testing.assert_array_equal(one.axis, other.axis)
-    assert one.properties.equals(other.properties) and one.samples.equals(other.samples)
-
-
 @pytest.mark.parametrize("kind", AS_PLAIN)
-def test_what_can_be_read_with_certainty_is_read_with_a_note(write, kind):
+def test_what_can_be_read_with_certainty_is_read_with_a_note(write, same, kind):
     text, notes = AS_PLAIN[kind]
     plain, other = read_table(write(PLAIN, "plain.csv"), *NM), read_table(write(text), *NM)
     same(other, plain)
@@ -320,7 +314,7 @@ def test_a_column_among_the_channels_is_named(write):
 
 
 @pytest.mark.parametrize("kind", ["X_prefix", "POINT_ID", "thousands", "turned", "index", "two kinds"])
-def test_parquet_is_read_as_csv_is(write, tmp_path, kind):
+def test_parquet_is_read_as_csv_is(write, same, tmp_path, kind):
     text = {
         "X_prefix": channels("X{}"),
         "POINT_ID": PLAIN.replace("sample_id", "POINT_ID"),

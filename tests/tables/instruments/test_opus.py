@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from brukeropus.file.constants import STRUCT_3D_INFO_BLOCK
 
-from spectrakit.tables import TableError, convert_files, write_table
+from spectrakit.tables import TableError, convert_files
 
 converted = partial(convert_files, strict=True)
 
@@ -83,16 +83,6 @@ def test_a_scale_factor_in_the_file_counts(write):
     assert converted(write("a.0", [1, 2], 604, 602, csf=0.5)).spectra.tolist() == [[1, 0.5]]
 
 
-def test_a_folder_in_order_of_name_and_number(write, tmp_path):
-    for name in ("b.0", "a.10", "a.2", "a.0"):
-        write(name, [1, 2], 604, 602)
-    (tmp_path / "notes.txt").write_text("not read")
-    dataset = converted(tmp_path)
-    assert dataset.samples[["sample_id", "replicate"]].to_numpy().tolist() == [["a", 0], ["a", 2], ["a", 10], ["b", 0]]
-    assert "interpolated" not in dataset.provenance_line()
-    write_table(dataset, tmp_path / "table.parquet")  # replicates of a sample may share its name
-
-
 def test_files_on_other_axes_meet_on_the_channels_of_the_coarsest(write, tmp_path):
     fine = np.arange(600, 611.0)
     write("fine.0", (fine * 0.01)[::-1], 610, 600)
@@ -107,15 +97,6 @@ def test_files_on_other_axes_meet_on_the_channels_of_the_coarsest(write, tmp_pat
     assert dataset.axis.tolist() == [606.5]
     np.testing.assert_allclose(dataset.spectra, [[2], [3 - 0.5 / 3], [6.065]], rtol=1e-6)
     assert dataset.provenance["files interpolated to a common axis"] == 2
-
-
-def test_interpolation_is_said(write, tmp_path):
-    write("a.0", [1, 2, 3, 4], 606, 600)
-    write("b.0", [1, 2, 3], 607, 601)
-    dataset = converted(tmp_path)
-    assert dataset.axis.tolist() == [601, 604]
-    np.testing.assert_allclose(dataset.spectra, [[3.5, 2], [3, 2]])
-    assert dataset.provenance["files interpolated to a common axis"] == 1
 
 
 def cut(path, n_bytes):
