@@ -291,10 +291,7 @@ class Block:
     @property
     def n_stated(self):
         """Number of contents that the file states, by property."""
-        return {
-            name: int(column.notna().sum()) + sum(int(mask.sum()) for mask in self.unmeasured[name][1:])
-            for name, column in self.properties.items()
-        }
+        return {name: np.count_nonzero(~np.isnan(values)) for name, (values, *_) in self.unmeasured.items()}
 
     @cached_property
     def spectra(self):
@@ -341,21 +338,17 @@ def open_table(path, axis_unit, signal, columns=None, below_detection=None):
     channels = [(float(name), column) for name, (column, _) in layout if CHANNEL_NAME.fullmatch(name)]
     axis, channels = (np.array(part) for part in zip(*channels, strict=True)) if channels else (np.empty(0), ())
     others = {name: place for name, place in layout if not CHANNEL_NAME.fullmatch(name)}
-    _check_header(first, axis)
+    if not len(axis):
+        raise TableError(
+            f"{first.path}: no channel; name each channel column by its bare wavelength or wavenumber, "
+            f"for example 421.09 (the last column is {first.names[-1]!r})"
+        )
+    refuse_nested(first)
     if columns is not None:
         others = _chosen(path, others, columns)
     return Table(
         path, files, ossl, axis_unit, signal, axis, tuple(channels), others, None, tuple(notes), below_detection
     )
-
-
-def _check_header(file, axis):
-    if not len(axis):
-        raise TableError(
-            f"{file.path}: no channel; name each channel column by its bare wavelength or wavenumber, "
-            f"for example 421.09 (the last column is {file.names[-1]!r})"
-        )
-    refuse_nested(file)
 
 
 def _chosen(path, others, columns):
@@ -408,13 +401,9 @@ def _properties(table, cells):
             for _, arrays in batches(file, [*in_doubt.values()], (), BLOCK_ROWS):
                 for name, column in in_doubt.items():
                     counts[name] = counts[name] + n_numbers_and_words(arrays[column])
-    return frozenset(name for name, kind in kinds.items() if kind or (kind is None and _are_numbers(counts[name])))
-
-
-def _are_numbers(counts):
-    n_numbers, n_words = counts
     # A few words among numbers do not make a column text: they are refused by their cells.
-    return n_numbers > 0 and n_numbers >= n_words
+    numeric = {name for name, (n_numbers, n_words) in counts.items() if n_numbers >= max(1, n_words)}
+    return frozenset(name for name, kind in kinds.items() if kind or name in numeric)
 
 
 def _block(table, first_row, cells, channels):
@@ -447,8 +436,6 @@ def _below_detection(numbers, texts, how):
     """Contents with those below the limit of detection, the texts that are left, and the rows that were read."""
     contents = {} if how is None else {row: content_below_detection(text, how) for row, text in texts.items()}
     contents = {row: content for row, content in contents.items() if content is not None}
-    if not contents:
-        return numbers, texts, []
     numbers = np.array(numbers, dtype=float)
     numbers[[*contents]] = [*contents.values()]
     return numbers, {row: text for row, text in texts.items() if row not in contents}, [*contents]

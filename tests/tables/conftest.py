@@ -23,9 +23,9 @@ def write(tmp_path):
 def refused():
     """Check that a call raises TableError in one line that begins with a path and goes on as expected."""
 
-    def refused(path, message, call, *arguments):
+    def refused(path, message, call, *arguments, **options):
         with pytest.raises(TableError, match=message) as caught:
-            call(*arguments)
+            call(*arguments, **options)
         assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
 
     return refused
