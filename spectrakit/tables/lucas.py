@@ -137,19 +137,17 @@ def _tables(path, layout, signal):
     Raises TableError where spectra or contents are missing.
     """
     headers, faults = _csv_files(path)
-    left_out = [*faults]
-    files = [(file, *_columns(file.path, file.names, layout)) for file in headers]
-    left_out += [file[0].path for file in files if not (file[1] and (_contents(file[2]) or file[3]))]
-    files = [file for file in files if file[0].path not in left_out]
-    there = [any(channels for *_, channels in files)]
-    there.append(any(name in others for _, _, others, _ in files for name in layout.required))
-    if faults and not all(there):
+    read = [(file, *_columns(file.path, file.names, layout)) for file in headers]
+    files = [one for one in read if one[1] and (_contents(one[2]) or one[3])]
+    has_spectra = any(channels for *_, channels in files)
+    has_contents = any(name in others for _, _, others, _ in files for name in layout.required)
+    if faults and not (has_spectra and has_contents):
         raise next(iter(faults.values()))
-    if not there[0]:
+    if not has_spectra:
         low, high = layout.raw_axis[[0, -1]]
         words = f"channels {low:g} to {high:g} nm and a column naming the samples"
         raise TableError(f"{path}: no CSV table with {words}; put the spectra of the release there")
-    if not there[1]:
+    if not has_contents:
         remedy = _other_kinds(path) or "; put the table of contents there, or its columns beside the spectra"
         required = " or ".join(layout.required)
         raise TableError(f"{path}: no CSV table with {required} and a column naming the samples{remedy}")
@@ -157,23 +155,21 @@ def _tables(path, layout, signal):
     if pattern is None:
         words = "; ".join(f"{file.path.name} has {', '.join(ids.values())}" for file, ids, *_ in files)
         raise TableError(f"{path}: the tables name the samples in different columns ({words}); give them one in common")
-    tables = [_table(file, ids[pattern], others, channels, layout, signal) for file, ids, others, channels in files]
-    return tables, left_out_notes(path, left_out)
-
-
-def _table(file, sample_id, others, channels, layout, signal):
-    others = {"sample_id": (sample_id, 1)} | {name: (column, 1) for name, column in others.items()}
-    return Table(
-        path=file.path,
-        files=(file,),
-        is_ossl=False,
-        axis_unit="nm",
-        signal=signal,
-        axis=layout.raw_axis if channels else np.empty(0),
-        channels=channels,
-        others=others,
-        properties=frozenset(others) - {"sample_id", "country"},
-    )
+    tables = [
+        Table(
+            path=file.path,
+            files=(file,),
+            is_ossl=False,
+            axis_unit="nm",
+            signal=signal,
+            axis=layout.raw_axis if channels else np.empty(0),
+            channels=channels,
+            others={name: (column, 1) for name, column in {"sample_id": ids[pattern], **others}.items()},
+            properties=frozenset(others) - {"country"},
+        )
+        for file, ids, others, channels in files
+    ]
+    return tables, left_out_notes(path, [*faults, *(one[0].path for one in read if one not in files)])
 
 
 def _columns(path, names, layout):
@@ -267,8 +263,7 @@ def _load(table, to_reflectance, counts, spectra):
     """
     rows, complete, findings = [], [], Findings()
     for block in blocks(table):
-        findings.add(block, SAID_RULES)
-        table.refuse(findings.evident(), findings.n_samples)
+        table.refuse(findings.add(block, SAID_RULES), findings.n_samples)
         contents = block.properties
         limits = {cell for name in contents for cell in block.wrong.get(name, ()) if cell[2].startswith("<")}
         wrong = {name: rest for name, cells in block.wrong.items() if (rest := [c for c in cells if c not in limits])}

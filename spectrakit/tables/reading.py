@@ -33,14 +33,13 @@ from spectrakit.tables.rules import (
     HEADER_SAID,
     READ_ERRORS,
     SAID_RULES,
-    WHOLE_RULES,
     Findings,
     TableError,
     applied,
     doubled_names,
-    name_hashes,
     no_spectrum,
     said,
+    scan_names,
 )
 
 BLOCK_ROWS = 4096
@@ -86,9 +85,9 @@ def read_table(path, axis_unit, signal, below_detection=None):
         raise TableError(f"{path}: this is a folder of {len(files)} tables; name one of its files")
     table = _opened(path, axis_unit, signal, None, below_detection)
     findings = Findings()
-    pieces = list(_pieces(table, errors=(*READ_ERRORS, no_spectrum), findings=findings))
+    pieces = [block.dataset() for block in _sound_blocks(table, findings, errors=(*READ_ERRORS, no_spectrum))]
     whole = _described(table, joined(pieces), findings)
-    table.refuse(doubled_names(whole.samples["sample_id"], name_hashes(whole.samples)))
+    table.refuse(doubled_names(whole))
     return whole
 
 
@@ -100,7 +99,8 @@ def read_library(path, axis_unit, signal, below_detection=None):
     """
     table = _opened(path, axis_unit, signal, None, below_detection)
     pieces, n_empty, findings = [], 0, Findings()
-    for piece in _pieces(table, findings=findings):
+    for block in _sound_blocks(table, findings):
+        piece = block.dataset()
         measured = ~np.isnan(piece.spectra).all(axis=1)
         n_empty += int((~measured).sum())
         pieces.append(piece if measured.all() else piece.subset(measured))
@@ -133,7 +133,8 @@ def read_blocks(path, axis_unit, signal, rows=BLOCK_ROWS, columns=None, only=Non
         raise ValueError(f"rows of a block: {rows}; give at least 1")
     table = _opened(path, axis_unit, signal, columns, below_detection)
     positions = None if only is None else np.unique(np.asarray(only, dtype=np.int64))
-    return (_described(table, piece) for piece in regrouped(_pieces(table, rows, positions), rows))
+    pieces = (block.dataset(positions) for block in _sound_blocks(table, Findings(), rows, positions))
+    return (_described(table, piece) for piece in regrouped(pieces, rows))
 
 
 def library_index(path, axis_unit, signal, columns=None, below_detection=None):
@@ -144,12 +145,17 @@ def library_index(path, axis_unit, signal, columns=None, below_detection=None):
     """
     table = _opened(path, axis_unit, signal, columns, below_detection)
     findings = Findings()
-    without_spectra = _sound_blocks(replace(table, channels=()), 16 * BLOCK_ROWS, findings=findings)
-    parts = zip(*((block.properties, block.samples) for block in without_spectra), strict=True)
-    properties, samples = (pd.concat(part, ignore_index=True) for part in parts)
+    index = index_of(table, findings)
     if not table.is_ossl:
-        table.refuse(doubled_names(samples["sample_id"], name_hashes(samples)))
-    return _described(table, LibraryIndex(properties, samples, {}), findings)
+        table.refuse(doubled_names(index))
+    return _described(table, index, findings)
+
+
+def index_of(table, findings):
+    """The properties and sample columns of a `Table` as a `LibraryIndex`; findings : what commands say is added."""
+    without_spectra = _sound_blocks(replace(table, channels=()), findings, 16 * BLOCK_ROWS)
+    parts = zip(*((block.properties, block.samples) for block in without_spectra), strict=True)
+    return LibraryIndex(*(pd.concat(part, ignore_index=True) for part in parts), {})
 
 
 def _opened(path, axis_unit, signal, columns, below_detection):
@@ -159,25 +165,16 @@ def _opened(path, axis_unit, signal, columns, below_detection):
     return table
 
 
-def _sound_blocks(table, n_rows=BLOCK_ROWS, positions=None, errors=READ_ERRORS, findings=None):
+def _sound_blocks(table, findings, n_rows=BLOCK_ROWS, positions=None, errors=READ_ERRORS):
     """The blocks of a table; where a rule sees an error, or most rows have one fault, the reading ends.
 
-    findings : `Findings` to which what commands say is added; None for ones of this reading alone
+    findings : `Findings` to which what commands say is added
     """
-    findings = Findings() if findings is None else findings
     for block in blocks(table, n_rows, positions):
         table.refuse(applied(errors, block))
-        findings.add(block, SAID_RULES)
-        table.refuse(findings.evident(), findings.n_samples)
+        table.refuse(findings.add(block, SAID_RULES), findings.n_samples)
         yield block
     table.refuse(findings.judged(), findings.n_samples)
-
-
-def _pieces(table, n_rows=BLOCK_ROWS, positions=None, errors=READ_ERRORS, findings=None):
-    """The rows of a table, or those at some positions, as `SpectralDataset` of `n_rows` at most."""
-    for block in _sound_blocks(table, n_rows, positions, errors, findings):
-        piece = block.dataset()
-        yield piece if positions is None else piece.subset(np.isin(block.first_row + np.arange(len(piece)), positions))
 
 
 def _described(table, rows, findings=None):
@@ -187,7 +184,7 @@ def _described(table, rows, findings=None):
     rows = replace(rows, samples=without, provenance=table.provenance(samples))
     if findings is None:
         return rows
-    problems = [*applied(HEADER_SAID, table), *findings.judged(), *applied(WHOLE_RULES, rows)]
+    problems = [*applied(HEADER_SAID, table), *findings.judged(), *scan_names(rows)]
     return replace(rows, notes=tuple(said(table.reported(problems, len(samples)))))
 
 
@@ -224,7 +221,7 @@ class Table:
 
     def reported(self, problems, n_samples=0):
         """Problems with messages, rows as lines of their files, columns as these name them; n_samples : of all."""
-        return [replace(problem.filled(n_samples), places=self._places(problem)) for problem in problems]
+        return [replace(problem.filled(n_samples, self), places=self._places(problem)) for problem in problems]
 
     def _places(self, problem):
         return tuple((self._line(row), self.others.get(name, (name,))[0]) for row, name in problem.places)
@@ -294,10 +291,7 @@ class Block:
     @property
     def n_stated(self):
         """Number of contents that the file states, by property."""
-        return {
-            name: int(column.notna().sum()) + sum(int(mask.sum()) for mask in self.unmeasured[name][1:])
-            for name, column in self.properties.items()
-        }
+        return {name: np.count_nonzero(~np.isnan(values)) for name, (values, *_) in self.unmeasured.items()}
 
     @cached_property
     def spectra(self):
@@ -307,9 +301,9 @@ class Block:
         percent = self.table.signal == "percent-reflectance"
         return np.ascontiguousarray(values / 100 if percent else values, dtype=np.float32)
 
-    def dataset(self):
-        """The rows as a `SpectralDataset`, whose samples still have the columns `origin` and `seed`."""
-        return SpectralDataset(
+    def dataset(self, positions=None):
+        """The rows, or those at some positions, as a `SpectralDataset` that has the columns `origin` and `seed`."""
+        whole = SpectralDataset(
             spectra=self.spectra,
             axis=np.sort(self.table.axis),
             axis_unit=self.table.axis_unit,
@@ -318,6 +312,8 @@ class Block:
             samples=self.samples,
             provenance={"origin": "measured"},
         )
+        there = self.first_row + np.arange(len(whole))
+        return whole if positions is None else whole.subset(np.isin(there, positions))
 
 
 def open_table(path, axis_unit, signal, columns=None, below_detection=None):
@@ -342,21 +338,17 @@ def open_table(path, axis_unit, signal, columns=None, below_detection=None):
     channels = [(float(name), column) for name, (column, _) in layout if CHANNEL_NAME.fullmatch(name)]
     axis, channels = (np.array(part) for part in zip(*channels, strict=True)) if channels else (np.empty(0), ())
     others = {name: place for name, place in layout if not CHANNEL_NAME.fullmatch(name)}
-    _check_header(first, axis)
+    if not len(axis):
+        raise TableError(
+            f"{first.path}: no channel; name each channel column by its bare wavelength or wavenumber, "
+            f"for example 421.09 (the last column is {first.names[-1]!r})"
+        )
+    refuse_nested(first)
     if columns is not None:
         others = _chosen(path, others, columns)
     return Table(
         path, files, ossl, axis_unit, signal, axis, tuple(channels), others, None, tuple(notes), below_detection
     )
-
-
-def _check_header(file, axis):
-    if not len(axis):
-        raise TableError(
-            f"{file.path}: no channel; name each channel column by its bare wavelength or wavenumber, "
-            f"for example 421.09 (the last column is {file.names[-1]!r})"
-        )
-    refuse_nested(file)
 
 
 def _chosen(path, others, columns):
@@ -409,13 +401,9 @@ def _properties(table, cells):
             for _, arrays in batches(file, [*in_doubt.values()], (), BLOCK_ROWS):
                 for name, column in in_doubt.items():
                     counts[name] = counts[name] + n_numbers_and_words(arrays[column])
-    return frozenset(name for name, kind in kinds.items() if kind or (kind is None and _are_numbers(counts[name])))
-
-
-def _are_numbers(counts):
-    n_numbers, n_words = counts
     # A few words among numbers do not make a column text: they are refused by their cells.
-    return n_numbers > 0 and n_numbers >= n_words
+    numeric = {name for name, (n_numbers, n_words) in counts.items() if n_numbers >= max(1, n_words)}
+    return frozenset(name for name, kind in kinds.items() if kind or name in numeric)
 
 
 def _block(table, first_row, cells, channels):
@@ -448,8 +436,6 @@ def _below_detection(numbers, texts, how):
     """Contents with those below the limit of detection, the texts that are left, and the rows that were read."""
     contents = {} if how is None else {row: content_below_detection(text, how) for row, text in texts.items()}
     contents = {row: content for row, content in contents.items() if content is not None}
-    if not contents:
-        return numbers, texts, []
     numbers = np.array(numbers, dtype=float)
     numbers[[*contents]] = [*contents.values()]
     return numbers, {row: text for row, text in texts.items() if row not in contents}, [*contents]

@@ -28,7 +28,7 @@ MIN_WAVELENGTH, MAX_SMOOTH = 100, 0.5  # of a table turned round: steps down its
 MAX_SHORT, MIN_SHORT = 0.3, 3  # of a step and its neighbour, and how many, where detectors interleave
 _FULL_SCALE = 65_535  # of a 16-bit detector
 _NEAR_FULL_SCALE = 64_000  # the mean over shots of a line that is clipped in most of them
-_MAX_VALUES = {"reflectance": (1, ""), "percent-reflectance": (100, " %"), "absorbance": (6, "")}
+_MAX_VALUES = {"reflectance": 1, "percent-reflectance": 100, "absorbance": 6, "counts": np.inf}
 
 
 class TableError(ValueError):
@@ -44,12 +44,12 @@ class Problem:
     """One kind of problem in a table, with the first places where it stands.
 
     severity : 'error' (the table cannot be used), 'warning' or 'note' (read otherwise than it stands)
-    message : until `filled`, it may hold {cells}, {contents}, {samples}, {channels} and the names of `words`
+    message, remedy : until `filled`, they may hold {cells}, {contents}, {samples}, {channels}, {name}, {first} and what
+        `words_of` a table are
     places : up to five (row, column), of which one may be None
     count, n_samples : places in all, and the samples that have them
     columns : places in each column
-    words : what the message says of the first place
-    group : what keeps problems of one message separate, such as the name of a property
+    name, first : of the property, whose problems stand by themselves, and what stands in the first place
     of, many : what the count is compared with, 'samples' or the name of a property, and the severity where it is over
         one in twenty of these; a severity of '' says nothing
     """
@@ -61,8 +61,8 @@ class Problem:
     count: int = 0
     n_samples: int = 0
     columns: Counter = field(default_factory=Counter)
-    words: dict = field(default_factory=dict)
-    group: str = ""
+    name: str = ""
+    first: str = ""
     of: str = ""
     many: str = ""
 
@@ -76,17 +76,18 @@ class Problem:
             columns=self.columns + later.columns,
         )
 
-    def filled(self, n_samples):
-        """The problem with its message as text; n_samples : of the table."""
+    def filled(self, n_samples, table):
+        """The problem with its message and remedy as text; n_samples : of the table."""
         most = ", ".join(f"{name} ({count_of(n, 'sample')})" for name, n in self.columns.most_common(MAX_PLACES))
-        message = self.message.format(
-            cells=count_of(self.count, "cell"),
-            contents=count_of(self.count, "content"),
-            samples=f"{self.n_samples:,} of {n_samples:,} samples",
-            channels=f"{count_of(len(self.columns), 'channel')}, most often {most}",
-            **self.words,
-        )
-        return replace(self, message=message)
+        words = words_of(table) | {
+            "cells": count_of(self.count, "cell"),
+            "contents": count_of(self.count, "content"),
+            "samples": f"{self.n_samples:,} of {n_samples:,} samples",
+            "channels": f"{count_of(len(self.columns), 'channel')}, most often {most}",
+            "name": self.name,
+            "first": self.first,
+        }
+        return replace(self, message=self.message.format(**words), remedy=self.remedy.format(**words))
 
     def where(self):
         """The places in words: 'row 3, column 421.09; row 7, column 588.9; and 12 more'."""
@@ -100,27 +101,37 @@ class Problem:
         return f"{self.message}{where}." + (f" {self.remedy}." if self.remedy else "")
 
 
+def words_of(table):
+    """What messages say of a table: its signal, and what may have been taken for that."""
+    signal = table.signal
+    looks, likeness = ("", "") if signal == "counts" else wrong_scale(signal)
+    contrary = "reflectance" if signal == "absorbance" else "absorbance"
+    highest = f"{_MAX_VALUES[signal]:g}{' %' if signal == 'percent-reflectance' else ''}"
+    return {"signal": signal, "looks": looks, "likeness": likeness, "contrary": contrary, "highest": highest}
+
+
 class Findings:
-    """The problems in the blocks of a table, together with how many samples and contents it has."""
+    """The problems in the blocks of a table, each kind once, together with how many samples and contents it has."""
 
     def __init__(self):
-        self.problems, self._totals, self._latest = [], Counter(), ([], Counter())
+        self._kinds, self._totals = {}, Counter()
 
     def add(self, block, rules):
-        """Add what some rules see in a block."""
-        problems, totals = applied(rules, block), Counter({"samples": len(block.values)} | block.n_stated)
-        self.problems, self._latest = joined_problems([*self.problems, *problems]), (problems, totals)
-        self._totals.update(totals)
+        """Add what some rules see in a block.
 
-    def evident(self):
-        """The errors that the latest block, if it is not a small one, shows beyond doubt: most of it is wrong."""
-        problems, totals = self._latest
+        Returns the errors that the block, if it is not a small one, shows beyond doubt: most of it is wrong.
+        """
+        problems, totals = applied(rules, block), Counter({"samples": len(block.values)} | block.n_stated)
+        self._totals.update(totals)
+        for problem in problems:
+            kind = (problem.severity, problem.message, problem.remedy, problem.name)
+            self._kinds[kind] = self._kinds[kind].joined(problem) if kind in self._kinds else problem
         wrong = (p for p in problems if p.many == "error" and 2 * p.count > max(totals[p.of], MIN_EVIDENT))
         return [replace(problem, severity="error") for problem in wrong]
 
     def judged(self):
         """All problems, each with the severity that its count gives it."""
-        judged = [replace(p, severity=p.many) if p.of and self._are_many(p) else p for p in self.problems]
+        judged = [replace(p, severity=p.many) if p.of and self._are_many(p) else p for p in self._kinds.values()]
         return [problem for problem in judged if problem.severity]
 
     def _are_many(self, problem):
@@ -142,15 +153,6 @@ def applied(rules, subject):
 def said(problems):
     """Problems as a command prints them: warnings say so, all others are notes."""
     return [str(problem) if problem.severity == "note" else f"{problem.severity}: {problem}" for problem in problems]
-
-
-def joined_problems(problems):
-    """Problems in the order of their rows, each kind once."""
-    kinds = {}
-    for problem in problems:
-        kind = (problem.severity, problem.message, problem.remedy, problem.group)
-        kinds[kind] = kinds[kind].joined(problem) if kind in kinds else problem
-    return list(kinds.values())
 
 
 def rule(where, severity, message, remedy, **counted):
@@ -305,7 +307,7 @@ def _twice_as_dense(pairs):
 
 def read_otherwise(table):
     """What was read otherwise than it stands in the file."""
-    return [Problem("note", note, "") for note in table.notes]
+    return [Problem("note", "{first}", "", first=note) for note in table.notes]
 
 
 HEADER_ERRORS = (doubled_columns, doubled_channels, channel_order, numbered)
@@ -319,15 +321,15 @@ _NOT_MEASURED = "eave the cell empty where nothing was measured"
 
 def not_a_number(block):
     """Cells of channels, and of each property, that hold something else."""
-    for group, wrong in block.wrong.items():
+    for property_name, wrong in block.wrong.items():
         places = tuple((row + block.first_row, name) for row, name, _ in wrong[:MAX_PLACES])
-        words = {"first": repr(wrong[0][2])}
         remedy = f"Give a number with a decimal point, or l{_NOT_MEASURED}"
-        if group and any(content_below_detection(text, "missing") is not None for *_, text in wrong):
+        if property_name and any(content_below_detection(text, "missing") is not None for *_, text in wrong):
             remedy = f"Read what is below detection with --below-detection half or missing, or l{_NOT_MEASURED}"
         if any(text == name for _, name, text in wrong):
             remedy = "The header stands there again; delete that row"
-        yield Problem("error", "not a number: {first}", remedy, places, len(wrong), words=words, group=group)
+        counted = {"count": len(wrong), "name": property_name, "first": repr(wrong[0][2])}
+        yield Problem("error", "not a number: {first}", remedy, places, **counted)
 
 
 def turned_round(block):
@@ -357,25 +359,29 @@ def no_name(block):
     return block.samples["sample_id"].isna()
 
 
+@rule(
+    *(rows, "warning", "{signal} declared, but the scale is that of {looks} in {samples}"),
+    "Declare the signal as {likeness} if it is that of all, or bring these samples to one scale",
+    of="samples",
+    many="error",
+)
 def other_scale(block):
     """Samples on another scale than declared."""
-    if places := rows(block, block.other_scale):
-        words, likeness = wrong_scale(block.table.signal)
-        message = f"{block.table.signal} declared, but the scale is that of {words} in {{samples}}"
-        remedy = f"Declare the signal as {likeness} if it is that of all, or bring these samples to one scale"
-        yield Problem("warning", message, remedy, **places, of="samples", many="error")
+    return block.other_scale
 
 
+@rule(
+    *(rows, "", "{signal} declared, but the shape is that of {contrary} in {samples}"),
+    "Check the signal; if it is {contrary}, declare it so",
+    of="samples",
+    many="warning",
+)
 def contrary_shape(block):
     """Samples with the shape of absorbance where reflectance is declared, or the reverse."""
     table = block.table
-    if len(table.channels):
-        contrary = rows_of_contrary_shape(block.values, table.axis, table.axis_unit, table.signal)
-        likeness = "reflectance" if table.signal == "absorbance" else "absorbance"
-        message = f"{table.signal} declared, but the shape is that of {likeness} in {{samples}}"
-        remedy = f"Check the signal; if it is {likeness}, declare it so"
-        if places := rows(block, contrary):
-            yield Problem("", message, remedy, **places, of="samples", many="warning")
+    if not table.channels:
+        return []
+    return rows_of_contrary_shape(block.values, table.axis, table.axis_unit, table.signal)
 
 
 _READ_SO = "Check them against the source"
@@ -396,16 +402,14 @@ def unmeasured_contents(block):
     """Contents that are codes for 'not measured', or that nature does not allow."""
     for name, (values, codes, impossible) in block.unmeasured.items():
         if places := cells(block, codes[:, None], [name]):
-            words = {"first": f"{values[codes][0]:g}", "name": name}
             message = "{cells} of {name} with a code ({first}), read as not measured"
-            yield Problem("warning", message, _READ_SO, **places, words=words, group=name)
+            yield Problem("warning", message, _READ_SO, **places, name=name, first=f"{values[codes][0]:g}")
         if places := cells(block, impossible[:, None], [name]):
             unit, low, high = UNITS[unit_suffix(name)]
-            words = {"first": f"{values[impossible][0]:g}", "name": name}
-            limits = f"{low:g} to {high:g} {unit}"
-            message = f"{{contents}} of {{name}} outside {limits} ({{first}}), read as not measured"
+            first = f"{values[impossible][0]:g}"
+            message = f"{{contents}} of {{name}} outside {low:g} to {high:g} {unit} ({{first}}), read as not measured"
             remedy = f"{_READ_SO}; where they are many, the unit in the name is wrong"
-            yield Problem("warning", message, remedy, **places, words=words, group=name, of=name, many="error")
+            yield Problem("warning", message, remedy, **places, name=name, first=first, of=name, many="error")
 
 
 def numbers_as_text(block):
@@ -416,7 +420,7 @@ def numbers_as_text(block):
             places = rows(block, numbers)
             message = "column {name} begins with words and is read as text, but has numbers in {cells}"
             remedy = "If it is a property, end its name in its unit"
-            yield Problem("", message, remedy, **places, words={"name": name}, group=name, of="samples", many="warning")
+            yield Problem("", message, remedy, **places, name=name, of="samples", many="warning")
 
 
 def below_detection(block):
@@ -425,8 +429,8 @@ def below_detection(block):
         places = tuple((block.first_row + row, name) for row in at[:MAX_PLACES])
         how = "half of it" if block.table.below_detection == "half" else "not measured"
         if places:
-            message = f"{{contents}} of {name} below the limit of detection, read as {how}"
-            yield Problem("note", message, "", places, len(at), len(at), group=name)
+            message = f"{{contents}} of {{name}} below the limit of detection, read as {how}"
+            yield Problem("note", message, "", places, len(at), len(at), name=name)
 
 
 @rule(rows, "error", "sample without a spectrum", "Delete the row")
@@ -450,16 +454,19 @@ def empty_cells(block):
     return block.missing & ~block.empty[:, None]
 
 
-def out_of_range(block):
+_WHITE = "Check the white reference of these samples, or leave out the channels"
+
+
+@rule(cells, "warning", "{signal} below 0 in {cells}, {samples}", _WHITE)
+def below_range(block):
+    """Values below what the signal can be without a fault of the white reference."""
+    return (block.values < 0) & (block.table.signal != "counts")
+
+
+@rule(cells, "warning", "{signal} over {highest} in {cells}, {samples}", _WHITE)
+def over_range(block):
     """Values beyond what the signal can be without a fault of the white reference."""
-    if block.table.signal == "counts":
-        return
-    high, unit = _MAX_VALUES[block.table.signal]
-    remedy = "Check the white reference of these samples, or leave out the channels"
-    for mask, words in ((block.values < 0, "below 0"), (block.values > high, f"over {high}{unit}")):
-        if places := cells(block, mask):
-            message = f"{block.table.signal} {words} in {{cells}}, {{samples}}"
-            yield Problem("warning", message, remedy, **places)
+    return block.values > _MAX_VALUES[block.table.signal]
 
 
 @rule(
@@ -496,42 +503,30 @@ def odd_contents(block):
         values = block.properties[[name]].to_numpy()
         odd = ((values < low) | (values > high)) & (unit_suffix(name) == "ph")
         if places := cells(block, odd, [name]):
-            words = {"name": name, "first": f"{values[odd][0]:g}"}
+            first = f"{values[odd][0]:g}"
             message = f"{{name}} of {{first}} is rare, outside {low:g} to {high:g}"
-            yield Problem("warning", message, "Check it against the source", **places, words=words, group=name)
+            yield Problem("warning", message, "Check it against the source", **places, name=name, first=first)
 
 
 READ_ERRORS = (not_a_number, infinite, no_name, turned_round)  # which end the reading of a library
 # What every command says that reads the table.
 SAID_RULES = (other_scale, contrary_shape, coded_channels, unmeasured_contents, numbers_as_text, below_detection)
-_BLOCK_WARNINGS = (empty_cells, out_of_range, negative_counts, saturated, odd_contents)
+_BLOCK_WARNINGS = (empty_cells, below_range, over_range, negative_counts, saturated, odd_contents)
 BLOCK_RULES = (*READ_ERRORS, no_spectrum, no_spectrum_in_library, *SAID_RULES, *_BLOCK_WARNINGS)
 
 # --- by the whole table -----------------------------------------------------------------------------------
 
 
-def name_hashes(samples):
-    """A Series of hashes of what names a scan: a sample may stand once for each laboratory and replicate."""
+def doubled_names(whole):
+    """Scans that have one name: a sample may stand once for each laboratory and replicate."""
+    samples = whole.samples
     names = samples[["sample_id", *(name for name in ("laboratory", "replicate") if name in samples)]]
-    return pd.util.hash_pandas_object(names, index=False)
-
-
-def doubled_names(names, hashes):
-    """Names that stand twice; names, hashes : Series of sample_id and `name_hashes` of all samples."""
-    doubled = hashes.duplicated(keep=False) & names.notna()
+    hashes = pd.util.hash_pandas_object(names, index=False)
+    doubled = hashes.duplicated(keep=False) & names["sample_id"].notna()
     if doubled.any():
         remedy = "Rename one, or number repeated measurements of a sample in a column replicate"
-        words = {"first": repr(names[doubled].iloc[0])}
-        yield Problem("error", "sample_id is doubled: {first}", remedy, **rows(None, doubled), words=words)
-
-
-def scan_names(dataset):
-    """Names of samples that differ by a counter, while the contents are equal and the spectra nearly so."""
-    spectra = getattr(dataset, "spectra", None)
-    if spectra is not None and "group" not in dataset.samples:
-        yield from counted_names(
-            dataset.samples["sample_id"], dataset.properties, spectra[:, sketched(spectra.shape[1])]
-        )
+        first = repr(names["sample_id"][doubled].iloc[0])
+        yield Problem("error", "sample_id is doubled: {first}", remedy, **rows(None, doubled), first=first)
 
 
 def sketched(n_channels):
@@ -539,9 +534,10 @@ def sketched(n_channels):
     return np.unique(np.linspace(0, n_channels - 1, N_SKETCHED).astype(int))
 
 
-def counted_names(names, properties, sketches):
-    """As `scan_names`; names, properties : Series and DataFrame of all samples; sketches : (n, k) of their spectra."""
-    if not len(properties.columns):
+def scan_names(whole):
+    """Names of samples that differ by a counter, while the contents are equal and the spectra nearly so."""
+    names, properties, spectra = whole.samples["sample_id"], whole.properties, getattr(whole, "spectra", None)
+    if spectra is None or "group" in whole.samples or not len(properties.columns):
         return
     stems = names.astype(str).str.replace(_COUNTER, "", regex=True)
     contents = pd.util.hash_pandas_object(properties, index=False)
@@ -552,7 +548,7 @@ def counted_names(names, properties, sketches):
     counted &= keys.groupby("stem")["contents"].transform("nunique") == 1
     if not counted.any():
         return
-    sketches = pd.DataFrame(sketches)
+    sketches = pd.DataFrame(np.asarray(spectra)[:, sketched(spectra.shape[1])])
     within = (sketches - sketches.groupby(groups).transform("mean")).abs().mean(axis=1)
     between = (sketches - sketches.mean()).abs().mean(axis=1).median()
     scans = counted.to_numpy() & (within < MAX_WITHIN * between).to_numpy()
@@ -562,42 +558,29 @@ def counted_names(names, properties, sketches):
         yield Problem("warning", message, remedy, **rows(None, scans))
 
 
-def doubled_samples(report):
-    """Names that stand twice; the OSSL names samples itself."""
-    samples = report.rows()
-    return [] if report.table.is_ossl else doubled_names(samples["sample_id"], samples["name"])
-
-
 @rule(
     *(rows, "warning", "the same spectrum stands under more than one sample"),
     "Keep one, or give them one name in a column group: else one may be trained on and another tested",
 )
-def copies(report):
+def copies(whole):
     """Spectra that stand more than once."""
-    hashes = report.rows()["spectrum"]
-    return hashes.duplicated(keep=False) & (hashes != 0)
+    return whole.hashes.duplicated(keep=False) & (whole.hashes != 0)
 
 
 @rule(columns, "warning", "property without a unit", "Rename it with its unit, for example na_ppm or clay_pct")
-def no_unit(report):
+def no_unit(whole):
     """Columns that are taken for properties though they name no unit."""
-    return [name for name in report.properties if not unit_suffix(name)]
+    return [name for name in whole.properties if not unit_suffix(name)]
 
 
 @rule(
     *(columns, "warning", "neither channel nor known property: kept as text of the sample"),
     "Nothing to do if it is meant so",
 )
-def unknown_columns(report):
+def unknown_columns(whole):
     """Columns that are kept as text of the sample."""
-    return [name for name in report.sample_columns if name not in SAMPLE_COLUMNS]
+    return [name for name in whole.samples if name not in SAMPLE_COLUMNS]
 
 
-def report_scan_names(report):
-    """As `scan_names`, of a report."""
-    if "group" not in report.sample_columns and not report.table.is_ossl:
-        yield from counted_names(report.rows()["sample_id"], report.contents(), report.sketches())
-
-
-WHOLE_RULES = (scan_names,)
-TABLE_RULES = (doubled_samples, copies, report_scan_names, no_unit, unknown_columns)
+NAME_RULES = (doubled_names, scan_names)
+TABLE_RULES = (doubled_names, copies, scan_names, no_unit, unknown_columns)

@@ -23,12 +23,26 @@ def write(tmp_path):
 def refused():
     """Check that a call raises TableError in one line that begins with a path and goes on as expected."""
 
-    def refused(path, message, call, *arguments):
+    def refused(path, message, call, *arguments, **options):
         with pytest.raises(TableError, match=message) as caught:
-            call(*arguments)
+            call(*arguments, **options)
         assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
 
     return refused
+
+
+@pytest.fixture
+def same():
+    """Check that two datasets hold the same spectra, axis, contents and samples."""
+
+    def same(found, expected):
+        np.testing.assert_array_equal(found.spectra, expected.spectra)
+        np.testing.assert_array_equal(found.axis, expected.axis)
+        assert (found.axis_unit, found.signal) == (expected.axis_unit, expected.signal)
+        pd.testing.assert_frame_equal(found.properties, expected.properties)
+        pd.testing.assert_frame_equal(found.samples, expected.samples, check_dtype=False)
+
+    return same
 
 
 @pytest.fixture

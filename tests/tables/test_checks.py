@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spectrakit.tables import check_table, checks, read_table, write_partitions, write_table
+from spectrakit.tables import check_table, checks, read_table, write_partitions
 
 MIR = ("cm-1", "absorbance")
 COUNTS = ("nm", "counts")
@@ -231,7 +231,9 @@ def test_a_sound_folder(soils, parts):
     assert report.provenance == "simulated, seed 3, folder parts"
 
 
-def test_each_kind_of_problem_stands_once_with_its_rows_in_their_files(soils, parts):
+@pytest.mark.parametrize("n_rows", [3, 1024])
+def test_each_kind_of_problem_stands_once_with_its_rows_in_their_files(soils, parts, monkeypatch, n_rows):
+    monkeypatch.setattr(checks, "_ROWS", n_rows)
     whole = soils(10)
     spectra, properties = whole.spectra.copy(), whole.properties.assign(fungi=1.0)
     spectra[3], spectra[9] = spectra[1], np.nan
@@ -262,18 +264,7 @@ def test_each_kind_of_problem_stands_once_with_its_rows_in_their_files(soils, pa
         "is meant so.",
     ]
     assert not report.usable and report.laboratories == {"KSSL": 10}
-
-
-def test_a_folder_has_the_problems_of_a_table_of_the_same_rows(soils, parts, tmp_path, monkeypatch):
-    monkeypatch.setattr(checks, "_ROWS", 7)
-    whole = soils(60)
-    whole.spectra[::7, 2] = 6.5
-    whole.spectra[:30:4, 1] = np.nan
-    write_table(whole, tmp_path / "whole.parquet")
-    of_table, of_folder = (check_table(path, *MIR) for path in (tmp_path / "whole.parquet", parts(whole, rows=20)))
-    kinds = [(problem.message, problem.count) for problem in of_folder.problems]
-    assert kinds == [(problem.message, problem.count) for problem in of_table.problems] and len(kinds) == 2
-    assert (of_folder.properties, of_folder.values) == (of_table.properties, of_table.values)
+    assert report.values == (np.nanmin(spectra), np.nanmax(spectra)) and report.properties["c_g_kg"] == (9, 0, 13.5)
 
 
 def test_percent_stay_percent(soils, parts):
@@ -313,20 +304,6 @@ def test_the_ossl_layout_in_its_two_signals(write):
         "reference of these samples, or leave out the channels.",
     ]
     assert check_table(path, "nm", "reflectance").values == pytest.approx((0.2, 0.3))
-
-
-def test_doubles_stand_out_across_blocks(soils, parts, monkeypatch):
-    monkeypatch.setattr(checks, "_ROWS", 70)
-    whole = soils(1000)
-    whole.spectra[[5, 700, 999]] = whole.spectra[80]
-    whole.spectra[[20, 300]] = np.nan
-    whole.samples.loc[[3, 900], "sample_id"] = "twin"
-    problems = {problem.message: problem.where() for problem in check_table(parts(whole, rows=400), *MIR).problems}
-    assert problems["sample_id is doubled: 'twin'"] == "row 5 of part-00000.parquet; row 102 of part-00002.parquet"
-    assert problems["the same spectrum stands under more than one sample"] == (
-        "row 7 of part-00000.parquet; row 82 of part-00000.parquet; row 302 of part-00001.parquet; "
-        "row 201 of part-00002.parquet"
-    )
 
 
 def test_memory_does_not_grow_with_the_rows(soils, tmp_path):

@@ -4,13 +4,25 @@ import numpy as np
 import pytest
 
 from spectrakit.contents import split_unit
-from spectrakit.tables import TableError, cells, read_gejiu, read_lucas
+from spectrakit.tables import cells, read_gejiu, read_lucas
 
 LUCAS_NM = [f"{nm:g}" for nm in np.arange(400, 2500, 0.5)]
 ASD_NM = [str(nm) for nm in range(350, 2501)]
 # Absorbance falls evenly from the blue to the infrared; the second scan of a sample lies a little higher.
 FALLING = np.linspace(0.9, 0.3, 4200).round(6)
 PROPERTIES = "POINT_ID,sample_ID,coarse,clay,silt,sand,pH_in_H2O,pH_in_CaCl2,OC,CaCO3,N,P,K,CEC,GPS_LAT,GPS_LONG\n"
+
+
+TABLE = "LUCAS_TOPSOIL_v1.csv"
+
+
+def changed(path, *pieces):
+    """A file in which pieces of text are replaced, each once by the next."""
+    text = path.read_text()
+    for old, new in zip(pieces[::2], pieces[1::2], strict=True):
+        text = text.replace(old, new, 1)
+    path.write_text(text)
+    return path
 
 
 def row(*cells):
@@ -160,10 +172,7 @@ def test_a_scan_with_an_empty_channel_is_left_out_and_counted(lucas):
 
 
 def test_the_release_of_2015_says_so_and_a_ph_of_0_is_not_measured(lucas):
-    path = lucas / "LUCAS_TOPSOIL_v1.csv"
-    text = path.read_text().replace(",6.1,5.4,", ",0,5.4,")
-    (lucas / "LUCAS_Topsoil_2015_20200323.csv").write_text(text)
-    path.unlink()
+    changed(lucas / TABLE, ",6.1,5.4,", ",0,5.4,").rename(lucas / "LUCAS_Topsoil_2015_20200323.csv")
     dataset = read_lucas(lucas)
     assert dataset.provenance["source"] == "LUCAS 2015 topsoil, 2 files of spectra"
     assert dataset.properties["ph"].isna().tolist() == [False, False, True]
@@ -213,18 +222,39 @@ def test_a_broken_gzip_file_is_named(lucas, refused):
         ("spectra/spectra_AT.csv", ("spc.400.5,", "spc.400.7,"), "1 of 4,200 channels are missing, first 400.5 nm"),
         ("spectra/spectra_AT.csv", ("spc.401,", "spc.400.5,"), "channel spc.400.5 stands twice; delete one"),
         (
-            *("LUCAS_TOPSOIL_v1.csv", (",7.9,", ',"7,9",')),
+            *(TABLE, (",7.9,", ',"7,9",')),
             r"column \d+ has decimal commas and decimal points, '7,9' in row 3 and '\d.\d' in row \d",
         ),
-        ("LUCAS_TOPSOIL_v1.csv", ("N,P", "N,pH (H2O)"), r"columns pH_in_H2O and pH \(H2O\) hold the same property"),
-        ("LUCAS_TOPSOIL_v1.csv", ("44002,1", "44002,"), r"sample_id is missing \(row 3\)"),
+        (TABLE, ("N,P", "N,pH (H2O)"), r"columns pH_in_H2O and pH \(H2O\) hold the same property"),
+        (TABLE, ("44002,1", "44002,"), r"sample_id is missing \(row 3\)"),
     ],
 )
 def test_what_is_wrong_with_lucas_is_said_in_one_line(lucas, refused, file, change, message):
-    path = lucas / file
-    text = path.read_text()
-    path.write_text(text.replace(*change) if change == (",", ";") else text.replace(*change, 1))
-    refused(path, message, read_lucas, lucas)
+    refused(changed(lucas / file, *change), message, read_lucas, lucas)
+
+
+@pytest.mark.parametrize(
+    ("ph", "change", "message"),
+    [
+        (
+            *("h2o", ("44001,4", "44001,x", "2,1,", "2,y,", "4,2,", "4,z,")),
+            "no sample has both .*the first are '1' among the spectra and 'x' among",
+        ),
+        ("cacl2", ("pH_in_CaCl2", "other"), "no column of pH in cacl2; choose the other of h2o, cacl2"),
+        (
+            *("h2o", ("sample_ID", "number")),
+            r"different columns \(LUCAS_TOPSOIL_v1.csv has POINT_ID; spectra_AT.csv has",
+        ),
+        (
+            *("h2o", ("pH_in_H2O", "other", "pH_in_CaCl2", "more")),
+            r"no CSV table with h2o_ph or cacl2_ph.*; save soils.xls as CSV",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_spectra_is_said_in_one_line(lucas, refused, ph, change, message):
+    (lucas / "soils.xls").write_bytes(b"")
+    changed(lucas / TABLE, *change)
+    refused(lucas, message, read_lucas, lucas, ph)
 
 
 def test_reflectance_in_place_of_absorbance_is_refused(lucas, refused):
@@ -232,26 +262,9 @@ def test_reflectance_in_place_of_absorbance_is_refused(lucas, refused):
     refused(path, "the values rise from 450 to 1700 nm as reflectance does", read_lucas, lucas)
 
 
-def test_a_folder_without_what_is_needed_says_what_is_missing(lucas, tmp_path):
-    with pytest.raises(TableError, match="gone: no such file or folder"):
-        read_lucas(tmp_path / "gone")
-    properties = lucas / "LUCAS_TOPSOIL_v1.csv"
-    text = properties.read_text()
-    properties.write_text(text.replace("44001,4", "44001,x").replace("2,1,", "2,y,").replace("4,2,", "4,z,"))
-    with pytest.raises(TableError, match=r"no sample has both .*the first are '1' among the spectra and 'x' among"):
-        read_lucas(lucas)
-    properties.write_text(text.replace("pH_in_CaCl2", "other"))
-    with pytest.raises(TableError, match="no column of pH in cacl2; choose the other of h2o, cacl2"):
-        read_lucas(lucas, ph="cacl2")
-    properties.write_text(text.replace("sample_ID", "number"))
-    with pytest.raises(TableError, match=r"different columns \(LUCAS_TOPSOIL_v1.csv has POINT_ID; spectra_AT.csv has"):
-        read_lucas(lucas)
-    properties.rename(lucas / "LUCAS_TOPSOIL_v1.xls")
-    with pytest.raises(TableError, match=r"no CSV table with h2o_ph or cacl2_ph.*; save LUCAS_TOPSOIL_v1.xls as CSV"):
-        read_lucas(lucas)
-    with pytest.raises(TableError, match=r"no CSV table with channels 400 to 2499.5 nm"):
-        properties.write_text(text)
-        read_lucas(properties)
+def test_a_folder_without_what_is_needed_says_what_is_missing(lucas, refused):
+    refused(lucas / "gone", "no such file or folder", read_lucas, lucas / "gone")
+    refused(lucas / TABLE, "no CSV table with channels 400 to 2499.5 nm", read_lucas, lucas / TABLE)
 
 
 # --- Gejiu ----------------------------------------------------------------------------------------------
@@ -291,16 +304,14 @@ def test_gejiu_joins_a_table_of_lead_and_ph(tmp_path):
     assert dataset.provenance["samples without a spectrum"] == 1
 
 
-def test_gejiu_in_percent_is_declared(tmp_path):
+def test_gejiu_in_percent_is_declared(tmp_path, refused):
     path = gejiu_file(tmp_path / "gejiu.csv", (("G1", 80), RISING), columns="sample_id,pb_mg_kg", scale=100)
     np.testing.assert_allclose(read_gejiu(path, "percent-reflectance").spectra[0], RISING[50:-1], rtol=1e-6)
-    with pytest.raises(TableError, match=r"the scale is that of percent .*Declare the signal as percent-reflectance"):
-        read_gejiu(path)
+    refused(path, r"the scale is that of percent .*Declare the signal as percent-reflectance", read_gejiu, path)
     with pytest.raises(ValueError, match="signal 'absorbance': give one of reflectance, percent-reflectance"):
         read_gejiu(path, "absorbance")
 
 
-def test_lead_in_another_unit_is_not_taken_for_mg_kg(tmp_path):
+def test_lead_in_another_unit_is_not_taken_for_mg_kg(tmp_path, refused):
     path = gejiu_file(tmp_path / "gejiu.csv", (("G1", 0.2), RISING), columns="sample_id,Pb (g/kg)")
-    with pytest.raises(TableError, match="no CSV table with pb_mg_kg and a column naming the samples"):
-        read_gejiu(path)
+    refused(path, "no CSV table with pb_mg_kg and a column naming the samples", read_gejiu, path)

@@ -1,6 +1,4 @@
 import gzip
-import hashlib
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -35,16 +33,13 @@ def made(origin="simulated", **changes):
 
 @ENDINGS
 @pytest.mark.parametrize("origin", ["simulated", "measured"])
-def test_round_trip_is_exact(tmp_path, ending, origin):
+def test_round_trip_is_exact(tmp_path, same, ending, origin):
     before = made(origin)
     before.spectra[1, 2] = np.nan
     path = tmp_path / f"table{ending}"
     write_table(before, path)
     after = read_table(path, "nm", "counts")
-    np.testing.assert_array_equal(after.spectra, before.spectra)
-    np.testing.assert_array_equal(after.axis, before.axis)
-    pd.testing.assert_frame_equal(after.properties, before.properties)
-    pd.testing.assert_frame_equal(after.samples, before.samples, check_dtype=False)
+    same(after, before)
     assert after.samples["replicate"].dtype == np.int64
     assert after.provenance["origin"] == origin
     assert after.provenance.get("seed") == (7 if origin == "simulated" else None)
@@ -57,16 +52,6 @@ def test_the_columns_of_a_written_table(tmp_path):
     assert header == ("sample_id,ca_ppm,ph,lab,replicate,origin,seed,279,279.016,279.0323,280.1,281")
 
 
-def test_compressed_bytes_depend_on_the_dataset_alone(tmp_path):
-    digests = set()
-    for name, moment in [("a.csv.gz", 1), ("b.csv.gz", 10**9)]:
-        write_table(made(), tmp_path / name)
-        os.utime(tmp_path / name, (moment, moment))
-        digests.add(hashlib.sha256((tmp_path / name).read_bytes()).hexdigest())
-    assert len(digests) == 1
-    assert (tmp_path / "a.csv.gz").read_bytes()[4:8] == bytes(4)  # the time stamp of gzip
-
-
 @pytest.mark.parametrize("ending", [".csv", ".csv.gz"])
 def test_blocks_and_cores_do_not_change_what_is_read(tmp_path, monkeypatch, ending):
     rows = made().subset([0, 1, 2, 3] * 5)
@@ -77,6 +62,7 @@ def test_blocks_and_cores_do_not_change_what_is_read(tmp_path, monkeypatch, endi
     monkeypatch.setattr("os.cpu_count", lambda: 1)
     write_table(rows, paths[2])
     assert paths[1].read_bytes() == paths[2].read_bytes()
+    assert ending == ".csv" or paths[1].read_bytes()[4:8] == bytes(4)  # the time stamp of gzip
     whole, blocks = (
         path.read_bytes() if ending == ".csv" else gzip.decompress(path.read_bytes()) for path in paths[:2]
     )

@@ -24,18 +24,16 @@ from spectrakit.tables.columns import CHANNEL_NAME
 from spectrakit.tables.instruments.formats import READERS, is_two_columns
 from spectrakit.tables.instruments.scans import as_dataset, ascending, scan_name, to_absorbance
 from spectrakit.tables.layouts import plain_columns
-from spectrakit.tables.reading import Block, Table, blocks
+from spectrakit.tables.reading import Block, Table, index_of
 from spectrakit.tables.rules import (
     HEADER_SAID,
-    READ_ERRORS,
     SAID_RULES,
-    WHOLE_RULES,
     Findings,
     TableError,
     applied,
     doubled_names,
-    name_hashes,
     said,
+    scan_names,
 )
 
 _FILES_A_PART = 200
@@ -162,7 +160,7 @@ def _brought(path, scans, faults, axis_unit, signal):
         except TableError as fault:
             faults.append(str(fault))
         else:
-            turned.update({(scan.axis_unit, unit), (scan.signal, kind)})
+            turned.update([(scan.axis_unit, unit), (scan.signal, kind)])
     return (
         brought,
         faults,
@@ -236,17 +234,14 @@ def _contents(path, below_detection):
     others = {name: (column, 1) for name, column in pairs if not CHANNEL_NAME.fullmatch(name)}
     notes += [f"{count_of(len(pairs) - len(others), 'channel')} of {path.name} left out"] * (len(pairs) > len(others))
     table = Table(path, (file,), False, "nm", "counts", np.empty(0), (), others, None, tuple(notes), below_detection)
-    findings, parts = Findings(), []
-    for block in blocks(table):
-        table.refuse(applied(READ_ERRORS, block))
-        findings.add(block, SAID_RULES)
-        parts.append((block.properties, block.samples))
-    properties, samples = (pd.concat(part, ignore_index=True) for part in zip(*parts, strict=True))
-    table.refuse([*findings.judged(), *doubled_names(samples["sample_id"], name_hashes(samples[["sample_id"]]))])
-    notes += said(table.reported(findings.judged(), len(samples)))
-    joined = pd.concat([properties, samples.drop(columns="sample_id")], axis=1)
-    joined.index = pd.Index([unicodedata.normalize("NFC", str(name)).strip() for name in samples["sample_id"]])
-    joined.attrs["properties"] = [*properties]
+    findings = Findings()
+    index = index_of(table, findings)
+    names = index.samples[["sample_id"]]
+    table.refuse(doubled_names(replace(index, samples=names)))
+    notes += said(table.reported(findings.judged(), len(names)))
+    joined = pd.concat([index.properties, index.samples.drop(columns="sample_id")], axis=1)
+    joined.index = pd.Index([unicodedata.normalize("NFC", str(name)).strip() for name in names["sample_id"]])
+    joined.attrs["properties"] = [*index.properties]
     return joined, notes
 
 
@@ -292,5 +287,5 @@ def _doubts(path, dataset):
     )
     findings = Findings()
     findings.add(block, SAID_RULES)
-    problems = [*applied(HEADER_SAID, table), *findings.judged(), *applied(WHOLE_RULES, dataset)]
+    problems = [*applied(HEADER_SAID, table), *findings.judged(), *scan_names(dataset)]
     return said(table.reported(problems, len(values)))

@@ -38,12 +38,24 @@ _MAX_REFLECTANCE = 3  # counts are far above
 # JCAMP-DX: fields with data; units; a value in any form, and how often it stands.
 _JCAMP_DATA, _JCAMP_COUNTS, _MAX_VALUES = ("XYDATA", "XYPOINTS", "PEAKTABLE"), "STUVWXYZs", 1_000_000
 _MAX_DIGITS = 9
-_JCAMP_AXES = {"1/cm": "cm-1", "cm-1": "cm-1", "wavenumber": "cm-1", "wavenumbers": "cm-1"}
-_JCAMP_AXES |= dict.fromkeys(("nm", "nanometers", "nanometres", "nanometer", "nanometre"), "nm")
-_JCAMP_AXES |= dict.fromkeys(("um", "micrometers", "micrometres", "micrometer", "micrometre", "microns"), "um")
-_JCAMP_SIGNALS = dict.fromkeys(("absorbance", "abs", "log1/r", "log101/r"), "absorbance")
-_JCAMP_SIGNALS |= {"reflectance": "reflectance"}
-_JCAMP_SIGNALS |= dict.fromkeys(("%reflectance", "reflectance%", "%r", "percentreflectance"), "percent-reflectance")
+_JCAMP_AXES = {
+    name: unit
+    for unit, names in (
+        ("cm-1", ("1/cm", "cm-1", "wavenumber", "wavenumbers")),
+        ("nm", ("nm", "nanometers", "nanometres", "nanometer", "nanometre")),
+        ("um", ("um", "micrometers", "micrometres", "micrometer", "micrometre", "microns")),
+    )
+    for name in names
+}
+_JCAMP_SIGNALS = {
+    name: signal
+    for signal, names in (
+        ("absorbance", ("absorbance", "abs", "log1/r", "log101/r")),
+        ("reflectance", ("reflectance",)),
+        ("percent-reflectance", ("%reflectance", "reflectance%", "%r", "percentreflectance")),
+    )
+    for name in names
+}
 # One value, by its first digit of 5: E, e. The library reads a power of ten.
 _JCAMP_FIVE = re.compile(r"(\s*[-+]?\d+\.?\d*)([Ee])(\d+\s*)")
 _JCAMP_TIMES = re.compile(r"((?:[@A-Ia-i%J-Rj-r+-]|\s)\d*\.?\d*)([S-Zs]\d{0,6})")
