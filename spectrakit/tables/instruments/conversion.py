@@ -236,11 +236,12 @@ def _contents(path, below_detection):
     table = Table(path, (file,), False, "nm", "counts", np.empty(0), (), others, None, tuple(notes), below_detection)
     findings = Findings()
     index = index_of(table, findings)
-    names = index.samples[["sample_id"]]
+    # Names of files and of tables may write an accent as one sign or as two.
+    names = index.samples[["sample_id"]].map(lambda name: unicodedata.normalize("NFC", str(name)).strip())
     table.refuse(doubled_names(replace(index, samples=names)))
     notes += said(table.reported(findings.judged(), len(names)))
     joined = pd.concat([index.properties, index.samples.drop(columns="sample_id")], axis=1)
-    joined.index = pd.Index([unicodedata.normalize("NFC", str(name)).strip() for name in names["sample_id"]])
+    joined.index = pd.Index(names["sample_id"])
     joined.attrs["properties"] = [*index.properties]
     return joined, notes
 
