@@ -2,9 +2,9 @@
 
 Run `python benchmarks/interrupted_builds.py`. A book of one chapter is built 20 times, each time after a change of its
 page: counted are the files and bytes below its folder, temporary files, its processes and the memory that a build
-takes at most, beside those of a first build. Then the build of a changed chapter is interrupted (SIGINT) at random moments, ten times, and made again; counted
-are the second builds that end with the right page and nothing half made. Where a build had ended before its moment,
-another is drawn.
+takes at most, beside those of a first build. Then the build of a changed chapter is interrupted (SIGINT) at random
+moments, ten times, and made again; counted are the second builds that end with the right page and nothing half made.
+Where a build had ended before its moment, another is drawn.
 """
 
 import argparse

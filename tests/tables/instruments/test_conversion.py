@@ -306,7 +306,7 @@ def test_contents_that_cannot_be_joined(write, refused):
             "none of its samples has the name of a spectrum .the first is 'b', the first spectrum 'a'.",
         ),
         ("sample_id,ph\na,6\na,7\n", "sample_id is doubled: 'a'"),
-        ("sample_id,ph\n\u00e9,6\ne\u0301,7\n", "sample_id is doubled: '\u00e9'"),  # one sign, or a letter and its accent
+        ("sample_id,ph\n\u00e9,6\ne\u0301,7\n", "sample_id is doubled: '\u00e9'"),
         ("date,ph\na,6\n", "no column sample_id"),
         ("sample_id,ph\na,<5\n", "not a number: '<5' .row 2, column ph.*--below-detection"),
     ):
