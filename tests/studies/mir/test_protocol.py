@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -106,3 +107,23 @@ def test_an_outlier_lies_outside_the_domains_of_all_networks(library, table):
     found = mir.hybrid(library, [other, table.assign(om_outside=np.arange(len(table)) < 3)])
     assert found["outlier"].to_numpy().nonzero()[0].tolist() == [0, 2]
     assert list(found["sample_id"]) == list(library.dataset.samples["sample_id"])
+
+
+def test_conformal_intervals_are_ranks_of_errors_of_the_logarithm_with_its_offset():
+    generator = np.random.default_rng(0)
+    X = generator.lognormal(3, 1, (40, 1))
+    content = X[:, 0] * generator.lognormal(0, 0.2, 40)
+    library = SimpleNamespace(content=lambda target: content)
+    spread = pd.DataFrame({name: np.ones(40) for name in ("passes", "members", "both")})
+    network = SimpleNamespace(predict_with_spreads=lambda X: (X[:, 0], spread.iloc[: len(X)]))
+    fitted, predicted = SimpleNamespace(network=network, offset=5.0), np.array([10.0, 200.0])
+    bounds = mir.interval_bounds(library, X, "c", fitted, np.arange(40), predicted, spread[:2])
+    # Of 40 samples: the errors of rank ceil(41 level) = 28, 37 and 39.
+    errors = np.sort(np.abs(np.log((content + 5) / (X[:, 0] + 5))))[[27, 36, 38]]
+    expected = (predicted[:, None] + 5) * np.exp([-errors, errors])[:, None] - 5
+    np.testing.assert_allclose(bounds["conformal"], np.clip(expected.swapaxes(0, 1), 0, mir.LIMITS["c"]))
+    # In proportion to the spread of each, 1 / (predicted + 5), and its median over the calibration.
+    known = 1 / (X[:, 0] + 5)
+    scores = np.sort(np.abs(np.log((content + 5) / (X[:, 0] + 5))) / (known + np.median(known)))[[27, 36, 38]]
+    upper = (predicted + 5) * np.exp(scores[1] * (1 / (predicted + 5) + np.median(known))) - 5
+    np.testing.assert_allclose(bounds["conformal by spread"][:, 1, 1], upper)
