@@ -375,6 +375,17 @@ def test_the_notebook_of_a_removed_chapter_is_forgotten(book):
     assert sorted(path.name for path in book.executed.iterdir()) == ["01_first.ipynb", "01_first.key"]
 
 
+def test_what_a_killed_run_left_is_removed_a_day_later(book):
+    old, recent = (book.build / f"running-{name}" for name in ("old", "recent"))
+    for folder in (old, recent):
+        folder.mkdir()
+        (folder / "01_first.ipynb").write_text("{}")
+    os.utime(old, (time.time() - 90_000,) * 2)
+    forget_removed_chapters(book)
+    assert not old.exists() and recent.exists()
+    shutil.rmtree(recent)
+
+
 # The site
 
 

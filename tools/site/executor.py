@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from tools.site.layout import BookError, Layout, files_below, hash_files
 from tools.site.pairs import notebook_text
 
 CELL_TIMEOUT_SECONDS = 3600
+_DAY = 86_400
 
 
 def execute_chapters(layout: Layout):
@@ -69,11 +72,14 @@ def run_chapter(layout, chapter):
 
 
 def forget_removed_chapters(layout):
-    """Remove executed notebooks whose chapter is gone."""
+    """Remove executed notebooks whose chapter is gone, and what runs that were killed (SIGKILL) left a day ago."""
     known = {chapter.stem for chapter in layout.chapters()}
     for path in layout.executed.glob("*"):
         if path.stem not in known:
             path.unlink()
+    for path in layout.build.glob("running-*"):
+        if time.time() - path.stat().st_mtime > _DAY:
+            shutil.rmtree(path)
 
 
 def _run_and_report(layout, chapter):
