@@ -52,8 +52,16 @@ BETWEEN = BetweenRecipe()
 GROWTH_LABORATORIES, GROWTH_SOILS, GROWTH_WORLDS, GROWTH_COVERS = (1, 2, 3, 5), 64, 80, 2
 LOGARITHMIC = ("soc_pct", "clay_pct", "sand_pct", "caco3_pct", "cec_cmol_kg", "fe_oxides_pct")
 TRACES = (
-    *("ferrous_silicate", "magnetite", "kaolinite", "smectite", "illite", "chlorite", "hematite", "goethite"),
-    *("litter", "water"),
+    "ferrous_silicate",
+    "magnetite",
+    "kaolinite",
+    "smectite",
+    "illite",
+    "chlorite",
+    "hematite",
+    "goethite",
+    "litter",
+    "water",
 )
 
 

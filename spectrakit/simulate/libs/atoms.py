@@ -9,8 +9,19 @@ from spectrakit.resources import data_path
 
 # Standard atomic weights, IUPAC 2021, abridged.
 ATOMIC_MASS = {
-    **{"H": 1.008, "C": 12.011, "N": 14.007, "O": 15.999, "Na": 22.990, "Mg": 24.305, "Al": 26.982, "Si": 28.085},
-    **{"K": 39.098, "Ca": 40.078, "Ti": 47.867, "Mn": 54.938, "Fe": 55.845},
+    "H": 1.008,
+    "C": 12.011,
+    "N": 14.007,
+    "O": 15.999,
+    "Na": 22.990,
+    "Mg": 24.305,
+    "Al": 26.982,
+    "Si": 28.085,
+    "K": 39.098,
+    "Ca": 40.078,
+    "Ti": 47.867,
+    "Mn": 54.938,
+    "Fe": 55.845,
 }
 ELEMENTS = tuple(ATOMIC_MASS)
 TEMPERATURE_RANGE_K = (2_000.0, 20_000.0)

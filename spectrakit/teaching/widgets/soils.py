@@ -27,8 +27,15 @@ AMOUNTS = {
     "grain size": (10, 20, 35, 50, 100, 200, 400),
 }
 START = {
-    **{"kaolinite": 5, "smectite": 2, "illite": 10, "hematite": 0.1, "goethite": 1},
-    **{"calcite": 0, "organic_matter": 2, "water": 1, "grain size": 50},
+    "kaolinite": 5,
+    "smectite": 2,
+    "illite": 10,
+    "hematite": 0.1,
+    "goethite": 1,
+    "calcite": 0,
+    "organic_matter": 2,
+    "water": 1,
+    "grain size": 50,
 }
 MARKERS = ((480, "Fe oxides"), (900, "Fe oxides"), (1414, "OH"), (1909, "water"), (2207, "Al-OH"), (2341, "CO₃"))
 

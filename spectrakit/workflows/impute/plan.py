@@ -123,7 +123,9 @@ def _schema(samples, levels):
     return pa.schema(
         {
             **kinds,
-            **{"property": pa.string(), "value": pa.float64(), "origin": pa.string()},
+            "property": pa.string(),
+            "value": pa.float64(),
+            "origin": pa.string(),
             **dict.fromkeys(["predicted", "sd", *bounds], pa.float64()),
             **dict.fromkeys(["usable", "t2_flag", "q_flag", "outside", "outlier"], pa.bool_()),
             "spectrum_origin": pa.string(),
